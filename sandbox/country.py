@@ -1,0 +1,122 @@
+r"""
+A country on one laptop: its SMS and USSD provider, and two phones in the browser.
+
+Started from the repository's root, with exactly one worker, as the country's memory is its own:
+
+    gunicorn --workers 1 --threads 32 --graceful-timeout 1 --no-control-socket \
+        --bind 127.0.0.1:8001 sandbox.country:app
+
+(`'sandbox.country:from_environment()'` does the same.) The short graceful timeout is for the open
+message streams, which would otherwise be waited for. From the environment it reads `PORT`, where
+the web is; `KABAMBE_USSD__SERVICE_CODE`; `KABAMBE_AFRICASTALKING__USERNAME`, `__API_KEY`,
+`__SENDER_ID` and `__CALLBACK_TOKEN`, which the web and the workers read too; and `KABAMBE_HOME`,
+where messages are kept between two runs. Each has the sandbox's default.
+
+Development and tests only: whoever reaches this port can be any phone.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask, Response, render_template, send_from_directory
+
+from sandbox.africastalking.courier import Courier, Pace
+from sandbox.africastalking.doors import create_blueprint
+from sandbox.africastalking.faults import Faults
+from sandbox.africastalking.messages import Messages
+from sandbox.africastalking.sms import DEFAULT_SENDER, Credentials, SmsApi
+from sandbox.africastalking.ussd import Network
+
+_WEB = Path(__file__).parent / "web"
+_BODY_MAX = 64 * 1024
+
+
+def create_app(
+    web_url: str,
+    service_code: str,
+    token: str,
+    state_file: Path | str | None = None,
+    *,
+    username: str = "sandbox",
+    api_key: str = "sandbox-api-key",
+    sender_id: str = "KABAMBE",
+    pace: Pace | None = None,
+) -> Flask:
+    """
+    Build the country.
+
+    Args:
+        web_url: where our web listens, for example `http://127.0.0.1:8000`.
+        service_code: what the phones dial, for example `*384#`.
+        token: the secret word in our callback addresses.
+        state_file: where messages survive a restart; nowhere when None.
+        username: the provider's account.
+        api_key: its key.
+        sender_id: the sender id it owns, besides the provider's own `AFRICASTKNG`.
+        pace: how fast things happen.
+    """
+    pace = pace or Pace()
+    messages = Messages(None if state_file is None else Path(state_file))
+    courier = Courier(web_url, token, pace)
+    senders = frozenset({sender_id, DEFAULT_SENDER})
+    api = SmsApi(Credentials(username, api_key, senders), messages, Faults(), courier, pace)
+    network = Network(
+        web_url=web_url, token=token, service_code=service_code, courier=courier, pace=pace
+    )
+    app = Flask("sandbox", static_folder=None, template_folder=str(_WEB))
+    app.config["MAX_CONTENT_LENGTH"] = _BODY_MAX
+    app.register_blueprint(
+        create_blueprint(api=api, network=network, messages=messages, courier=courier, pace=pace)
+    )
+    app.extensions["courier"] = courier
+    _hang_page(app, service_code)
+    return app
+
+
+def _hang_page(app: Flask, service_code: str) -> None:
+    @app.get("/")
+    def page() -> str:
+        return render_template("index.html", service_code=service_code)
+
+    @app.get("/<any('phone.css', 'phone.js', 'icon.svg'):name>")
+    def file(name: str) -> Response:
+        return send_from_directory(_WEB, name, max_age=0)
+
+    @app.get("/live")
+    def live() -> str:
+        return "ok"
+
+    @app.after_request
+    def guard(answer: Response) -> Response:
+        answer.headers["Content-Security-Policy"] = (
+            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        )
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Referrer-Policy"] = "no-referrer"
+        return answer
+
+
+def from_environment() -> Flask:
+    """Build the country as the environment describes it."""
+    environ = os.environ  # noqa: TID251 -- a process of its own, which never sees core's settings
+    account = "KABAMBE_AFRICASTALKING__"
+    home = Path(environ.get("KABAMBE_HOME") or ".kabambe")
+    return create_app(
+        f"http://127.0.0.1:{environ.get('PORT') or 8000}",
+        environ.get("KABAMBE_USSD__SERVICE_CODE") or "*384#",
+        environ.get(account + "CALLBACK_TOKEN") or "sandbox",
+        home / "africastalking.jsonl",
+        username=environ.get(account + "USERNAME") or "sandbox",
+        api_key=environ.get(account + "API_KEY") or "sandbox-api-key",
+        sender_id=environ.get(account + "SENDER_ID") or "KABAMBE",
+    )
+
+
+def __getattr__(name: str) -> Flask:
+    """Make `app` when a server asks for it, so that importing this module touches nothing."""
+    if name == "app":
+        globals()["app"] = made = from_environment()
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
