@@ -67,6 +67,7 @@ def create_app(
     )
     app = Flask("sandbox", static_folder=None, template_folder=str(_WEB))
     app.config["MAX_CONTENT_LENGTH"] = _BODY_MAX
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # a form is shown in its own order
     app.register_blueprint(
         create_blueprint(api=api, network=network, messages=messages, courier=courier, pace=pace)
     )

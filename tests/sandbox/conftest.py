@@ -4,10 +4,13 @@ A country for each test: the fake provider, and a stand-in for our web that it c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from standin import CODE, KEY, PACE, TOKEN, Country, StandIn, served
 
 from sandbox.country import create_app
@@ -23,3 +26,43 @@ def country(request) -> Iterator[Country]:
         url = stack.enter_context(served(app))
         stack.callback(app.extensions["courier"].close)
         yield Country(url, web)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start the installed Chromium, once."""
+    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+    if found is None:
+        pytest.skip("no Chromium or Chrome is installed")
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # Chromium refuses root otherwise
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser) -> Iterator[Callable[..., Page]]:
+    """Open the phone page; afterwards, nothing may have gone wrong inside it."""
+    problems: list[str] = []
+    with ExitStack() as stack:
+
+        def open_it(url: str, *, width: int = 1440, height: int = 860, without: str = "") -> Page:
+            context = browser.new_context(viewport={"width": width, "height": height})
+            stack.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(5_000)
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            if without:
+                page.route(without, lambda route: route.fulfill(status=503))
+            else:  # a refused stream is told on the console, and is meant to be
+                page.on(
+                    "console",
+                    lambda said: problems.append(said.text) if said.type == "error" else None,
+                )
+            page.goto(url)
+            expect(page.locator(".link.live")).to_be_visible()
+            return page
+
+        yield open_it
+    assert problems == []
