@@ -52,6 +52,12 @@ async function call(body) {
   return said;
 }
 
+function bubble(message, kind = "") {
+  const time = make("time", { datetime: message.at }, nairobi(message.at));
+  const head = make("header", {}, make("b", {}, message.from), time);
+  return make("li", { class: kind }, head, message.message);
+}
+
 class Phone {
   constructor(line) {
     this.line = line;
@@ -117,7 +123,7 @@ class Phone {
   async changeNumber() {
     if (this.session) await this.hangUp();
     this.network.textContent = operator(this.number);
-    this.read = messages.filter((message) => message.to === this.number).length;
+    this.read = this.received().length;
     this.showInbox();
     this.rest();
   }
@@ -215,27 +221,33 @@ class Phone {
     if (session) await call({ session, hangup: true }).catch(() => {});
   }
 
-  /** Show what this number has received, newest first; what just came is marked. */
-  showInbox(fresh = null) {
-    const ours = messages.filter((message) => message.to === this.number);
-    this.messages.replaceChildren(...ours.toReversed().map((message) => {
-      const time = make("time", { datetime: message.at }, nairobi(message.at));
-      return make("li", message === fresh ? { class: "fresh" } : {},
-        make("header", {}, make("b", {}, message.from), time), message.message);
-    }));
-    this.inbox.querySelector(".empty").hidden = ours.length > 0;
-    const unread = Math.max(0, ours.length - this.read);
+  /** Show what this number has received, newest first. */
+  showInbox() {
+    const ours = this.received();
+    this.messages.replaceChildren(...ours.toReversed().map((message) => bubble(message)));
+    this.showUnread(ours.length);
+  }
+
+  /** Put one new message on top, so that it alone is read out. */
+  arrive(message) {
+    this.messages.prepend(bubble(message, "fresh"));
+    this.showUnread(this.received().length);
+  }
+
+  received() {
+    return messages.filter((message) => message.to === this.number);
+  }
+
+  showUnread(count) {
+    const unread = Math.max(0, count - this.read);
+    this.inbox.querySelector(".empty").hidden = count > 0;
     this.unread.textContent = unread;
     this.mail.hidden = unread === 0;
-    this.mail.setAttribute("aria-label", `${unread} new`);
   }
 
   markRead() {
-    const count = messages.filter((message) => message.to === this.number).length;
-    if (count !== this.read) {
-      this.read = count;
-      this.showInbox();
-    }
+    this.read = this.received().length;
+    this.showUnread(this.read);
   }
 }
 
@@ -284,7 +296,7 @@ function receive(message, id) {
   if (messages.length > MESSAGES_KEPT) messages.shift();
   for (const [index, phone] of phones.entries()) {
     if (message.to !== phone.number) continue;
-    phone.showInbox(message);
+    phone.arrive(message);
     hint(`tab-${index + 1}`);
   }
 }

@@ -10,7 +10,7 @@ import pytest
 import requests
 from standin import PACE, until
 
-from sandbox.africastalking import wire
+from sandbox.africastalking import faults, wire
 
 # What the sender of a spoilt send sees: status, beginning of the body, and whether it arrives.
 SPOILT = [
@@ -221,3 +221,9 @@ class TestInbound:
         )
         assert answer.status_code == 400
         assert "application/json" in answer.json()["error"]
+
+
+def test_every_fault_is_documented():
+    kinds = set(faults._SCRIPT.json_schema()["discriminator"]["mapping"])
+
+    assert kinds == set(re.findall(r"^\| `([a-z-]+)` ", faults.__doc__, re.MULTILINE))
