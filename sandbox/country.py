@@ -17,7 +17,6 @@ Development and tests only: whoever reaches this port can be any phone.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from flask import Flask, Response, render_template, send_from_directory
@@ -28,6 +27,7 @@ from sandbox.africastalking.faults import Faults
 from sandbox.africastalking.messages import Messages
 from sandbox.africastalking.sms import DEFAULT_SENDER, Credentials, SmsApi
 from sandbox.africastalking.ussd import Network
+from sandbox.environment import variable
 
 _WEB = Path(__file__).parent / "web"
 _BODY_MAX = 64 * 1024
@@ -101,17 +101,16 @@ def _hang_page(app: Flask, service_code: str) -> None:
 
 def from_environment() -> Flask:
     """Build the country as the environment describes it."""
-    environ = os.environ  # noqa: TID251 -- a process of its own, which never sees core's settings
     account = "KABAMBE_AFRICASTALKING__"
-    home = Path(environ.get("KABAMBE_HOME") or ".kabambe")
+    home = Path(variable("KABAMBE_HOME") or ".kabambe").expanduser()
     return create_app(
-        f"http://127.0.0.1:{environ.get('PORT') or 8000}",
-        environ.get("KABAMBE_USSD__SERVICE_CODE") or "*384#",
-        environ.get(account + "CALLBACK_TOKEN") or "sandbox",
+        f"http://127.0.0.1:{variable('PORT') or 8000}",
+        variable("KABAMBE_USSD__SERVICE_CODE") or "*384#",
+        variable(account + "CALLBACK_TOKEN") or "sandbox",
         home / "africastalking.jsonl",
-        username=environ.get(account + "USERNAME") or "sandbox",
-        api_key=environ.get(account + "API_KEY") or "sandbox-api-key",
-        sender_id=environ.get(account + "SENDER_ID") or "KABAMBE",
+        username=variable(account + "USERNAME") or "sandbox",
+        api_key=variable(account + "API_KEY") or "sandbox-api-key",
+        sender_id=variable(account + "SENDER_ID") or "KABAMBE",
     )
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 import time
@@ -16,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from sandbox.environment import variable
 
 _NUMBER = "0712000001"
 _CALL_SECONDS = 30
@@ -98,13 +99,12 @@ class Sandbox:
 
 def find() -> str:
     """Tell where the sandbox is: as the launcher wrote it down, else by its usual port."""
-    environ = os.environ  # noqa: TID251 -- a command of its own, which must start at once
-    home = Path(environ.get("KABAMBE_HOME") or Path(__file__).parent.parent / ".kabambe")
+    home = Path(variable("KABAMBE_HOME") or Path(__file__).parent.parent / ".kabambe")
     try:
-        running = json.loads((home / "running.json").read_text(encoding="utf-8"))
+        running = json.loads((home.expanduser() / "running.json").read_text(encoding="utf-8"))
         return str(running["sandbox"])
     except (OSError, ValueError, KeyError, TypeError):
-        return f"http://127.0.0.1:{environ.get('SANDBOX_PORT') or 8001}"
+        return f"http://127.0.0.1:{variable('SANDBOX_PORT') or 8001}"
 
 
 def main(argv: Sequence[str]) -> int:

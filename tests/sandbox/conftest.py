@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from house import running
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from standin import CODE, KEY, PACE, TOKEN, Country, StandIn, served
 
@@ -66,3 +67,10 @@ def open_page(browser) -> Iterator[Callable[..., Page]]:
 
         yield open_it
     assert problems == []
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory) -> Iterator[str]:
+    """Run the whole house for the tests that click through it; gives the sandbox's URL."""
+    with running(tmp_path_factory.mktemp("house")) as url:
+        yield url
