@@ -34,6 +34,13 @@ class Pace:
     stream_life: float = 600
 
 
+def line() -> requests.Session:
+    """Open a fresh way to our web, past whatever proxy the environment names."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 class Courier:
     """A few threads that run errands when they are due, the earliest first."""
 
@@ -99,12 +106,13 @@ class Courier:
     def post(self, path: str, form: Mapping[str, str]) -> int | None:
         """Post one form to the web; None when it could not be reached."""
         try:
-            answer = requests.post(
-                self._web_url + path,
-                data=dict(form),
-                timeout=(3, self._pace.hop_deadline),
-                allow_redirects=False,
-            )
+            with line() as session:
+                answer = session.post(
+                    self._web_url + path,
+                    data=dict(form),
+                    timeout=(3, self._pace.hop_deadline),
+                    allow_redirects=False,
+                )
         except requests.RequestException as error:
             log.info("a callback was not taken: %s", type(error).__name__)
             return None

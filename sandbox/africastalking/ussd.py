@@ -15,7 +15,7 @@ from typing import Literal
 import requests
 
 from sandbox.africastalking import gsm7, wire
-from sandbox.africastalking.courier import Courier, Pace
+from sandbox.africastalking.courier import Courier, Pace, line
 
 NETWORK_ERROR = "Connection problem or invalid MMI code."
 """What a handset shows whatever went wrong on the way."""
@@ -224,14 +224,17 @@ class Network:
         began = time.monotonic()
         status, body, label, error = None, "", "", ""
         try:
-            with requests.post(
-                self._url + self._token,
-                data=form,
-                headers=headers,
-                timeout=self._pace.hop_deadline,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
+            with (
+                line() as way,
+                way.post(
+                    self._url + self._token,
+                    data=form,
+                    headers=headers,
+                    timeout=self._pace.hop_deadline,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
                 status = answer.status_code
                 label = answer.headers.get("at-ussd-hop-metadata", "")[:99].replace("|", "")
                 body = self._read(answer, began)

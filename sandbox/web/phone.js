@@ -284,7 +284,7 @@ function logHop(number, { exchange, error, ended }) {
   hint("tab-wire");
 }
 
-/* Messages: a stream, and where there is none, a question every two seconds. */
+/* Messages: a stream, and where there is none, a question every second. */
 
 let messages = [];
 const known = new Set();
@@ -337,7 +337,7 @@ async function poll() {
   } catch {
     setLink("Reconnecting", false);
   }
-  setTimeout(poll, 2000);
+  setTimeout(poll, 1000);
 }
 
 /* Tabs, on a small screen. */
