@@ -7,9 +7,9 @@ PostgreSQL may trust whoever connects.
 
 from __future__ import annotations
 
-from sandbox.engines.engine import EngineError
+from sandbox.engines.engine import Engine, EngineError
 from sandbox.engines.places import home
 from sandbox.engines.postgres import Postgres
 from sandbox.engines.valkey import Valkey
 
-__all__ = ["EngineError", "Postgres", "Valkey", "home"]
+__all__ = ["Engine", "EngineError", "Postgres", "Valkey", "home"]

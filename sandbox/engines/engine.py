@@ -89,6 +89,12 @@ class Engine(ABC):
                 self._start()
         return self
 
+    def runs(self) -> bool:
+        """Whether the server that was started or adopted is still there."""
+        if self._process is not None:
+            return self._process.poll() is None
+        return self.pid is not None
+
     def stop(self, *, adopted: bool = False) -> None:
         """End the server if it was started here, or with `adopted` whoever started it."""
         if self._process is not None:

@@ -1,0 +1,55 @@
+"""The command line behind `./run`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+_HELP = """\
+Kabambe: a bank on any phone, and a whole country to try it in.
+
+  ./run                       start everything; Ctrl-C stops it
+  ./run dial CODE [ANSWER …]  a phone in the terminal: ./run dial '*384#' --as 0712000001
+  ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
+  ./run lint                  the checks alone: style, format, types, import contracts
+  ./run bench [ARGUMENT …]    the benchmarks
+  ./run lock                  compile requirements*.in to requirements*.txt, with hashes
+  ./run help                  this
+
+From the environment: PORT (8000) and SANDBOX_PORT (8001), where to listen; KABAMBE_HOME (.kabambe),
+the folder that holds all state; DATABASE_URL and REDIS_URL, to use a PostgreSQL and a Redis of your
+own in place of the embedded ones.
+"""
+
+# Where each command lives, so that one need not import what only the others need.
+_COMMANDS = {
+    "start": ("sandbox.start", "main"),
+    "dial": ("sandbox.dial", "main"),
+    "test": ("sandbox.checks", "test"),
+    "lint": ("sandbox.checks", "lint"),
+    "bench": ("sandbox.checks", "bench"),
+    "lock": ("sandbox.checks", "lock"),
+}
+
+MISUSED = 2
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out one command; the answer is the exit status."""
+    command, *rest = arguments or ["start"]
+    if command in {"help", "-h", "--help"}:
+        print(_HELP, end="")
+        return 0
+    if command not in _COMMANDS:
+        print(f"./run: there is no command {command!r}; see ./run help", file=sys.stderr)
+        return MISUSED
+    if rest and command in {"start", "lint", "lock"}:
+        print(f"./run {command}: takes no arguments, but got {rest[0]!r}", file=sys.stderr)
+        return MISUSED
+    module, function = _COMMANDS[command]
+    status: int = getattr(importlib.import_module(module), function)(rest)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
