@@ -11,6 +11,7 @@ A child is a session: whatever it starts itself belongs to it, in whatever proce
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -65,22 +66,27 @@ class Guard:
     def look(self) -> None:
         """Replace a guard that was killed."""
         if self._process.poll() is not None:
+            self._hang_up()
             self._process = self._spawn()
             self._say("".join(self._told.values()))
 
     def close(self) -> None:
         """Let it end what is left, and go."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._told.clear()
+        self._hang_up()
         self._process.wait(4 * _ENDING_SECONDS)
 
+    def _hang_up(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+
     def _say(self, words: str) -> None:
-        try:
+        # A guard that was killed hears nothing; look() tells the next one everything.
+        with contextlib.suppress(BrokenPipeError):
             if self._process.stdin is not None:
                 self._process.stdin.write(words)
                 self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it was killed; look() tells the next one everything
 
 
 def end(children: dict[int, tuple[int, signal.Signals]]) -> None:

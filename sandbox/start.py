@@ -87,6 +87,7 @@ class House:
 
     def _start(self) -> None:
         database_url = variable("DATABASE_URL") or self._engine(Postgres(self._state))
+        is_current = stores.is_current(database_url)
         if redis_url := variable("REDIS_URL"):
             stores.check_redis(redis_url)
         else:
@@ -101,7 +102,7 @@ class House:
             made.start()
             return made
 
-        if not stores.is_current(database_url):
+        if not is_current:
             say("Kabambe: bringing the database up to date …", sys.stderr)
             self._finish([child("migration", product.migration())])
         # The demo subscribers are opened while the others are still importing.
