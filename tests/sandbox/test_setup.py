@@ -25,6 +25,7 @@ venv)
     ;;
 pip)
     sleep "${SLOW:-0}"
+    [ "${UV_SYSTEM_CERTS:-}" = 1 ] || [ ! -e "$CALLS.certificate" ] || exit 1
     [ ! -e "$CALLS.fail" ] || { echo "no network" >&2; exit 1; }
     ;;
 esac
@@ -33,7 +34,7 @@ PYTHON_WITH_PIP = """#!/bin/sh
 [ "$2 $3" != "pip --version" ] || exit 0
 for word; do if [ "$before" = --target ]; then place=$word; fi; before=$word; done
 echo "pip user=$PIP_USER" >>"$CALLS"
-mkdir -p "$place/bin" && cp "$UV_STANDIN" "$place/bin/uv"
+mkdir "$place/bin" && cp "$UV_STANDIN" "$place/bin/uv"
 """
 PYTHON_WITHOUT_PIP = """#!/bin/sh
 exit 1
@@ -156,6 +157,12 @@ class TestEnvironment:
         fail.unlink()
         assert machine.run()[0] == 0
         assert machine.asked("venv") == 2
+
+    def test_uv_gets_the_systems_certificates_when_its_own_do_not_do(self, machine):
+        machine.calls.with_name("calls.certificate").touch()
+        code, out, err = machine.run()
+        assert (code, out) == (0, "python -m sandbox\n")
+        assert "with this system's certificates" in err
 
     def test_help_and_mistakes_install_nothing(self, machine):
         machine.has("python3", '#!/bin/sh\necho "system $*"\n')
