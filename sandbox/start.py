@@ -40,6 +40,8 @@ def main(_: Sequence[str] = ()) -> int:
         with only_one(state, ports) as lock:
             ports.check_free()
             return House(state, ports, lock).live()
+    except KeyboardInterrupt:  # before there was anything to stop
+        return 0
     except (Refused, PermissionError) as refusal:
         say(f"Kabambe cannot start: {refusal}", sys.stderr)
         return 1
@@ -61,7 +63,9 @@ class House:
         self._ports = ports
         self._stopping = False
         for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(asked, self._ask_to_stop)
+            # Whoever starts us with nohup does not want us to end with the terminal.
+            if asked != signal.SIGHUP or signal.getsignal(asked) != signal.SIG_IGN:
+                signal.signal(asked, self._ask_to_stop)
         self._guard = guard.Guard(lock.fileno())
         self._engines: list[Engine] = []
         self._children: list[Child] = []

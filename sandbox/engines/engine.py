@@ -131,6 +131,7 @@ class Engine(ABC):
     def _serve(self, command: list[str]) -> None:
         """Start the server's process and wait until it answers."""
         with self.log.open("ab") as log:
+            said_before = log.tell()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -146,7 +147,8 @@ class Engine(ABC):
             return
         self._end(process)
         self._process = None
-        raise EngineError(f"{self.name} did not start; the end of {self.log}:\n{self._log_tail()}")
+        said = self.log.read_bytes()[said_before:][-_LOG_TAIL_BYTES:].decode(errors="replace")
+        raise EngineError(f"{self.name} did not start; the end of {self.log}:\n{said}")
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
@@ -156,9 +158,6 @@ class Engine(ABC):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(_STOP_SECONDS)
-
-    def _log_tail(self) -> str:
-        return self.log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
 
     def _connect(self) -> socket.socket:
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +19,8 @@ NAME = "kabambe"
 
 _INITDB_SECONDS = 120
 _LEAVE_SECONDS = 10.0
+_RETRY_SECONDS = 0.2
+_OCCUPIED = "is still in use"
 _STATUS_LINE = 8  # of postmaster.pid, since PostgreSQL 10
 
 _SETTINGS = {
@@ -68,7 +71,7 @@ class Postgres(Engine):
     def _adopt(self) -> bool:
         """Adopt the server of this folder; one that is on its way out is waited for."""
         if (pid := self.pid) is None:
-            self._forget()
+            self._forget_namesake()
             return False
         within(_LEAVE_SECONDS, lambda: not alive(pid) or self._postmaster()[1] == "ready")
         if not alive(pid):
@@ -78,8 +81,16 @@ class Postgres(Engine):
         self._connect().close()
         return True
 
-    def _forget(self) -> None:
-        """Remove what a killed server left: its process id may be another program's by now."""
+    def _forget_namesake(self) -> None:
+        """
+        Remove what a killed server left, when its process id is another program's by now.
+
+        PostgreSQL would take that program for the server and refuse to start. When the id is
+        nobody's, PostgreSQL sees so itself.
+        """
+        pid, _ = self._postmaster()
+        if not pid or not alive(pid):
+            return
         socket = self.socket_path
         for path in (self.data / "postmaster.pid", socket, socket.with_name(f"{socket.name}.lock")):
             path.unlink(missing_ok=True)
@@ -96,7 +107,18 @@ class Postgres(Engine):
         settings = _SETTINGS | (_FAST if self.fast else {})
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         server: Words = [programs / "postgres", "-D", self.data, "-k", self.socket_path.parent]
-        self._serve(self._launch(*server, *options, ordinary=(self.data,)))
+        command_line = self._launch(*server, *options, ordinary=(self.data,))
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        while True:
+            try:
+                self._serve(command_line)
+            except EngineError as error:
+                # A killed server's sessions end by themselves, but a busy one only after its query.
+                if _OCCUPIED not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     def _create(self, programs: Path) -> None:
         """Make the data folder and the database: beside its place first, so never by halves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,25 @@ class TestPostgres:
             start.communicate(timeout=10)
         assert len(pids) == 1
         assert within(5, lambda: not alive(*pids))
+
+    def test_a_killed_servers_busy_session_is_waited_for(self, tmp_path):
+        server = Postgres(tmp_path, fast=True).start()
+        engine = sa.create_engine(server.url, poolclass=sa.NullPool)
+
+        def count():
+            with contextlib.suppress(sa.exc.OperationalError), engine.connect() as connection:
+                connection.exec_driver_sql("select sum(n) from generate_series(1, 3000000) n")
+
+        counting = threading.Thread(target=count)
+        counting.start()
+        statement = "select count(*) from pg_stat_activity where query like 'select sum%%'"
+        assert within(5, lambda: ask(server, statement))
+        os.kill(server.pid, signal.SIGKILL)
+        server._process.wait(10)
+        again = Postgres(tmp_path, fast=True).start()
+        counting.join()
+        assert ask(again, "select 1") == 1
+        again.stop()
 
     def test_what_was_committed_outlives_a_killed_server(self, tmp_path):
         server = Postgres(tmp_path).start()

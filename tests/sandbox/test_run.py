@@ -144,6 +144,10 @@ def none_left(pids):
     return within(STOP_SECONDS, lambda: not any(map(alive, pids)))
 
 
+def running(house, words):
+    return any(words in command(pid) for pid in family(house.process.pid))
+
+
 class TestHouse:
     def test_it_starts_serves_refuses_a_second_heals_and_stops(self, run, tmp_path):
         home = tmp_path / "home"
@@ -181,14 +185,17 @@ class TestHouse:
 
     def _heals(self, house):
         before = family(house.process.pid)
-        killed = [pid for pid in before if "workers relay" in command(pid)]
-        assert len(killed) == 1
-        os.kill(killed[0], signal.SIGKILL)
-        assert within(10, lambda: "relay was ended by SIGKILL; it is started again" in house.words)
-        assert within(
-            10,
-            lambda: any("workers relay" in command(pid) for pid in family(house.process.pid)),
+        relay, postgres = (
+            next(pid for pid in before if words in command(pid))
+            for words in ("workers relay", "bin/postgres -D")
         )
+        os.kill(relay, signal.SIGKILL)
+        os.kill(postgres, signal.SIGKILL)
+        assert within(10, lambda: "relay was ended by SIGKILL; it is started again" in house.words)
+        assert within(10, lambda: "postgres ended; it is started again" in house.words)
+        for words in ("workers relay", "bin/postgres -D"):
+            assert within(10, lambda words=words: running(house, words))
+        assert within(10, lambda: product.answers(house.web, "/ready"))
 
     def _stops(self, house):
         started = family(house.process.pid)
