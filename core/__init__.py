@@ -1,0 +1,1 @@
+"""Every rule about money. Knows Postgres and no transport."""

@@ -1,0 +1,71 @@
+"""
+The chart of accounts: every path, its normal side and the bound its balance must keep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy.orm import Session
+
+from core import ledger
+from core.ledger import Mode
+from core.money import Currency
+
+
+class Side(StrEnum):
+    """Which way an account normally leans."""
+
+    LIABILITY = "liability"
+    """What we owe: reads positive."""
+    ASSET = "asset"
+    """What we hold: reads negative."""
+    INCOME = "income"
+    """What we earn: reads positive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One line of the chart. `{…}` in the path is filled in when an account is opened."""
+
+    path: str
+    side: Side
+    meaning: str
+    mode: Mode = Mode.AUTHORISE
+
+    @property
+    def balance_min(self) -> int | None:
+        """What we owe a person never falls below zero: nobody spends what is not theirs."""
+        return 0 if self.side is Side.LIABILITY else None
+
+    @property
+    def balance_max(self) -> int | None:
+        """What we hold never rises above zero: we cannot pay out what is not there."""
+        return 0 if self.side is Side.ASSET else None
+
+    def open(self, session: Session, *, currency: Currency, owner: int | None = None) -> int:
+        """Open this place for a currency (and a subscriber), or find it open; return its id."""
+        return ledger.open_account(
+            session,
+            path=self.named(currency, owner=owner),
+            currency=currency,
+            balance_min=self.balance_min,
+            balance_max=self.balance_max,
+            mode=self.mode,
+        )
+
+    def named(self, currency: Currency, *, owner: int | None = None) -> str:
+        """Fill in the path."""
+        return self.path.format(owner=owner, currency=currency.lower())
+
+
+MAIN = Place("user:{owner}:main:{currency}", Side.LIABILITY, "what we owe the person")
+TRANSFER_FEES = Place(
+    "fees:transfer:{currency}", Side.INCOME, "what we earn on transfers", Mode.RECORD
+)
+SANDBOX_CASH = Place(
+    "sandbox:cash:{currency}", Side.ASSET, "what demo subscribers were given to play with"
+)
+
+CHART = (MAIN, TRANSFER_FEES, SANDBOX_CASH)

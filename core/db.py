@@ -1,0 +1,103 @@
+"""
+Connections, the declarative base, and the one place where a transaction is retried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from sqlalchemy import MetaData, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+R = TypeVar("R")
+Databases = sessionmaker[Session]
+
+WEB: Final = "kabambe_web"
+WORKER: Final = "kabambe_worker"
+
+TRIES_MAX: Final = 3
+# unique_violation, serialization_failure, deadlock_detected: the other one won; look again.
+_CONFLICTS: Final = frozenset({"23505", "40001", "40P01"})
+
+
+class Base(DeclarativeBase):
+    """Every table of ours; constraints are named so that migrations can speak of them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def driver_url(url: str) -> str:
+    """Name the driver in a database URL, however its giver wrote the scheme."""
+    return re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url)
+
+
+def connect(url: str, *, role: str | None = None, connections_max: int = 10) -> Databases:
+    """
+    Open a pool of connections.
+
+    Args:
+        url: A PostgreSQL URL.
+        role: What every connection becomes (`SET ROLE`); None stays who it logged in as.
+        connections_max: How many connections the pool may hold.
+    """
+    engine = create_engine(
+        driver_url(url),
+        pool_size=connections_max,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        hide_parameters=True,  # an error report must not carry what people typed
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=8000 -c lock_timeout=4000 -c timezone=UTC"
+            " -c idle_in_transaction_session_timeout=20000",
+        },
+    )
+    if role is not None:
+
+        @event.listens_for(engine, "connect")
+        def _become(connection: DBAPIConnection, _record: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute(f'SET ROLE "{role}"')
+            cursor.close()
+            connection.commit()
+
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """
+    Whether the same work, done again, may succeed: another transaction won, or the server went.
+
+    Work that was committed just before its connection broke is done twice by this: everything
+    given to `transact` must be harmless to repeat, which is what keys are for.
+    """
+    return error.connection_invalidated or getattr(error.orig, "pgcode", None) in _CONFLICTS
+
+
+def transact(databases: Databases, work: Callable[[Session], R]) -> R:
+    """
+    Do `work` in one transaction; do it again when another transaction won.
+
+    A loser's retry finds the winner's rows, which is what makes idempotency keys race-free.
+    """
+    for attempt in range(1, TRIES_MAX + 1):
+        try:
+            with databases.begin() as session:
+                return work(session)
+        except DBAPIError as error:
+            if attempt == TRIES_MAX or not is_passing(error):
+                raise
+    raise AssertionError("unreachable")

@@ -1,0 +1,104 @@
+"""
+What providers told us, verbatim. A door stores and acknowledges; a worker understands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Text, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import Base
+
+
+class Kind(StrEnum):
+    """What a provider tells us about."""
+
+    SMS_INBOUND = "sms-inbound"
+    """Somebody wrote to our number."""
+    SMS_DELIVERY = "sms-delivery"
+    """What became of a message of ours."""
+    SMS_OPTOUT = "sms-optout"
+    """Somebody wants no promotional messages."""
+    USSD_ENDED = "ussd-ended"
+    """How a USSD session ended. Kept for figures; nothing acts on it."""
+
+
+class Inbox(Base):
+    """One thing a provider told us. `key` is what makes the provider's repeat harmless."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_undone", "id", postgresql_where=text("done_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    provider: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    form: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    rung_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One thing to be understood."""
+
+    kind: Kind
+    form: Mapping[str, str]
+    received_at: datetime
+
+
+def receive(
+    session: Session,
+    *,
+    provider: str,
+    kind: Kind,
+    key: str,
+    form: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """
+    Keep what a provider says, once per key. The relay is notified when this commits.
+
+    Args:
+        session: The door's transaction.
+        provider: Who says it.
+        kind: What it is about.
+        key: Unique to what is said; the provider repeats itself until it is acknowledged.
+        form: The fields as they came, with secrets already taken out.
+        now: When it came.
+    """
+    session.execute(
+        insert(Inbox)
+        .values(
+            provider=provider,
+            kind=kind.value,
+            key=f"{provider}:{kind}:{key}",
+            form=dict(form),
+            received_at=now,
+            done_at=now if kind is Kind.USSD_ENDED else None,
+        )
+        .on_conflict_do_nothing(index_elements=[Inbox.key])
+    )
+
+
+def take(session: Session, *, letter: int) -> Letter | None:
+    """Take a letter to understand it; None when it is done, or in somebody else's hands."""
+    row = session.execute(
+        select(Inbox.kind, Inbox.form, Inbox.received_at)
+        .where(Inbox.id == letter, Inbox.done_at.is_(None))
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    return None if row is None else Letter(Kind(row[0]), row[1], row[2])
+
+
+def close(session: Session, *, letter: int, now: datetime) -> None:
+    """Say that a letter was understood and acted on, in the transaction that acted."""
+    session.execute(update(Inbox).where(Inbox.id == letter).values(done_at=now))

@@ -1,0 +1,291 @@
+"""
+The double-entry book: accounts, journals, entries. Append-only.
+
+An entry's amount is *into the account*: credit is plus, debit is minus. What we owe reads
+positive, what we own reads negative, and every journal sums to zero in each currency.
+The writing is done by one SQL function, `post` (migrations, "ledger"), in one call for many
+journals, with an outcome for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Integer,
+    Text,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.sql import bindparam
+
+from core.db import Base
+from core.errors import NotFound, Refused
+from core.money import Currency, Money
+
+
+@dataclass(eq=False)
+class InsufficientFunds(Refused):
+    """The account does not hold enough money."""
+
+    available: Money
+    requested: Money
+
+
+@dataclass(eq=False)
+class UnknownAccount(NotFound):
+    """There is no such account."""
+
+
+class Mode(StrEnum):
+    """How an account's balance is kept."""
+
+    AUTHORISE = "authorise"
+    """Locked by every journal; the balance is exact at once and its bounds are enforced."""
+    RECORD = "record"
+    """Never locked: entries only, the balance rolled up later. For accounts without bounds."""
+
+
+class Reason(StrEnum):
+    """Why a journal was written."""
+
+    TRANSFER = "transfer"
+    """One subscriber sent money to another."""
+    OPENING = "opening"
+    """The sandbox gave a demo subscriber something to play with."""
+
+
+class Account(Base):
+    """A place where money of one currency can be."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("balance >= balance_min", name="balance_min"),
+        CheckConstraint("balance <= balance_max", name="balance_max"),
+        CheckConstraint("mode IN ('authorise', 'record')", name="mode"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    path: Mapped[str] = mapped_column(Text, unique=True)
+    currency: Mapped[str] = mapped_column(Text)
+    mode: Mapped[str] = mapped_column(Text, server_default="authorise")
+    balance: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    balance_min: Mapped[int | None] = mapped_column(BigInteger)
+    balance_max: Mapped[int | None] = mapped_column(BigInteger)
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class Journal(Base):
+    """One event in the book: entries that sum to zero, written together, never changed."""
+
+    __tablename__ = "journals"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    key: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    reason: Mapped[str] = mapped_column(Text)
+    reference: Mapped[str | None] = mapped_column(Text, unique=True)
+    posted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Entry(Base):
+    """
+    One leg of a journal: a signed amount on one account.
+
+    `version` counts an authorise account's entries without a gap; on a record account it only
+    orders them, and `balance_after` is empty.
+    """
+
+    __tablename__ = "entries"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    journal_id: Mapped[int] = mapped_column(ForeignKey(Journal.id), index=True)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    balance_after: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Unrolled(Base):
+    """An entry of a record account that its balance does not contain yet: a work list."""
+
+    __tablename__ = "unrolled"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    amount: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """
+    A journal to be written.
+
+    Args:
+        key: What makes a repeat harmless.
+        reason: Why it is written.
+        legs: Signed minor units by account id; they sum to zero in each currency.
+        reference: What people call it.
+        spender: The account whose limits apply, with the minor units that count against them.
+        kind: Which limits those are.
+    """
+
+    key: str
+    reason: Reason
+    legs: Mapping[int, int]
+    reference: str | None = None
+    spender: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """
+    What became of a draft.
+
+    `outcome` is `posted`, `exists` (its key was written before), or the code of a refusal whose
+    facts are in `detail`. For the first two, `detail` maps account ids to their balance after it.
+    """
+
+    outcome: str
+    detail: Mapping[str, Any]
+
+    @property
+    def is_posted(self) -> bool:
+        return self.outcome in ("posted", "exists")
+
+    def balance_after(self, account_id: int) -> int:
+        """The account's balance after this journal, in minor units."""
+        return int(self.detail[str(account_id)])
+
+
+def _array(name: str, kind: type[Text | BigInteger | Integer]) -> Any:  # noqa: ANN401 - SQLAlchemy's own type is generic over everything
+    return bindparam(name, type_=ARRAY(kind))
+
+
+_POST = (
+    text(
+        "SELECT outcome, detail FROM post(:now, :keys, :reasons, :refs, :spenders, :spends,"
+        " :leg_ends, :leg_accounts, :leg_amounts) ORDER BY item"
+    )
+    .bindparams(_array("keys", Text), _array("reasons", Text), _array("refs", Text))
+    .bindparams(_array("spenders", BigInteger), _array("spends", BigInteger))
+    .bindparams(_array("leg_ends", Integer))
+    .bindparams(_array("leg_accounts", BigInteger), _array("leg_amounts", BigInteger))
+)
+
+
+def post(session: Session, *, drafts: Sequence[Draft], now: datetime) -> list[Posting]:
+    """
+    Write journals, each or none of its entries, with an outcome for each draft in their order.
+
+    Safe to repeat: a key that was written is `exists`, and nothing moves. All accounts are locked
+    in id order before anything is decided, so batches can wait for each other but never deadlock.
+    """
+    leg_ends: list[int] = []
+    accounts: list[int] = []
+    amounts: list[int] = []
+    for draft in drafts:
+        assert len(draft.legs) > 1, f"a journal has two sides: {draft.key}"
+        assert all(draft.legs.values()), f"a leg moves something: {draft.key}"
+        accounts += draft.legs.keys()
+        amounts += draft.legs.values()
+        leg_ends.append(len(accounts))
+    rows = session.execute(
+        _POST,
+        {
+            "now": now,
+            "keys": [draft.key for draft in drafts],
+            "reasons": [draft.reason.value for draft in drafts],
+            "refs": [draft.reference for draft in drafts],
+            "spenders": [draft.spender and draft.spender[0] for draft in drafts],
+            "spends": [draft.spender and draft.spender[1] for draft in drafts],
+            "leg_ends": leg_ends,
+            "leg_accounts": accounts,
+            "leg_amounts": amounts,
+        },
+    )
+    return [Posting(outcome, detail) for outcome, detail in rows]
+
+
+def open_account(
+    session: Session,
+    *,
+    path: str,
+    currency: Currency,
+    balance_min: int | None = None,
+    balance_max: int | None = None,
+    mode: Mode = Mode.AUTHORISE,
+) -> int:
+    """
+    Open an account, or find it open. Returns its id.
+
+    Args:
+        session: The caller's transaction.
+        path: Its name in the chart.
+        currency: What it holds.
+        balance_min: The lowest balance it may have, in minor units; None: any.
+        balance_max: The highest.
+        mode: How its balance is kept.
+    """
+    session.execute(
+        text(
+            "INSERT INTO accounts (path, currency, mode, balance_min, balance_max)"
+            " VALUES (:path, :currency, :mode, :min, :max) ON CONFLICT (path) DO NOTHING"
+        ),
+        {
+            "path": path,
+            "currency": currency.value,
+            "mode": mode.value,
+            "min": balance_min,
+            "max": balance_max,
+        },
+    )
+    return account_id(session, path=path)
+
+
+def account_id(session: Session, *, path: str) -> int:
+    """
+    Find an account by its name in the chart.
+
+    Raises:
+        UnknownAccount: No account has that path.
+    """
+    found = session.scalar(select(Account.id).where(Account.path == path))
+    if found is None:
+        raise UnknownAccount
+    return found
+
+
+def balance(session: Session, *, path: str) -> Money:
+    """
+    The money on an account now, entries not yet rolled up included.
+
+    Raises:
+        UnknownAccount: No account has that path.
+    """
+    unrolled = (
+        select(func.coalesce(func.sum(Unrolled.amount), 0))
+        .where(Unrolled.account_id == Account.id)
+        .scalar_subquery()
+    )
+    row = session.execute(
+        select(Account.balance + unrolled, Account.currency).where(Account.path == path)
+    ).one_or_none()
+    if row is None:
+        raise UnknownAccount
+    return Money(int(row[0]), Currency[row[1]])
+
+
+def roll_up(session: Session, *, entries_max: int = 10_000) -> int:
+    """Take entries of record accounts into their balances; return how many were taken."""
+    return int(session.scalar(select(func.roll_up(entries_max))) or 0)

@@ -1,0 +1,234 @@
+"""
+Orders: what a person asked for, and what became of it. Every movement of money starts as one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import errors
+from core.db import Base
+from core.errors import DomainError, Refused
+from core.money import Currency, Money
+
+# Crockford's base 32: no I, L, O or U, so that a reference survives being read out.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RANDOM_LENGTH = 9
+
+
+@dataclass(eq=False)
+class KeyReused(Refused):
+    """The key was used before for something else."""
+
+
+class Kind(StrEnum):
+    """What can be ordered. Its first letter begins the order's reference."""
+
+    TRANSFER = "transfer"
+
+
+class State(StrEnum):
+    """Where an order is. It leaves `placed` once, and never returns."""
+
+    PLACED = "placed"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+class Order(Base):
+    """
+    What a person asked for.
+
+    `args_hash` is of the arguments as they were first given under `key`; `outcome` is what became
+    of the order: the facts of a success, or a refusal's code and parameters.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (Index("ix_orders_placed", "id", postgresql_where=text("state = 'placed'")),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    key: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    kind: Mapped[str] = mapped_column(Text)
+    reference: Mapped[str] = mapped_column(Text, unique=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    args: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    args_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(Text, server_default="placed")
+    outcome: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    placed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    executed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order as its owner sees it."""
+
+    id: int
+    reference: str
+    state: State
+    outcome: Mapping[str, Any]
+
+    @property
+    def refusal(self) -> DomainError | None:
+        """Why it was refused, as the error that says so."""
+        return _error(self.outcome) if self.state is State.REFUSED else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an order, about to be recorded."""
+
+    order: int
+    state: State
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def refused(cls, order: int, error: DomainError) -> Self:
+        """Keep a refusal with everything its words need."""
+        params = {name: _plain(value) for name, value in error.params.items()}
+        return cls(order, State.REFUSED, {"code": error.code, "params": params})
+
+
+def place(
+    session: Session,
+    *,
+    kind: Kind,
+    subscriber: int,
+    args: Mapping[str, Any],
+    key: str,
+    now: datetime,
+) -> Placed:
+    """
+    Ask for something. Safe to repeat: the same key and arguments find the first order.
+
+    Args:
+        session: The hop's transaction; once it commits, the order will be executed.
+        kind: What is asked for.
+        subscriber: Whose money it is.
+        args: JSON, amounts in minor units.
+        key: What makes a repeat harmless.
+        now: When it is asked.
+
+    Raises:
+        KeyReused: The key was used before with other arguments.
+    """
+    body = json.dumps(args, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(f"{kind}\n{subscriber}\n{body}".encode()).digest()
+    random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
+    row = session.execute(
+        text(
+            "INSERT INTO orders (key, kind, reference, subscriber_id, args, args_hash, placed_at)"
+            " VALUES (:key, :kind, :reference, :subscriber, CAST(:args AS jsonb), :hash, :now)"
+            " ON CONFLICT (key) DO NOTHING RETURNING id, reference"
+        ),
+        {
+            "key": key,
+            "kind": kind.value,
+            "reference": kind.value[0].upper() + random,
+            "subscriber": subscriber,
+            "args": body,
+            "hash": digest,
+            "now": now,
+        },
+    ).one_or_none()
+    if row is not None:
+        return Placed(row[0], row[1], State.PLACED, {})
+    first = session.execute(
+        select(Order.id, Order.reference, Order.state, Order.outcome, Order.args_hash).where(
+            Order.key == key
+        )
+    ).one()
+    if first.args_hash != digest:
+        raise KeyReused
+    return Placed(first.id, first.reference, State(first.state), first.outcome or {})
+
+
+def get(session: Session, *, order: int) -> Placed:
+    """The order as it stands."""
+    row = session.execute(
+        select(Order.id, Order.reference, Order.state, Order.outcome).where(Order.id == order)
+    ).one()
+    return Placed(row[0], row[1], State(row[2]), row[3] or {})
+
+
+def newest_under(session: Session, *, prefix: str) -> Placed | None:
+    """The newest order whose key begins with `prefix`: what a lost session had asked for."""
+    row = session.execute(
+        select(Order.id, Order.reference, Order.state, Order.outcome)
+        .where(Order.key.startswith(prefix, autoescape=True))
+        .order_by(Order.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else Placed(row[0], row[1], State(row[2]), row[3] or {})
+
+
+def claim(session: Session, *, orders_max: int) -> list[int]:
+    """Take the oldest orders that nobody is working on; they stay ours until this commits."""
+    return list(
+        session.scalars(
+            text(
+                "SELECT id FROM orders WHERE state = 'placed' ORDER BY id LIMIT :most"
+                " FOR UPDATE SKIP LOCKED"
+            ),
+            {"most": orders_max},
+        )
+    )
+
+
+def record(session: Session, *, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Write down what became of claimed orders."""
+    session.execute(
+        text(
+            "UPDATE orders SET state = new.state, outcome = new.outcome, executed_at = :now"
+            " FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]),"
+            " CAST(:outcomes AS jsonb[])) AS new (id, state, outcome)"
+            " WHERE orders.id = new.id AND orders.state = 'placed'"
+        ),
+        {
+            "now": now,
+            "ids": [outcome.order for outcome in outcomes],
+            "states": [outcome.state.value for outcome in outcomes],
+            "outcomes": [json.dumps(outcome.facts) for outcome in outcomes],
+        },
+    )
+
+
+def _plain(value: object) -> object:
+    """An error's parameter as JSON."""
+    if isinstance(value, Money):
+        return {"minor": value.minor, "currency": value.currency.value}
+    assert isinstance(value, int | str), f"an order cannot keep {value!r}"
+    return value
+
+
+def _error(outcome: Mapping[str, Any]) -> DomainError:
+    """The error that `Outcome.refused` kept."""
+    kind = next(error for error in errors.leaves() if error.code == outcome["code"])
+    params = {
+        name: Money(value["minor"], Currency[value["currency"]])
+        if isinstance(value, dict)
+        else value
+        for name, value in outcome["params"].items()
+    }
+    return kind(**params)

@@ -1,0 +1,93 @@
+"""
+Facts that must be acted on if this transaction commits. The core stages them; workers find words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Text, insert, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import Base
+
+
+class Event(StrEnum):
+    """What has happened, as far as somebody must be told."""
+
+    REGISTERED = "registered"
+    """A person opened an account."""
+    TRANSFER_SENT = "transfer-sent"
+    """The sender's receipt."""
+    TRANSFER_RECEIVED = "transfer-received"
+    """The recipient's receipt."""
+    TRANSFER_REFUSED = "transfer-refused"
+    """The ledger did not do what the sender ordered."""
+    PIN_CHANGED = "pin-changed"
+    """Told to the owner, who may not have done it."""
+    PIN_LOCKED = "pin-locked"
+    """Told to the owner, who may not have done it."""
+    SMS_NOT_UNDERSTOOD = "sms-not-understood"
+    """Somebody wrote us an SMS we have no answer to."""
+
+
+class Outbox(Base):
+    """
+    An event that somebody must be told of.
+
+    `msisdn` and `language` say who and how when the person is not (or no longer) a subscriber.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_undone", "id", postgresql_where=text("done_at IS NULL")),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    event: Mapped[str] = mapped_column(Text)
+    msisdn: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    staged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    rung_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """
+    An event about to be staged.
+
+    Args:
+        event: What happened.
+        msisdn: Who is to be told, in E.164.
+        language: In which language.
+        facts: What the words will mention; amounts in minor units of KES, instants in ISO 8601.
+    """
+
+    event: Event
+    msisdn: str
+    language: str
+    facts: Mapping[str, Any]
+
+
+def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
+    """Stage events with the caller's transaction; the relay is notified when it commits."""
+    if not facts:
+        return
+    session.execute(
+        insert(Outbox),
+        [
+            {
+                "event": fact.event.value,
+                "msisdn": fact.msisdn,
+                "language": fact.language,
+                "facts": dict(fact.facts),
+                "staged_at": now,
+            }
+            for fact in facts
+        ],
+    )

@@ -1,0 +1,47 @@
+"""
+Opening an account: a subscriber, a main account and a PIN, or none of them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from core import outbox, pins, subscribers
+from core.outbox import Event, Fact
+from core.pins import Hasher
+from core.subscribers import Language
+
+TERMS_VERSION: Final = "2026-11"
+
+
+def register(
+    session: Session,
+    *,
+    msisdn: str,
+    name: str,
+    language: Language,
+    pin: str,
+    hasher: Hasher,
+    now: datetime,
+) -> int:
+    """
+    Open an account for a number whose owner has accepted the terms; return the subscriber's id.
+
+    Raises:
+        AlreadyRegistered: The number has an account.
+    """
+    subscriber = subscribers.register(
+        session,
+        msisdn=msisdn,
+        name=name,
+        language=language,
+        terms_version=TERMS_VERSION,
+        now=now,
+    )
+    pins.keep(session, subscriber=subscriber, pin=pin, hasher=hasher, now=now)
+    fact = Fact(Event.REGISTERED, msisdn, language.value, {"name": name})
+    outbox.stage(session, facts=[fact], now=now)
+    return subscriber

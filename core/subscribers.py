@@ -1,0 +1,174 @@
+"""
+People with an account: who they are, how we call them, and in which language.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Text, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import chart
+from core.db import Base
+from core.errors import Invalid, NotFound, Refused
+from core.ledger import Account
+from core.money import Currency, Money, kes
+
+NAME_LENGTH_MAX = 20
+
+
+class Language(StrEnum):
+    """What a person reads. The order is the order of the menus, and never changes."""
+
+    ENGLISH = "en"
+    KISWAHILI = "sw"
+
+    @property
+    def endonym(self) -> str:
+        """Its name, in itself: what a person who reads it will recognise."""
+        return {"en": "English", "sw": "Kiswahili"}[self.value]
+
+
+@dataclass(eq=False)
+class UnknownRecipient(NotFound):
+    """The recipient has no account."""
+
+
+@dataclass(eq=False)
+class InvalidName(Invalid):
+    """That is not a name we can print on a receipt."""
+
+
+@dataclass(eq=False)
+class AlreadyRegistered(Refused):
+    """The number has an account."""
+
+
+class Subscriber(Base):
+    """A person with an account. `account_id` is their main account, in shillings."""
+
+    __tablename__ = "subscribers"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    msisdn: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), unique=True)
+    terms_version: Mapped[str] = mapped_column(Text)
+    registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a conversation needs to know about somebody: fetched once, and carried along."""
+
+    id: int
+    msisdn: str
+    name: str
+    language: Language
+    account_id: int
+    balance: Money
+
+
+_PERSON = select(
+    Subscriber.id,
+    Subscriber.msisdn,
+    Subscriber.name,
+    Subscriber.language,
+    Subscriber.account_id,
+    Account.balance,
+).join(Account, Account.id == Subscriber.account_id)
+
+
+def find(session: Session, *, msisdn: str) -> Person | None:
+    """The person behind a number (E.164), if it is registered."""
+    row = session.execute(_PERSON.where(Subscriber.msisdn == msisdn)).one_or_none()
+    if row is None:
+        return None
+    return Person(
+        id=row.id,
+        msisdn=row.msisdn,
+        name=row.name,
+        language=Language(row.language),
+        account_id=row.account_id,
+        balance=kes(row.balance),
+    )
+
+
+def recipient(session: Session, *, msisdn: str) -> Person:
+    """
+    The person money is meant for.
+
+    Raises:
+        UnknownRecipient: Nobody is registered under `msisdn`.
+    """
+    person = find(session, msisdn=msisdn)
+    if person is None:
+        raise UnknownRecipient
+    return person
+
+
+def register(
+    session: Session,
+    *,
+    msisdn: str,
+    name: str,
+    language: Language,
+    terms_version: str,
+    now: datetime,
+) -> int:
+    """
+    Make a number a subscriber with a main account; return the subscriber's id.
+
+    Raises:
+        AlreadyRegistered: The number has an account.
+    """
+    if find(session, msisdn=msisdn) is not None:
+        raise AlreadyRegistered
+    subscriber = session.scalar(text("SELECT nextval(pg_get_serial_sequence('subscribers', 'id'))"))
+    account = chart.MAIN.open(session, currency=Currency.KES, owner=subscriber)
+    session.execute(
+        text(
+            "INSERT INTO subscribers"
+            " (id, msisdn, name, language, account_id, terms_version, registered_at)"
+            " OVERRIDING SYSTEM VALUE"
+            " VALUES (:id, :msisdn, :name, :language, :account, :terms, :now)"
+        ),
+        {
+            "id": subscriber,
+            "msisdn": msisdn,
+            "name": name,
+            "language": language.value,
+            "account": account,
+            "terms": terms_version,
+            "now": now,
+        },
+    )
+    return int(subscriber or 0)
+
+
+def set_language(session: Session, *, subscriber: int, language: Language) -> None:
+    """Speak to this person in another language from now on."""
+    session.execute(
+        update(Subscriber).where(Subscriber.id == subscriber).values(language=language.value)
+    )
+
+
+def parse_name(typed: str) -> str:
+    """
+    Make what a person typed as their name printable on any phone, in plain letters.
+
+    Raises:
+        InvalidName: Fewer than two letters, more than twenty characters, or not Latin letters.
+    """
+    plain = unicodedata.normalize("NFKD", typed.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    name = " ".join(plain.split())
+    if len(name) > NAME_LENGTH_MAX or not re.fullmatch(r"[A-Za-z][A-Za-z' .-]*[A-Za-z]\.?", name):
+        raise InvalidName
+    return name.title() if name.islower() or name.isupper() else name

@@ -1,0 +1,221 @@
+"""
+Transfers between two subscribers: quoted by a door, ordered, executed by the ledger in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from core import chart, fees, ledger, limits, orders, outbox
+from core.db import Databases, transact
+from core.errors import DomainError, Refused
+from core.fees import FeeChanged
+from core.ledger import Draft, InsufficientFunds, Posting, Reason
+from core.money import Currency, Money, kes
+from core.orders import Kind, Outcome, Placed, State
+from core.outbox import Event, Fact
+from core.subscribers import Person, UnknownRecipient
+
+BATCH_MAX = 100
+
+
+@dataclass(eq=False)
+class SameAccount(Refused):
+    """The sender and the recipient are the same person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a transfer would cost, shown before it is ordered."""
+
+    amount: Money
+    fee: Money
+
+    @property
+    def total(self) -> Money:
+        return self.amount + self.fee
+
+
+def quote(session: Session, *, sender: Person, amount: Money, now: datetime) -> Quote:
+    """
+    Price a transfer, and say early what the ledger would refuse.
+
+    Raises:
+        AmountTooSmall, AmountTooLarge, DailyLimitReached, TooManyTransfers: See `limits.check`.
+        InsufficientFunds: The sender holds less than the amount and the fee.
+    """
+    limits.check(session, kind=Kind.TRANSFER, account_id=sender.account_id, amount=amount, now=now)
+    quoted = Quote(amount, fees.quote(session, kind=Kind.TRANSFER, amount=amount, now=now))
+    available = Money(
+        session.scalar(
+            text("SELECT balance FROM accounts WHERE id = :id"), {"id": sender.account_id}
+        ),
+        Currency.KES,
+    )
+    if available < quoted.total:
+        raise InsufficientFunds(available=available, requested=quoted.total)
+    return quoted
+
+
+def order(
+    session: Session,
+    *,
+    sender: Person,
+    recipient: int,
+    quoted: Quote,
+    key: str,
+    now: datetime,
+) -> Placed:
+    """
+    Order a transfer as it was quoted. Nothing has moved until a ledger worker executes it.
+
+    Args:
+        session: The hop's transaction.
+        sender: Who pays.
+        recipient: The subscriber who was shown by name, by id: the number may change hands.
+        quoted: The amount, and the fee the sender has seen.
+        key: What makes a repeat harmless.
+        now: When it is ordered.
+
+    Raises:
+        KeyReused: The key was used before for something else.
+    """
+    return orders.place(
+        session,
+        kind=Kind.TRANSFER,
+        subscriber=sender.id,
+        args={
+            "recipient": recipient,
+            "amount": quoted.amount.minor,
+            "fee": quoted.fee.minor,
+            "currency": quoted.amount.currency.value,
+        },
+        key=key,
+        now=now,
+    )
+
+
+_CLAIMED = text("""
+    SELECT o.id, o.key, o.reference,
+           CAST(o.args ->> 'amount' AS bigint) AS amount,
+           CAST(o.args ->> 'fee' AS bigint) AS fee,
+           fee('transfer', o.args ->> 'currency', CAST(o.args ->> 'amount' AS bigint), o.placed_at)
+               AS fee_due,
+           s.name AS sender_name, s.msisdn AS sender_msisdn, s.language AS sender_language,
+           s.account_id AS sender_account,
+           r.name AS recipient_name, r.msisdn AS recipient_msisdn,
+           r.language AS recipient_language, r.account_id AS recipient_account
+    FROM orders o
+    JOIN subscribers s ON s.id = o.subscriber_id
+    LEFT JOIN subscribers r ON r.id = CAST(o.args ->> 'recipient' AS bigint)
+    WHERE o.id = ANY (:ids)
+    ORDER BY o.id
+""")
+
+
+def execute(databases: Databases, *, now: datetime) -> list[int]:
+    """
+    Execute up to a hundred placed orders in one transaction; return the ids that were executed.
+
+    Orders another worker holds are passed over. An order is executed once however often this
+    runs: its journal's key is the order's own.
+    """
+
+    def batch(session: Session) -> list[int]:
+        ids = orders.claim(session, orders_max=BATCH_MAX)
+        if ids:
+            _execute(session, ids=ids, now=now)
+        return ids
+
+    return transact(databases, batch)
+
+
+def _execute(session: Session, *, ids: Sequence[int], now: datetime) -> None:
+    income = ledger.account_id(session, path=chart.TRANSFER_FEES.named(Currency.KES))
+    outcomes: list[Outcome] = []
+    facts: list[Fact] = []
+    rows: list[Row[Any]] = []
+    for row in session.execute(_CLAIMED, {"ids": list(ids)}):
+        if (error := _objection(row)) is not None:
+            outcomes.append(Outcome.refused(row.id, error))
+            facts.append(_refused(row, error))
+        else:
+            rows.append(row)
+    drafts = [_draft(row, income=income) for row in rows]
+    for row, posting in zip(rows, ledger.post(session, drafts=drafts, now=now), strict=True):
+        if posting.is_posted:
+            outcomes.append(Outcome(row.id, State.DONE, dict(posting.detail)))
+            facts += _receipts(row, posting, now=now)
+        else:
+            error = _refusal(row, posting)
+            outcomes.append(Outcome.refused(row.id, error))
+            facts.append(_refused(row, error))
+    orders.record(session, outcomes=outcomes, now=now)
+    outbox.stage(session, facts=facts, now=now)
+
+
+def _objection(row: Row[Any]) -> DomainError | None:
+    """What is wrong with an order before the book is even opened."""
+    if row.recipient_account is None:
+        return UnknownRecipient()
+    if row.recipient_account == row.sender_account:
+        return SameAccount()
+    if row.fee != row.fee_due:
+        return FeeChanged(fee=kes(row.fee_due))
+    return None
+
+
+def _draft(row: Row[Any], *, income: int) -> Draft:
+    legs = {row.sender_account: -(row.amount + row.fee), row.recipient_account: row.amount}
+    if row.fee:
+        legs[income] = row.fee
+    return Draft(
+        key=row.key,
+        reason=Reason.TRANSFER,
+        legs=legs,
+        reference=row.reference,
+        spender=(row.sender_account, row.amount),
+    )
+
+
+def _refusal(row: Row[Any], posting: Posting) -> DomainError:
+    if posting.outcome == InsufficientFunds.code:
+        return InsufficientFunds(
+            available=kes(posting.detail["available"]), requested=kes(row.amount + row.fee)
+        )
+    return limits.refusal(posting.outcome, posting.detail)
+
+
+def _receipts(row: Row[Any], posting: Posting, *, now: datetime) -> list[Fact]:
+    common = {"reference": row.reference, "amount": row.amount, "at": now.isoformat()}
+    sent = common | {
+        "name": row.recipient_name,
+        "msisdn": row.recipient_msisdn,
+        "fee": row.fee,
+        "balance": posting.balance_after(row.sender_account),
+    }
+    received = common | {
+        "name": row.sender_name,
+        "msisdn": row.sender_msisdn,
+        "balance": posting.balance_after(row.recipient_account),
+    }
+    return [
+        Fact(Event.TRANSFER_SENT, row.sender_msisdn, row.sender_language, sent),
+        Fact(Event.TRANSFER_RECEIVED, row.recipient_msisdn, row.recipient_language, received),
+    ]
+
+
+def _refused(row: Row[Any], error: DomainError) -> Fact:
+    kept = Outcome.refused(row.id, error).facts
+    return Fact(
+        Event.TRANSFER_REFUSED,
+        row.sender_msisdn,
+        row.sender_language,
+        {"reference": row.reference, "amount": row.amount, "refusal": kept},
+    )

@@ -1,0 +1,50 @@
+"""
+Runs migrations: one at a time, each in its own transaction, giving up rather than blocking.
+"""
+
+from __future__ import annotations
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+import core.fees
+import core.inbox
+import core.ledger
+import core.limits
+import core.messages
+import core.orders
+import core.outbox
+import core.pins
+import core.subscribers  # noqa: F401 - each module brings its tables
+from core.db import Base, driver_url
+
+
+def run() -> None:
+    """
+    Upgrade the database at `DATABASE_URL` as whoever that logs in as: the owner of the tables.
+
+    The timeouts keep a migration from queueing behind a long transaction with the whole bank
+    queueing behind it; the advisory lock lets two deployments start at once.
+    """
+    url = context.config.attributes.get("url") or os.environ["DATABASE_URL"]  # noqa: TID251 - migrations need no other setting
+    engine = create_engine(driver_url(url), poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        connection.execute(text("SET statement_timeout = '60s'"))
+        connection.execute(text("SET lock_timeout = '5s'"))
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('kabambe.migrations'))"))
+        connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            transaction_per_migration=True,
+            compare_server_default=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        connection.commit()
+
+
+run()
