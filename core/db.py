@@ -5,7 +5,8 @@ Connections, the declarative base, and the one place where a transaction is retr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
 from sqlalchemy import MetaData, create_engine, event
@@ -101,3 +102,47 @@ def transact(databases: Databases, work: Callable[[Session], R]) -> R:
             if attempt == TRIES_MAX or not is_passing(error):
                 raise
     raise AssertionError("unreachable")
+
+
+class Unit:
+    """
+    The one transaction of a hop, begun when somebody first asks for its session.
+
+    A hop that asks for nothing costs no SQL at all.
+    """
+
+    def __init__(self, databases: Databases) -> None:
+        """Remember where a session can be had."""
+        self._databases = databases
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session of this transaction; its first statement begins it."""
+        if self._session is None:
+            self._session = self._databases()
+        return self._session
+
+    @contextmanager
+    def undone_on(self, *refusals: type[Exception]) -> Iterator[None]:
+        """Undo what happens inside when it is refused, and only that. The refusal goes on."""
+        if self._session is not None and self._session.in_transaction():
+            with self._session.begin_nested():
+                yield
+            return
+        try:
+            yield
+        except refusals:
+            self.close()
+            raise
+
+    def commit(self) -> None:
+        """Make everything so far permanent. Asking for the session again begins anew."""
+        if self._session is not None:
+            self._session.commit()
+
+    def close(self) -> None:
+        """Give up what was not committed, and give the connection back."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
 from core.errors import Refused
-from core.money import Money
+from core.money import Currency, Money
 
 
 @dataclass(eq=False)
@@ -46,3 +46,21 @@ def quote(session: Session, *, kind: str, amount: Money, now: datetime) -> Money
     fee = session.scalar(select(func.fee(kind, amount.currency.value, amount.minor, now)))
     assert fee is not None, f"no tariff for {kind} in {amount.currency}"
     return Money(int(fee), amount.currency)
+
+
+def tariff(
+    session: Session, *, kind: str, currency: Currency, now: datetime
+) -> list[tuple[Money, Money]]:
+    """The tiers in force: the amount each begins at, and the fee there. For people to read."""
+    begun = (
+        select(func.max(FeeTier.valid_from))
+        .where(FeeTier.kind == kind, FeeTier.currency == currency.value, FeeTier.valid_from <= now)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(FeeTier.amount_from, func.fee(kind, currency.value, FeeTier.amount_from, now))
+        .where(FeeTier.kind == kind, FeeTier.currency == currency.value)
+        .where(FeeTier.valid_from == begun)
+        .order_by(FeeTier.amount_from)
+    )
+    return [(Money(row[0], currency), Money(int(row[1]), currency)) for row in rows]

@@ -34,7 +34,9 @@ class Inbox(Base):
     """One thing a provider told us. `key` is what makes the provider's repeat harmless."""
 
     __tablename__ = "inbox"
-    __table_args__ = (Index("ix_inbox_undone", "id", postgresql_where=text("done_at IS NULL")),)
+    __table_args__ = (
+        Index("ix_inbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     provider: Mapped[str] = mapped_column(Text)
@@ -42,7 +44,7 @@ class Inbox(Base):
     key: Mapped[str] = mapped_column(Text, unique=True)
     form: Mapped[dict[str, Any]] = mapped_column(JSONB)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    rung_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ring_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
@@ -83,6 +85,7 @@ def receive(
             key=f"{provider}:{kind}:{key}",
             form=dict(form),
             received_at=now,
+            ring_at=now,
             done_at=now if kind is Kind.USSD_ENDED else None,
         )
         .on_conflict_do_nothing(index_elements=[Inbox.key])

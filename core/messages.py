@@ -68,7 +68,6 @@ class Message(Base):
     outbox_id: Mapped[int] = mapped_column(ForeignKey(Outbox.id), unique=True)
     state: Mapped[str] = mapped_column(Text)
     tries: Mapped[int] = mapped_column(Integer, server_default="0")
-    next_try_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     provider_id: Mapped[str | None] = mapped_column(Text, unique=True)
     parts: Mapped[int | None] = mapped_column(Integer)
     cost: Mapped[str | None] = mapped_column(Text)
@@ -117,7 +116,7 @@ def begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
     """
     Claim the message of an outbox row; commit this before calling the provider.
 
-    None when there is nothing to do: it was sent, it is being sent, or its time has not come.
+    None when there is nothing to do: it was sent, or it is being sent.
     A message left `sending` by a worker that died may have gone out, so it is never claimed again.
     """
     row = session.execute(
@@ -135,7 +134,6 @@ def begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
     message = session.scalar(
         update(Message)
         .where(Message.outbox_id == outbox_id, Message.state == State.QUEUED.value)
-        .where((Message.next_try_at.is_(None)) | (Message.next_try_at <= now))
         .values(state=State.SENDING.value, tries=Message.tries + 1, changed_at=now)
         .returning(Message.id)
     )
@@ -193,11 +191,12 @@ def unreachable(
         .where(Message.id == message.id)
         .values(
             state=State.QUEUED.value,
-            next_try_at=now + max(backoff, retry_after or timedelta(0)),
             why=why,
             changed_at=now,
         )
     )
+    ring_at = now + max(backoff, retry_after or timedelta(0))
+    session.execute(update(Outbox).where(Outbox.id == message.outbox_id).values(ring_at=ring_at))
 
 
 def rejected(session: Session, *, message: Sending, why: str, now: datetime) -> None:

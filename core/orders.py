@@ -92,7 +92,7 @@ class Placed:
     @property
     def refusal(self) -> DomainError | None:
         """Why it was refused, as the error that says so."""
-        return _error(self.outcome) if self.state is State.REFUSED else None
+        return error_of(self.outcome) if self.state is State.REFUSED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def _error(outcome: Mapping[str, Any]) -> DomainError:
+def error_of(outcome: Mapping[str, Any]) -> DomainError:
     """The error that `Outcome.refused` kept."""
     kind = next(error for error in errors.leaves() if error.code == outcome["code"])
     params = {

@@ -40,11 +40,14 @@ class Outbox(Base):
     """
     An event that somebody must be told of.
 
-    `msisdn` and `language` say who and how when the person is not (or no longer) a subscriber.
+    The relay rings for it at `ring_at`, and again later until it is done. `msisdn` and `language`
+    say who and how when the person is not (or no longer) a subscriber.
     """
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_undone", "id", postgresql_where=text("done_at IS NULL")),)
+    __table_args__ = (
+        Index("ix_outbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     event: Mapped[str] = mapped_column(Text)
@@ -52,7 +55,7 @@ class Outbox(Base):
     language: Mapped[str] = mapped_column(Text)
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
     staged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    rung_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ring_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
@@ -87,6 +90,7 @@ def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
                 "language": fact.language,
                 "facts": dict(fact.facts),
                 "staged_at": now,
+                "ring_at": now,
             }
             for fact in facts
         ],

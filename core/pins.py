@@ -20,9 +20,11 @@ from argon2.profiles import CHEAPEST
 from sqlalchemy import DateTime, ForeignKey, Integer, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import outbox
 from core.db import Base
 from core.errors import Denied, Invalid
-from core.subscribers import Subscriber
+from core.outbox import Event, Fact
+from core.subscribers import Person, Subscriber
 
 TRIES_MAX: Final = 3
 LOCK: Final = timedelta(minutes=15)
@@ -148,7 +150,7 @@ def keep(session: Session, *, subscriber: int, pin: str, hasher: Hasher, now: da
     )
 
 
-def check(session: Session, *, subscriber: int, typed: str, hasher: Hasher, now: datetime) -> None:
+def check(session: Session, *, person: Person, typed: str, hasher: Hasher, now: datetime) -> None:
     """
     Check a PIN. The subscriber's row stays locked, so two sessions cannot guess in parallel.
 
@@ -165,7 +167,7 @@ def check(session: Session, *, subscriber: int, typed: str, hasher: Hasher, now:
             "SELECT hash, wrong_tries, locked_until FROM pins"
             " WHERE subscriber_id = :subscriber FOR UPDATE"
         ),
-        {"subscriber": subscriber},
+        {"subscriber": person.id},
     ).one()
     if locked_until is not None and now < locked_until:
         raise PinLocked(until=locked_until)
@@ -173,13 +175,16 @@ def check(session: Session, *, subscriber: int, typed: str, hasher: Hasher, now:
         wrong_tries = 0
     if hasher.matches(kept, pin):
         if wrong_tries or locked_until is not None:
-            _record(session, subscriber=subscriber, wrong_tries=0, locked_until=None)
+            _record(session, subscriber=person.id, wrong_tries=0, locked_until=None)
         return
     wrong_tries += 1
     if wrong_tries >= TRIES_MAX:
-        _record(session, subscriber=subscriber, wrong_tries=wrong_tries, locked_until=now + LOCK)
+        _record(session, subscriber=person.id, wrong_tries=wrong_tries, locked_until=now + LOCK)
+        facts = {"until": (now + LOCK).isoformat()}
+        fact = Fact(Event.PIN_LOCKED, person.msisdn, person.language.value, facts)
+        outbox.stage(session, facts=[fact], now=now)
         raise PinLocked(until=now + LOCK)
-    _record(session, subscriber=subscriber, wrong_tries=wrong_tries, locked_until=None)
+    _record(session, subscriber=person.id, wrong_tries=wrong_tries, locked_until=None)
     raise WrongPin(tries_left=TRIES_MAX - wrong_tries)
 
 

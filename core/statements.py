@@ -49,7 +49,7 @@ _LATEST = text("""
 
 
 def latest(session: Session, *, account: int, lines_max: int) -> Sequence[Line]:
-    """The newest lines of a KES account. `amount` leaves the fee out; what was spent is negative."""
+    """The newest lines of a KES account. `amount` leaves the fee out; money spent is negative."""
     return [
         Line(
             at=row.posted_at,

@@ -71,10 +71,10 @@ CREATE TABLE outbox (
     language text NOT NULL,
     facts jsonb NOT NULL,
     staged_at timestamptz NOT NULL,
-    rung_at timestamptz,
+    ring_at timestamptz NOT NULL,
     done_at timestamptz
 );
-CREATE INDEX ix_outbox_undone ON outbox (id) WHERE done_at IS NULL;
+CREATE INDEX ix_outbox_undone ON outbox (ring_at, id) WHERE done_at IS NULL;
 
 CREATE TABLE inbox (
     id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_inbox PRIMARY KEY,
@@ -83,10 +83,10 @@ CREATE TABLE inbox (
     key text NOT NULL CONSTRAINT uq_inbox_key UNIQUE,
     form jsonb NOT NULL,
     received_at timestamptz NOT NULL,
-    rung_at timestamptz,
+    ring_at timestamptz NOT NULL,
     done_at timestamptz
 );
-CREATE INDEX ix_inbox_undone ON inbox (id) WHERE done_at IS NULL;
+CREATE INDEX ix_inbox_undone ON inbox (ring_at, id) WHERE done_at IS NULL;
 
 CREATE FUNCTION notify_relay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -106,7 +106,6 @@ CREATE TABLE messages (
         CONSTRAINT fk_messages_outbox_id REFERENCES outbox (id),
     state text NOT NULL,
     tries integer NOT NULL DEFAULT 0,
-    next_try_at timestamptz,
     provider_id text CONSTRAINT uq_messages_provider_id UNIQUE,
     parts integer,
     cost text,

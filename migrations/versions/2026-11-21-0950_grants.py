@@ -21,8 +21,9 @@ GRANT INSERT, UPDATE (language) ON subscribers TO kabambe_web;
 GRANT INSERT, UPDATE ON pins TO kabambe_web;
 GRANT INSERT (key, kind, reference, subscriber_id, args, args_hash, placed_at)
     ON orders TO kabambe_web;
-GRANT INSERT (event, msisdn, language, facts, staged_at) ON outbox TO kabambe_web;
-GRANT INSERT (provider, kind, key, form, received_at, done_at) ON inbox TO kabambe_web;
+GRANT INSERT (event, msisdn, language, facts, staged_at, ring_at) ON outbox TO kabambe_web;
+GRANT INSERT (provider, kind, key, form, received_at, ring_at, done_at)
+    ON inbox TO kabambe_web;
 GRANT USAGE ON SEQUENCE subscribers_id_seq TO kabambe_web;
 """
 
@@ -31,9 +32,9 @@ GRANT SELECT ON accounts, journals, entries, unrolled, fee_tiers, limits, spendi
     orders, outbox, inbox, messages, delivery_reports, opt_outs TO kabambe_worker;
 GRANT EXECUTE ON FUNCTION post, roll_up TO kabambe_worker;
 GRANT UPDATE (state, outcome, executed_at) ON orders TO kabambe_worker;
-GRANT INSERT (event, msisdn, language, facts, staged_at), UPDATE (rung_at, done_at)
+GRANT INSERT (event, msisdn, language, facts, staged_at, ring_at), UPDATE (ring_at, done_at)
     ON outbox TO kabambe_worker;
-GRANT UPDATE (rung_at, done_at) ON inbox TO kabambe_worker;
+GRANT UPDATE (ring_at, done_at) ON inbox TO kabambe_worker;
 GRANT INSERT, UPDATE ON messages, delivery_reports TO kabambe_worker;
 GRANT INSERT ON opt_outs TO kabambe_worker;
 """

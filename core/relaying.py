@@ -1,0 +1,35 @@
+"""
+What the relay asks Postgres: which rows nobody has acted on, so that somebody is told again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from core.inbox import Inbox
+from core.outbox import Outbox
+
+# Longer than any send may take; what is still undone then has lost its bell.
+RING_AGAIN: Final = timedelta(seconds=15)
+ROWS_MAX: Final = 200
+
+
+def due(session: Session, *, box: type[Outbox | Inbox], now: datetime) -> list[int]:
+    """
+    Take the rows of a box whose time to be rung for has come, and set their next time.
+
+    Ring before committing this: should the bell fail, the rows stay due.
+    """
+    rows = (
+        select(box.id)
+        .where(box.done_at.is_(None), box.ring_at <= now)
+        .order_by(box.ring_at, box.id)
+        .limit(ROWS_MAX)
+        .with_for_update(skip_locked=True)
+    )
+    rung = update(box).where(box.id.in_(rows)).values(ring_at=now + RING_AGAIN).returning(box.id)
+    return sorted(session.scalars(rung))

@@ -1,0 +1,1 @@
+"""Each aggregator's wire forms, and nothing of what they mean to us."""

@@ -1,0 +1,121 @@
+"""
+Africa's Talking's forms (reference: developers.africastalking.com, USSD and SMS callbacks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from core import msisdn
+from core.errors import Invalid
+from core.inbox import Kind
+from menus.sessions import Dial
+
+_SESSION_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_SERVICE_CODE: Final = re.compile(r"\*[0-9*]{1,30}#")
+_TEXT_LENGTH_MAX: Final = 500
+_FIELD_LENGTH_MAX: Final = 2000
+
+
+@dataclass(eq=False)
+class NotOurWire(Invalid):
+    """The form is not one that the aggregator sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A callback for the inbox: what makes its repeat harmless, and its fields."""
+
+    kind: Kind
+    key: str
+    form: Mapping[str, str]
+
+
+def dial(form: Mapping[str, str]) -> Dial:
+    """
+    Read a hop.
+
+    Raises:
+        NotOurWire: A field is missing, too long, or not of its kind.
+        InvalidMsisdn: The caller's number is not E.164.
+    """
+    session_id, text = form.get("sessionId", ""), form.get("text")
+    service_code = form.get("serviceCode", "")
+    if (
+        text is None
+        or len(text) > _TEXT_LENGTH_MAX
+        or not _SESSION_ID.fullmatch(session_id)
+        or not _SERVICE_CODE.fullmatch(service_code)
+    ):
+        raise NotOurWire
+    return Dial(session_id, msisdn.claimed(form.get("phoneNumber", "")), service_code, text)
+
+
+def ended(form: Mapping[str, str]) -> Told:
+    """
+    Read how a session ended. `input` holds PINs: only its length gets past this line.
+
+    Raises:
+        NotOurWire: It names no session.
+    """
+    session_id = form.get("sessionId", "")
+    if not _SESSION_ID.fullmatch(session_id):
+        raise NotOurWire
+    kept = _cut(form)
+    kept["input"] = f"{len(form.get('input', ''))} characters"
+    return Told(Kind.USSD_ENDED, session_id, kept)
+
+
+def delivery(form: Mapping[str, str]) -> Told:
+    """
+    Read a delivery report. A repeat has the same id, status and reason.
+
+    Raises:
+        NotOurWire: It names no message.
+    """
+    message, status = form.get("id", ""), form.get("status", "")
+    if not message or not status:
+        raise NotOurWire
+    said = f"{message}\n{status}\n{form.get('failureReason', '')}"
+    return Told(Kind.SMS_DELIVERY, hashlib.sha256(said.encode()).hexdigest(), _cut(form))
+
+
+def inbound(form: Mapping[str, str]) -> Told:
+    """
+    Read an SMS to us. Four digits standing alone may be a PIN and are not kept.
+
+    Raises:
+        NotOurWire: It names no message or no sender.
+    """
+    message = form.get("id", "")
+    if not message or not form.get("from"):
+        raise NotOurWire
+    kept = _cut(form)
+    kept["text"] = re.sub(r"(?<![0-9])[0-9]{4}(?![0-9])", "****", kept.get("text", ""))
+    return Told(Kind.SMS_INBOUND, hashlib.sha256(message.encode()).hexdigest(), kept)
+
+
+def optout(form: Mapping[str, str]) -> Told:
+    """
+    Read that somebody wants no promotional messages.
+
+    Raises:
+        NotOurWire: It names no number.
+    """
+    number = form.get("phoneNumber", "")
+    if not number:
+        raise NotOurWire
+    said = f"{form.get('senderId', '')}\n{number}"
+    return Told(Kind.SMS_OPTOUT, hashlib.sha256(said.encode()).hexdigest(), _cut(form))
+
+
+def _cut(form: Mapping[str, str]) -> dict[str, str]:
+    """The form, with no field longer than any real one, and nothing PostgreSQL cannot hold."""
+    return {
+        name[:64].replace("\0", ""): value[:_FIELD_LENGTH_MAX].replace("\0", "")
+        for name, value in form.items()
+    }

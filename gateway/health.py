@@ -1,0 +1,46 @@
+"""`GET /live`: this process answers. `GET /ready`: so does everything it needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from flask import Blueprint, Response, jsonify
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import backlog
+from core.db import Databases
+
+log = logging.getLogger(__name__)
+
+
+def door(
+    databases: Databases, clock: Callable[[], datetime], redis_answers: Callable[[], bool]
+) -> Blueprint:
+    """Hang the two health doors. Ages are seconds; a backlog alone does not make us unready."""
+    door = Blueprint("health", __name__)
+
+    @door.get("/live")
+    def live() -> Response:
+        return jsonify(status="ok")
+
+    @door.get("/ready")
+    def ready() -> tuple[Response, int]:
+        report: dict[str, object] = {"redis": "ok" if redis_answers() else "down"}
+        try:
+            with databases() as session:
+                behind = backlog.oldest(session, now=clock())
+        except SQLAlchemyError as error:
+            log.warning("ready.postgres_down", extra={"error": type(error).__name__})
+            report["postgres"] = "down"
+        else:
+            report["postgres"] = "ok"
+            report["oldest_order_seconds"] = round(behind.order.total_seconds(), 3)
+            report["oldest_outbox_seconds"] = round(behind.outbox.total_seconds(), 3)
+            report["oldest_inbox_seconds"] = round(behind.inbox.total_seconds(), 3)
+        is_ready = "down" not in report.values()
+        report["status"] = "ready" if is_ready else "not ready"
+        return jsonify(report), 200 if is_ready else 503
+
+    return door

@@ -1,0 +1,62 @@
+"""The SMS doors: `POST /sms/africastalking/<token>/{inbound,delivery,optout}`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from flask import Blueprint, Response, abort, request
+from werkzeug.exceptions import HTTPException
+
+from core import inbox
+from core.db import Databases, transact
+from core.errors import DomainError
+from gateway.aggregators import africastalking
+from gateway.aggregators.africastalking import Told
+from gateway.ussd import check
+
+log = logging.getLogger(__name__)
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, str]], Told]]] = {
+    "inbound": africastalking.inbound,
+    "delivery": africastalking.delivery,
+    "optout": africastalking.optout,
+}
+
+
+def door(databases: Databases, clock: Callable[[], datetime], *, token: str) -> Blueprint:
+    """
+    Hang the SMS doors. What is stored is acknowledged; the provider repeats what is not.
+
+    A form we do not understand is acknowledged too: its repeat would be no better.
+    """
+    door = Blueprint("sms", __name__, url_prefix="/sms/africastalking")
+
+    @door.post("/<given>/<kind>")
+    def told(given: str, kind: str) -> Response:
+        check(given, token)
+        if kind not in _READERS:
+            abort(404)
+        try:
+            letter = _READERS[kind](request.form)
+        except (DomainError, HTTPException) as error:
+            extra = {"kind": kind, "error": type(error).__name__}
+            log.warning("sms.callback_not_understood", extra=extra)
+            return Response(mimetype="text/plain")
+        now = clock()
+        transact(
+            databases,
+            lambda session: inbox.receive(
+                session,
+                provider="africastalking",
+                kind=letter.kind,
+                key=letter.key,
+                form=letter.form,
+                now=now,
+            ),
+        )
+        return Response(mimetype="text/plain")
+
+    return door

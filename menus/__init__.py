@@ -1,0 +1,1 @@
+"""Everything said to, and understood from, a person on a phone."""

@@ -1,0 +1,26 @@
+"""
+Instants as people in Kenya read them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+# East Africa Time has no summer time, so no time zone database is needed to know it.
+NAIROBI: Final = timezone(timedelta(hours=3), "EAT")
+
+
+def hour_and_minute(instant: datetime) -> str:
+    """`19:23`, in Nairobi."""
+    return instant.astimezone(NAIROBI).strftime("%H:%M")
+
+
+def day(instant: datetime) -> str:
+    """`21/11`, in Nairobi."""
+    return instant.astimezone(NAIROBI).strftime("%d/%m")
+
+
+def date_and_time(instant: datetime) -> str:
+    """`21/11/26 19:23`, in Nairobi."""
+    return instant.astimezone(NAIROBI).strftime("%d/%m/%y %H:%M")

@@ -1,0 +1,198 @@
+"""
+One hop from end to end: claim the turn, converse, commit, wait a moment for the ledger, answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError
+
+from core import orders, subscribers
+from core.db import TRIES_MAX, Databases, Unit, is_passing
+from core.money import Currency, Money
+from core.orders import Placed, State
+from core.pins import Hasher
+from core.subscribers import Language, Person
+from menus import engine
+from menus.engine import Dialogue, Reply
+from menus.faces import UNEXPECTED, face
+from menus.screen import AnyScreen, Done, Hop, Span
+from menus.screens import SCREENS, first
+from menus.sessions import Dial, Opened, Sessions, Turn
+from menus.text import _
+
+log = logging.getLogger(__name__)
+
+PENDING_SECONDS_MAX: Final = 6.0
+_PENDING_POLL_SECONDS: Final = 0.02
+
+# Said where nobody can know the language.
+_DIAL_AGAIN: Final = "This session was interrupted. Please dial again.\nTafadhali piga tena."
+_BUSY: Final = "Sorry, please try again shortly.\nSamahani, jaribu tena baadaye kidogo."
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """
+    Everything a hop needs, brought together once.
+
+    Args:
+        databases: Where transactions are had.
+        sessions: Where sessions are kept between hops.
+        clock: What time it is.
+        hasher: How PINs are hashed.
+        ring: Tells the ledger that there is work; may fail, the relay rings again.
+        wait: Waits a moment for an order's outcome, or not at all when there is no point.
+    """
+
+    databases: Databases
+    sessions: Sessions
+    clock: Callable[[], datetime]
+    hasher: Hasher
+    ring: Callable[[], None]
+    wait: Callable[[int], None]
+
+    def hear(self, dial: Dial) -> str:
+        """Answer a hop with `CON …` or `END …`, whatever happens."""
+        try:
+            return self._hear(dial)
+        except RedisError as error:
+            log.warning("ussd.sessions_unavailable", extra={"error": type(error).__name__})
+            return _ending(_BUSY)
+        except Exception as error:
+            log.exception("ussd.failed", extra={"error": type(error).__name__})
+            return _ending(_BUSY)
+
+    def _hear(self, dial: Dial) -> str:
+        patience = time.monotonic() + PENDING_SECONDS_MAX
+        while (opened := self.sessions.open(dial)).turn is Turn.PENDING:
+            if time.monotonic() > patience:
+                return _ending(_BUSY)
+            time.sleep(_PENDING_POLL_SECONDS)
+        match opened.turn:
+            case Turn.REPLAY | Turn.STALE:
+                return opened.reply
+            case Turn.GAP | Turn.FOREIGN:
+                return _ending(_DIAL_AGAIN)
+        reply, state = self._answer(dial, opened)
+        body = f"{'END' if reply.ends else 'CON'} {reply.text}"
+        try:
+            return self.sessions.commit(dial, opened, reply=body, state=state)
+        except RedisError as error:
+            # What was done is done and the caller may know it; the next hop begins anew.
+            log.warning("ussd.session_lost", extra={"error": type(error).__name__})
+            return body
+
+    def _answer(self, dial: Dial, opened: Opened) -> tuple[Reply, dict[str, Any]]:
+        """Converse in one transaction; do it again when another transaction won."""
+        person = _person(opened.state)
+        for attempt in range(1, TRIES_MAX + 1):
+            unit = Unit(self.databases)
+            try:
+                return self._turn(dial, opened, unit)
+            except DBAPIError as error:
+                if attempt < TRIES_MAX and is_passing(error):
+                    continue
+                log.exception("ussd.database_failed", extra={"code": error.code})
+            except Exception:
+                log.exception("ussd.hop_failed")
+            finally:
+                unit.close()
+            break
+        language = person.language if person is not None else Language.ENGLISH
+        return Reply(UNEXPECTED.render(language), ends=True), {}
+
+    def _turn(self, dial: Dial, opened: Opened, unit: Unit) -> tuple[Reply, dict[str, Any]]:
+        if opened.turn is Turn.NEW:
+            person = subscribers.find(unit.session, msisdn=dial.msisdn)
+        else:
+            person = _person(opened.state)
+        hop = self._hop(dial, opened, unit, person)
+        dialogue = self._advance(dial, opened, hop)
+        unit.commit()
+        if dialogue.top.awaits is not None and not dialogue.hangs_up:
+            self._ring()
+            self.wait(dialogue.top.awaits)
+        reply = engine.show(dialogue, hop)
+        if reply.ends:
+            return reply, {}
+        return reply, {"person": _kept(person), "dialogue": engine.dump(dialogue)}
+
+    def _advance(self, dial: Dial, opened: Opened, hop: Hop) -> Dialogue:
+        if opened.turn is Turn.NEW:
+            beginning = Dialogue((first(hop.person),))
+            if not dial.text:
+                return beginning
+            # Dialled ahead, or a session that Redis forgot: then it may have ordered something.
+            prefix = f"ussd:{dial.session_id}:"
+            forgotten = orders.newest_under(hop.db, prefix=prefix)
+            if forgotten is not None:
+                return Dialogue((_ordered(forgotten),))
+            return engine.walk(beginning, hop, dial.text.split("*"))
+        state = opened.state or {}
+        if not state:  # the session has ended; its caller's handset has not noticed
+            return Dialogue((Done(_("This session has ended. Dial *384# again.")),))
+        try:
+            dialogue = engine.load(state["dialogue"], SCREENS)
+        except (KeyError, ValueError):  # a deploy has renamed the screen under the caller
+            log.warning("ussd.screen_unknown")
+            return Dialogue((first(hop.person),))
+        return engine.answer(dialogue, hop, hop.said(hop.span))
+
+    def _hop(self, dial: Dial, opened: Opened, unit: Unit, person: Person | None) -> Hop:
+        start = opened.heard + 1 if opened.heard else 0
+        return Hop(
+            unit=unit,
+            msisdn=dial.msisdn,
+            now=self.clock(),
+            key=f"ussd:{dial.session_id}:{len(dial.text)}",
+            hasher=self.hasher,
+            person=person,
+            heard=dial.text,
+            span=Span(start, len(dial.text)),
+        )
+
+    def _ring(self) -> None:
+        try:
+            self.ring()
+        except RedisError as error:
+            log.warning("ledger.bell_silent", extra={"error": type(error).__name__})
+
+
+def _ordered(placed: Placed) -> AnyScreen:
+    """What became of an order whose session was lost before its answer was heard."""
+    if placed.refusal is not None:
+        return Done(face(placed.refusal).words)
+    if placed.state is State.DONE:
+        words = _("Your request was done. Ref {reference}", reference=placed.reference)
+    else:
+        words = _(
+            "Your request is received. You will get an SMS.\nRef {reference}",
+            reference=placed.reference,
+        )
+    return Done(words)
+
+
+def _ending(words: str) -> str:
+    return f"END {words}"
+
+
+def _kept(person: Person | None) -> dict[str, Any] | None:
+    return None if person is None else asdict(person)
+
+
+def _person(state: dict[str, Any] | None) -> Person | None:
+    """The caller as the session remembers them."""
+    kept = (state or {}).get("person")
+    if kept is None:
+        return None
+    balance = Money(kept["balance"]["minor"], Currency[kept["balance"]["currency"]])
+    language = Language(kept["language"])
+    return Person(**{**kept, "balance": balance, "language": language})

@@ -1,0 +1,74 @@
+"""
+How each refusal sounds on a phone. The only place where errors meet words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core.errors import DomainError
+from core.fees import FeeChanged
+from core.ledger import InsufficientFunds, UnknownAccount
+from core.limits import AmountTooLarge, AmountTooSmall, DailyLimitReached, TooManyTransfers
+from core.money import InvalidAmount
+from core.msisdn import InvalidMsisdn
+from core.orders import KeyReused
+from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
+from core.subscribers import AlreadyRegistered, InvalidName, UnknownRecipient
+from core.transfers import SameAccount
+from menus.clock import hour_and_minute
+from menus.screen import InvalidChoice
+from menus.text import Text, _
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """
+    One refusal in words.
+
+    Args:
+        words: A line on top of the screen, or in an SMS; the error's parameters fill its gaps.
+        hangs_up: Whether there is no point in going on.
+    """
+
+    words: Text
+    hangs_up: bool = field(default=False, kw_only=True)
+
+
+UNEXPECTED = _("Something went wrong. Your money is safe. Please try again.")
+
+FACES: Mapping[type[DomainError], Face] = {
+    AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
+    AmountTooLarge: Face(_("The most you can send at once is {most}.")),
+    AmountTooSmall: Face(_("The least you can send is {least}.")),
+    DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
+    FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
+    InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
+    InvalidAmount: Face(_("That is not an amount.")),
+    InvalidChoice: Face(_("That is not on the menu.")),
+    InvalidMsisdn: Face(_("That is not a phone number.")),
+    InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
+    InvalidPin: Face(_("A PIN is 4 digits.")),
+    KeyReused: Face(UNEXPECTED, hangs_up=True),
+    PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
+    PinsDiffer: Face(_("The PINs are not the same. Start again.")),
+    SameAccount: Face(_("That is your own number.")),
+    TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
+    UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownRecipient: Face(_("That number has no account here.")),
+    WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
+    WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
+}
+
+
+def face(error: DomainError) -> Face:
+    """The words for a refusal, its parameters in their places."""
+    found = FACES[type(error)]
+    params: dict[str, Any] = {
+        name: hour_and_minute(value) if isinstance(value, datetime) else value
+        for name, value in error.params.items()
+    }
+    return Face(Text(found.words.msgid, params), hangs_up=found.hangs_up)

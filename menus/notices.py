@@ -1,0 +1,103 @@
+"""
+Event to words: what we say unasked, by SMS. Each fits one GSM-7 part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from core import msisdn, orders
+from core.money import kes
+from core.outbox import Event
+from core.subscribers import Language
+from menus import clock
+from menus.faces import face
+from menus.text import Text, _
+
+Facts = Mapping[str, Any]
+
+
+def words(event: Event, facts: Facts, language: Language) -> str:
+    """Say an event in a language."""
+    return NOTICES[event](facts).render(language)
+
+
+def _registered(facts: Facts) -> Text:
+    return _(
+        "Welcome to Kabambe, {name}. Dial *384# to send money and see your balance."
+        " Never tell anyone your PIN: we will not ask for it.",
+        name=facts["name"],
+    )
+
+
+def _sent(facts: Facts) -> Text:
+    return _(
+        "{reference} Sent {amount} to {name} {number} on {at}. Fee {fee}. Balance {balance}.",
+        reference=facts["reference"],
+        amount=kes(facts["amount"]),
+        name=facts["name"],
+        number=msisdn.masked(facts["msisdn"]),
+        at=_when(facts),
+        fee=kes(facts["fee"]),
+        balance=kes(facts["balance"]),
+    )
+
+
+def _received(facts: Facts) -> Text:
+    return _(
+        "{reference} You received {amount} from {name} {number} on {at}. Fee {fee}."
+        " Balance {balance}.",
+        reference=facts["reference"],
+        amount=kes(facts["amount"]),
+        name=facts["name"],
+        number=msisdn.masked(facts["msisdn"]),
+        at=_when(facts),
+        fee=kes(0),
+        balance=kes(facts["balance"]),
+    )
+
+
+def _refused(facts: Facts) -> Text:
+    error = orders.error_of(facts["refusal"])
+    return _(
+        "{reference} Not sent: {amount}. {reason}",
+        reference=facts["reference"],
+        amount=kes(facts["amount"]),
+        reason=face(error).words,
+    )
+
+
+def _pin_changed(facts: Facts) -> Text:
+    return _(
+        "Your Kabambe PIN was changed on {at}. If that was not you, dial *384# and change it.",
+        at=_when(facts),
+    )
+
+
+def _pin_locked(facts: Facts) -> Text:
+    return _(
+        "Your Kabambe PIN was entered wrong 3 times and is locked until {until}."
+        " Your money is safe.",
+        until=clock.hour_and_minute(datetime.fromisoformat(facts["until"])),
+    )
+
+
+def _not_understood(facts: Facts) -> Text:  # noqa: ARG001 - the same for everybody
+    return _("This is Kabambe. Dial *384# to send money. Never send us your PIN by SMS.")
+
+
+def _when(facts: Facts) -> str:
+    return clock.date_and_time(datetime.fromisoformat(facts["at"]))
+
+
+NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
+    Event.REGISTERED: _registered,
+    Event.TRANSFER_SENT: _sent,
+    Event.TRANSFER_RECEIVED: _received,
+    Event.TRANSFER_REFUSED: _refused,
+    Event.PIN_CHANGED: _pin_changed,
+    Event.PIN_LOCKED: _pin_locked,
+    Event.SMS_NOT_UNDERSTOOD: _not_understood,
+}

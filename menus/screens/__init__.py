@@ -1,0 +1,43 @@
+"""SCREENS: every screen by the name it is saved under. One that is not here cannot be saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from core.subscribers import Person
+from menus.engine import name
+from menus.screen import AnyScreen, Done
+from menus.screens import account, help, home, register, send, statement  # noqa: A004 - the screens' own names
+
+SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
+    name(screen): screen
+    for screen in (
+        Done,
+        home.Home,
+        register.Welcome,
+        register.Name,
+        register.NewPin,
+        register.RepeatPin,
+        register.Terms,
+        send.Recipient,
+        send.Amount,
+        send.Confirm,
+        send.Outcome,
+        statement.Statement,
+        statement.Detail,
+        account.Account,
+        account.OldPin,
+        account.NewPin,
+        account.RepeatPin,
+        account.ChooseLanguage,
+        help.Help,
+        help.Topic,
+        help.Fees,
+    )
+}
+
+
+def first(caller: Person | None) -> AnyScreen:
+    """Where a session begins: at home, or at the door for a number without an account."""
+    return home.Home() if caller is not None else register.Welcome()

@@ -1,0 +1,123 @@
+"""Send money: recipient, amount, PIN, outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from core import msisdn, orders, pins, subscribers, transfers
+from core.money import Currency, Money
+from core.subscribers import Person
+from core.transfers import Quote, SameAccount
+from menus.faces import face
+from menus.screen import Ask, Hop, Tell, View
+from menus.text import Text, _
+
+
+@dataclass(frozen=True)
+class Recipient(Ask[Person]):
+    """Whom to send to, by phone number."""
+
+    def prompt(self, hop: Hop) -> Text:
+        return _("Send money to (phone number):")
+
+    def read(self, hop: Hop, text: str) -> Person:
+        number = msisdn.parse(text)
+        if number == hop.msisdn:
+            raise SameAccount
+        return subscribers.recipient(hop.db, msisdn=number)
+
+    def then(self, hop: Hop, answer: Person) -> Amount:
+        return Amount(answer.id, answer.name, msisdn.masked(answer.msisdn))
+
+
+@dataclass(frozen=True)
+class Amount(Ask[Quote]):
+    """How much; the name tells a slip in the number."""
+
+    to: int
+    name: str
+    number: str
+
+    def prompt(self, hop: Hop) -> Text:
+        return _("To {name} {number}\nAmount in KES:", name=self.name, number=self.number)
+
+    def read(self, hop: Hop, text: str) -> Quote:
+        amount = Money.parse(text, Currency.KES)
+        return transfers.quote(hop.db, sender=hop.caller, amount=amount, now=hop.now)
+
+    def then(self, hop: Hop, answer: Quote) -> Confirm:
+        return Confirm(self.to, self.name, self.number, answer)
+
+
+@dataclass(frozen=True)
+class Confirm(Ask[None]):
+    """Everything once more, and the PIN as the confirmation."""
+
+    to: int
+    name: str
+    number: str
+    quoted: Quote
+    guarded: ClassVar[bool] = True
+
+    def prompt(self, hop: Hop) -> Text:
+        return _(
+            "Send {amount} to {name} {number}\nFee {fee}, total {total}\nEnter PIN to confirm:",
+            amount=self.quoted.amount,
+            name=self.name,
+            number=self.number,
+            fee=self.quoted.fee,
+            total=self.quoted.total,
+        )
+
+    def read(self, hop: Hop, text: str) -> None:
+        pins.check(hop.db, person=hop.caller, typed=text, hasher=hop.hasher, now=hop.now)
+
+    def then(self, hop: Hop, answer: None) -> Outcome:
+        placed = transfers.order(
+            hop.db,
+            sender=hop.caller,
+            recipient=self.to,
+            quoted=self.quoted,
+            key=hop.key,
+            now=hop.now,
+        )
+        return Outcome(placed.id, hop.caller.account_id, self.name, self.quoted)
+
+
+@dataclass(frozen=True)
+class Outcome(Tell):
+    """What became of the order, if the ledger has said so by now."""
+
+    order: int
+    account_id: int
+    name: str
+    quoted: Quote
+
+    @property
+    def awaits(self) -> int:
+        return self.order
+
+    def view(self, hop: Hop) -> View:
+        placed = orders.get(hop.db, order=self.order)
+        if placed.refusal is not None:
+            return View(face(placed.refusal).words, ends=True)
+        if placed.state is orders.State.PLACED:
+            words = _(
+                "Your request to send {amount} to {name} is received. You will get an SMS."
+                "\nRef {reference}",
+                amount=self.quoted.amount,
+                name=self.name,
+                reference=placed.reference,
+            )
+            return View(words, ends=True)
+        balance = Money(placed.outcome[str(self.account_id)], Currency.KES)
+        words = _(
+            "Sent {amount} to {name}.\nFee {fee}. Balance {balance}.\nRef {reference}",
+            amount=self.quoted.amount,
+            name=self.name,
+            fee=self.quoted.fee,
+            balance=balance,
+            reference=placed.reference,
+        )
+        return View(words, ends=True)

@@ -1,0 +1,209 @@
+"""
+USSD sessions between two hops: a turn is claimed once, and answered once.
+
+Africa's Talking resends everything typed so far in `text` on every hop, PIN included, and repeats
+a hop when it is in doubt. One call opens a turn, one commits it; both are a single script, so two
+hops at once can never both act. Of `text` only lengths and keyed hashes are kept: a plain hash of
+something that holds a four-digit PIN could be undone by trying all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b, sha256
+from typing import Any, Final, Protocol
+
+from redis import Redis
+
+LEASE_MS: Final = 10_000
+HOPS_MAX: Final = 100
+
+_NAMESPACE: Final = "kabambe:ussd:"
+
+# Returns what the turn is, and the fields that go with it. `r:<digest>` holds the answer given to
+# each text, so that a repeat of any earlier hop is answered byte for byte the same.
+_OPEN: Final = """
+local key = KEYS[1]
+local owner, position, digest, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local lease_ms, ttl, hops_max = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local kept = redis.call('HMGET', key, 'owner', 'heard', 'digest', 'until', 'state', 'last', 'hops')
+local heard = tonumber(kept[2] or '-1')
+if kept[1] and kept[1] ~= owner then return {'foreign'} end
+local said = kept[1] and redis.call('HGET', key, 'r:' .. digest)
+if said then return {'replay', said} end
+if kept[4] and tonumber(kept[4]) > now then return {'pending'} end
+if kept[1] and heard >= 0 then
+    local continues = false
+    for i = 8, #ARGV, 2 do
+        if tonumber(ARGV[i]) == heard and ARGV[i + 1] == kept[3] then continues = true end
+    end
+    if position <= heard then
+        redis.call('HSET', key, 'r:' .. digest, kept[6])
+        return {'stale', kept[6]}
+    end
+    if not continues or tonumber(kept[7]) >= hops_max then return {'gap'} end
+end
+redis.call('HSET', key, 'owner', owner, 'token', token, 'until', now + lease_ms)
+redis.call('EXPIRE', key, ttl)
+if heard < 0 then return {'new'} end
+return {'next', heard, kept[5]}
+"""
+
+# A holder whose lease ran out, and whose turn somebody else has taken since, may not answer:
+# it gets the other's answer, or none yet. A session that is gone (Redis was emptied) is made anew.
+_COMMIT: Final = """
+local key = KEYS[1]
+local owner, position, digest, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local reply, state, ttl = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local kept = redis.call('HMGET', key, 'owner', 'token')
+if kept[1] and (kept[1] ~= owner or kept[2] ~= token) then
+    return redis.call('HGET', key, 'r:' .. digest) or redis.call('HGET', key, 'last')
+end
+redis.call('HSET', key, 'owner', owner, 'heard', position, 'digest', digest, 'state', state,
+    'last', reply, 'r:' .. digest, reply)
+redis.call('HDEL', key, 'until')
+redis.call('HINCRBY', key, 'hops', 1)
+redis.call('EXPIRE', key, ttl)
+return reply
+"""
+
+
+class Turn(StrEnum):
+    """What a hop is to its session."""
+
+    NEW = "new"
+    """The session begins, or is not remembered."""
+    NEXT = "next"
+    """It continues what was heard; it is ours to answer."""
+    REPLAY = "replay"
+    """It was answered before: the same answer again."""
+    PENDING = "pending"
+    """A hop of this session is being worked on."""
+    STALE = "stale"
+    """It is older than what was heard."""
+    GAP = "gap"
+    """It does not continue what was heard, or there were too many hops."""
+    FOREIGN = "foreign"
+    """The session belongs to another number or service code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """
+    One hop as an aggregator tells it.
+
+    `text` is everything typed so far, joined by `*`; it may hold PINs and is not shown.
+    """
+
+    session_id: str
+    msisdn: str
+    service_code: str
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Dial({self.session_id!r}, heard {len(self.text)})"
+
+    @property
+    def owner(self) -> str:
+        return f"{self.msisdn} {self.service_code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """
+    What opening a turn found.
+
+    Args:
+        turn: What the hop is to its session.
+        reply: The answer to give again (replay, stale).
+        heard: How much of the text was answered before (next).
+        state: The session as it was saved (next).
+        token: What proves that the turn is ours when it is committed.
+    """
+
+    turn: Turn
+    token: str
+    reply: str = ""
+    heard: int = 0
+    state: dict[str, Any] | None = None
+
+
+class Sessions(Protocol):
+    """Where sessions are kept between hops."""
+
+    def open(self, dial: Dial) -> Opened: ...
+
+    def commit(self, dial: Dial, opened: Opened, *, reply: str, state: dict[str, Any]) -> str:
+        """Answer the turn; returns the answer to give, which is another's if it was taken over."""
+        ...
+
+
+class RedisSessions:
+    """Sessions as Redis hashes that expire."""
+
+    def __init__(self, redis: Redis, *, key: str, ttl_seconds: int) -> None:
+        """
+        Prepare the two scripts.
+
+        Args:
+            redis: A connection pool with a socket timeout.
+            key: The secret under which texts are hashed.
+            ttl_seconds: How long a session is remembered after its last hop.
+        """
+        self._open = redis.register_script(_OPEN)
+        self._commit = redis.register_script(_COMMIT)
+        self._key = sha256(key.encode()).digest()
+        self._ttl_seconds = ttl_seconds
+
+    def open(self, dial: Dial) -> Opened:
+        """Claim the turn, or find out why it is not ours."""
+        token = secrets.token_hex(8)
+        prefixes = self._digests(dial)
+        position, digest = prefixes.pop()
+        args: list[str | int] = [dial.owner, position, digest, token]
+        args += [LEASE_MS, self._ttl_seconds, HOPS_MAX]
+        for prefix in prefixes:
+            args += prefix
+        found = self._open(keys=[_NAMESPACE + dial.session_id], args=args)
+        turn = Turn(found[0].decode())
+        match turn:
+            case Turn.NEXT:
+                return Opened(turn, token, heard=int(found[1]), state=json.loads(found[2]))
+            case Turn.REPLAY | Turn.STALE:
+                return Opened(turn, token, reply=found[1].decode())
+        return Opened(turn, token)
+
+    def commit(self, dial: Dial, opened: Opened, *, reply: str, state: dict[str, Any]) -> str:
+        """Answer the turn; returns the answer to give, which is another's if it was taken over."""
+        position, digest = self._digests(dial)[-1]
+        kept = self._commit(
+            keys=[_NAMESPACE + dial.session_id],
+            args=[
+                dial.owner,
+                position,
+                digest,
+                opened.token,
+                reply,
+                json.dumps(state, separators=(",", ":")),
+                self._ttl_seconds,
+            ],
+        )
+        return reply if kept is None else str(kept.decode())
+
+    def _digests(self, dial: Dial) -> list[tuple[int, str]]:
+        """Length and keyed hash of the text before each `*`, of nothing, and last of all of it."""
+        running = blake2b(dial.session_id.encode() + b"\0", key=self._key, digest_size=16)
+        digests = [(0, running.hexdigest())]
+        start = 0
+        while (star := dial.text.find("*", start)) >= 0:
+            running.update(dial.text[max(start - 1, 0) : star].encode())
+            digests.append((star, running.hexdigest()))
+            start = star + 1
+        running.update(dial.text[max(start - 1, 0) :].encode())
+        digests.append((len(dial.text), running.hexdigest()))
+        return digests

@@ -1,0 +1,67 @@
+"""
+Opens the demo subscribers, with something to play with. Twice is as once.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from core import chart, db, ledger, pins, registration, subscribers
+from core.ledger import Draft, Reason
+from core.money import Currency
+from core.pins import Hasher
+from core.settings import Settings
+from core.subscribers import Language
+
+PIN: Final = "4071"
+BALANCE: Final = 10_000_00
+
+PEOPLE: Final = (
+    ("+254712000001", "Wanjiru", Language.ENGLISH),
+    ("+254733000002", "Otieno", Language.ENGLISH),
+    ("+254712000003", "Amina", Language.KISWAHILI),
+)
+
+
+def open_people(session: Session, *, hasher: Hasher, now: datetime) -> None:
+    """Open whoever of the demo subscribers is missing."""
+    cash = chart.SANDBOX_CASH.open(session, currency=Currency.KES)
+    for msisdn, name, language in PEOPLE:
+        if subscribers.find(session, msisdn=msisdn) is None:
+            subscriber = subscribers.register(
+                session,
+                msisdn=msisdn,
+                name=name,
+                language=language,
+                terms_version=registration.TERMS_VERSION,
+                now=now,
+            )
+            pins.keep(session, subscriber=subscriber, pin=PIN, hasher=hasher, now=now)
+        person = subscribers.recipient(session, msisdn=msisdn)
+        draft = Draft(
+            key=f"demo:{msisdn}",
+            reason=Reason.OPENING,
+            legs={cash: -BALANCE, person.account_id: BALANCE},
+        )
+        ledger.post(session, drafts=[draft], now=now)
+
+
+def main() -> int:
+    """Open them in the database of this environment, if it is a sandbox."""
+    settings = Settings()
+    if settings.environment != "sandbox":
+        print("Demo subscribers exist in the sandbox only.", file=sys.stderr)
+        return 1
+    databases = db.connect(settings.database_url.get_secret_value())
+    hasher = Hasher(settings.pin_pepper.get_secret_value())
+    now = datetime.now(UTC)
+    db.transact(databases, lambda session: open_people(session, hasher=hasher, now=now))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

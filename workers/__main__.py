@@ -1,0 +1,80 @@
+"""
+`python -m workers {ledger,sms,relay}`: the workers' composition root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from redis import Redis
+
+from core import db, logs
+from core.settings import Settings
+from workers import resources
+from workers.bell import Bell
+from workers.ledger import Heartbeat
+from workers.queues import Name, Worker, queue
+from workers.relay import Relay
+from workers.resources import Resources
+from workers.sms.africastalking import AfricasTalking
+
+log = logging.getLogger(__name__)
+
+
+def now() -> datetime:
+    """What time it is."""
+    return datetime.now(UTC)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one worker until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="workers", description=__doc__)
+    parser.add_argument("worker", choices=[*Name, "relay"])
+    chosen = parser.parse_args(argv).worker
+    logs.configure()
+    settings = Settings()
+    databases = db.connect(settings.database_url.get_secret_value(), role=db.WORKER)
+    redis = Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_connect_timeout=2, health_check_interval=15
+    )
+    if chosen == "relay":
+        _run_relay(Relay(databases, redis, now))
+        return 0
+    name = Name(chosen)
+    account = settings.africastalking
+    have = Resources(
+        databases=databases,
+        clock=now,
+        bell=Bell(redis, queue(Name.LEDGER, redis), waiting_max=1),
+        sender=AfricasTalking(
+            username=account.username,
+            api_key=account.api_key.get_secret_value(),
+            url=str(account.url),
+            sender_id=account.sender_id,
+        ),
+    )
+    resources.install(have)
+    heartbeat = Heartbeat(have) if name is Name.LEDGER else None
+    if heartbeat is not None:
+        heartbeat.start()
+    try:
+        Worker(queue(name, redis)).work(logging_level="WARNING")
+    finally:
+        if heartbeat is not None:
+            heartbeat.stop()
+    return 0
+
+
+def _run_relay(relay: Relay) -> None:
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: relay.stop())
+    relay.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,66 @@
+"""
+The ledger worker: executes placed orders in batches, and says that it lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from datetime import timedelta
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from core import backlog, ledger, transfers
+from core.db import transact
+from workers.bell import HEARTBEAT_SECONDS
+from workers.resources import Resources, current
+
+log = logging.getLogger(__name__)
+
+
+def execute(**_: object) -> None:
+    """Execute whatever is placed, until nothing is. Once or twice makes no difference."""
+    have = current()
+    with suppress(RedisError):
+        have.bell.heard()
+    while done := transfers.execute(have.databases, now=have.clock()):
+        log.info("ledger.executed", extra={"orders": len(done)})
+        with suppress(RedisError):  # the outcomes stand; doors that wait will find them
+            have.bell.announce(done)
+        if len(done) < transfers.BATCH_MAX:
+            return
+
+
+def roll_up(**_: object) -> None:
+    """Take entries of record accounts into their balances."""
+    transact(current().databases, ledger.roll_up)
+
+
+class Heartbeat(threading.Thread):
+    """Tells the doors, twice a second, that orders are being executed, and how far behind."""
+
+    def __init__(self, resources: Resources) -> None:
+        """Prepare; `start` begins it."""
+        super().__init__(name="heartbeat", daemon=True)
+        self._resources = resources
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        have = self._resources
+        while not self._stopped.is_set():
+            try:
+                with have.databases() as session:
+                    behind = backlog.oldest(session, now=have.clock())
+                have.bell.beat(max(behind.order, timedelta(0)))
+            except (SQLAlchemyError, RedisError) as error:
+                log.warning("ledger.heartbeat_failed", extra={"error": type(error).__name__})
+            self._stopped.wait(HEARTBEAT_SECONDS)
+
+    def stop(self) -> None:
+        """End it, and say so to the doors."""
+        self._stopped.set()
+        self.join(timeout=2)
+        with suppress(RedisError):
+            self._resources.bell.stop()

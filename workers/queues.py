@@ -1,0 +1,72 @@
+"""
+RQ as a doorbell: a job means "there is work", carries ids at most, and may be lost or run twice.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+
+# A job that has not finished by then is given up; the relay rings again for what is undone.
+_JOB_SECONDS_MAX: Final = 60
+# Past this many unheard rings another one says nothing new.
+_RINGS_MAX: Final = 20
+
+
+class Name(StrEnum):
+    """One queue per worker: a worker of two queues loses a job when it dies between them."""
+
+    LEDGER = "ledger"
+    SMS = "sms"
+
+
+def queue(name: Name, redis: Redis) -> Queue:
+    """A queue whose jobs are JSON: unpickling what Redis holds would run anybody's code."""
+    return Queue(
+        name.value,
+        connection=redis,
+        serializer=JSONSerializer,
+        default_timeout=_JOB_SECONDS_MAX,
+    )
+
+
+def enqueue(line: Queue, job: str, **ids: object) -> None:
+    """Ring: run `job` (its dotted name) with ids. Leaves nothing behind in Redis when done."""
+    line.enqueue_call(
+        job,
+        kwargs=ids,
+        result_ttl=0,
+        failure_ttl=3600,
+        ttl=600,
+        description=job,
+    )
+
+
+def is_deaf(line: Queue) -> bool:
+    """Whether so many rings are unheard that another would only fill Redis."""
+    return bool(line.count >= _RINGS_MAX)
+
+
+class Worker(SimpleWorker):
+    """
+    Runs jobs in this process, one after another: a fork for each would cost more than the job.
+
+    The short ttl and maintenance interval bring a job back in seconds, not minutes, when its
+    worker died between taking and starting it.
+    """
+
+    def __init__(self, line: Queue, **kwargs: Any) -> None:  # noqa: ANN401 - rq's own signature
+        """Listen to one queue."""
+        super().__init__(
+            [line],
+            connection=line.connection,
+            serializer=JSONSerializer,
+            worker_ttl=30,
+            maintenance_interval=10,
+            log_job_description=False,
+            **kwargs,
+        )

@@ -1,0 +1,37 @@
+"""
+What jobs work with. RQ calls a job by its name and nothing else, so this is where it finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.db import Databases
+from workers.bell import Bell
+from workers.sms import SmsSender
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Opened once per process by whoever starts it."""
+
+    databases: Databases
+    clock: Callable[[], datetime]
+    bell: Bell
+    sender: SmsSender
+
+
+_installed: list[Resources] = []
+
+
+def install(resources: Resources) -> None:
+    """Give this process's jobs what they work with."""
+    _installed[:] = [resources]
+
+
+def current() -> Resources:
+    """What this process's jobs work with."""
+    assert _installed, "the process that runs jobs must install its resources first"
+    return _installed[0]

@@ -1,0 +1,149 @@
+"""
+Sending what was staged, and understanding what came back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from core import inbox, messages, msisdn, outbox, subscribers
+from core.db import transact
+from core.errors import DomainError
+from core.inbox import Kind, Letter
+from core.messages import Sending
+from core.outbox import Event, Fact
+from core.subscribers import Language
+from menus import notices
+from workers.errors import Rejected, Unknown, Unreachable
+from workers.resources import Resources, current
+
+log = logging.getLogger(__name__)
+
+# Sending is waiting: one slow answer must not hold up everybody's receipts.
+_HANDS: Final = 8
+
+# developers.africastalking.com, SMS delivery reports. A status not listed here is only logged.
+_STATES: Final[Mapping[str, messages.State]] = {
+    "Sent": messages.State.SENT,
+    "Submitted": messages.State.SENT,
+    "Buffered": messages.State.SENT,
+    "Success": messages.State.DELIVERED,
+    "Failed": messages.State.FAILED,
+    "Rejected": messages.State.FAILED,
+    "AbsentSubscriber": messages.State.FAILED,
+    "Expired": messages.State.FAILED,
+}
+
+
+def deliver(*, ids: Sequence[int], **_: object) -> None:
+    """Send the messages of outbox rows. Twice is as once: a message is claimed before it goes."""
+    have = current()
+    with ThreadPoolExecutor(max_workers=min(_HANDS, max(len(ids), 1))) as hands:
+        for _done in hands.map(partial(_deliver, have), ids):
+            pass
+
+
+def understand(*, ids: Sequence[int], **_: object) -> None:
+    """Act on what providers told us, each letter in a transaction of its own."""
+    have = current()
+    for letter in ids:
+        transact(have.databases, partial(_understand, letter=letter, now=have.clock()))
+
+
+def _deliver(have: Resources, outbox_id: int) -> None:
+    begin = partial(messages.begin, outbox_id=outbox_id, now=have.clock())
+    message = transact(have.databases, begin)
+    if message is None:
+        return
+    text = notices.words(message.event, message.facts, Language(message.language))
+    record = _send(have, message, text)
+    transact(have.databases, record)
+
+
+def _send(have: Resources, message: Sending, text: str) -> partial[None]:
+    """Call the provider, with no transaction open; return what to record."""
+    about: dict[str, object] = {"message": message.id, "event": message.event.value}
+    try:
+        receipt = have.sender.send(to=message.msisdn, text=text)
+    except Rejected as error:
+        log.log(logging.ERROR if error.alert else logging.WARNING, "sms.rejected", extra=about)
+        return partial(messages.rejected, message=message, why=error.why, now=have.clock())
+    except Unreachable as error:
+        log.warning("sms.unreachable", extra=about)
+        after = error.retry_after_seconds
+        return partial(
+            messages.unreachable,
+            message=message,
+            why=error.why,
+            retry_after=None if after is None else timedelta(seconds=after),
+            now=have.clock(),
+        )
+    except Unknown as error:
+        log.warning("sms.unknown", extra=about)
+        return partial(messages.unknown, message=message, why=error.why, now=have.clock())
+    log.info("sms.sent", extra=about)
+    return partial(
+        messages.sent,
+        message=message,
+        provider_id=receipt.provider_id,
+        parts=receipt.parts,
+        cost=receipt.cost,
+        now=have.clock(),
+    )
+
+
+def _understand(session: Session, *, letter: int, now: datetime) -> None:
+    told = inbox.take(session, letter=letter)
+    if told is None:
+        return
+    match told.kind:
+        case Kind.SMS_DELIVERY:
+            _report(session, told, now=now)
+        case Kind.SMS_INBOUND:
+            _reply(session, told, now=now)
+        case Kind.SMS_OPTOUT:
+            _opt_out(session, told, now=now)
+    inbox.close(session, letter=letter, now=now)
+
+
+def _report(session: Session, told: Letter, *, now: datetime) -> None:
+    status = told.form["status"]
+    if status not in _STATES:
+        log.warning("sms.status_unknown", extra={"status": status[:40]})
+        return
+    messages.report(
+        session,
+        provider_id=told.form["id"],
+        state=_STATES[status],
+        why=told.form.get("failureReason") or None,
+        now=now,
+    )
+
+
+def _reply(session: Session, told: Letter, *, now: datetime) -> None:
+    """Answer an SMS with how to reach us. A short code or a word as sender gets no answer."""
+    try:
+        number = msisdn.claimed(told.form["from"])
+    except DomainError:
+        log.info("sms.sender_is_no_phone")
+        return
+    person = subscribers.find(session, msisdn=number)
+    language = person.language if person is not None else Language.ENGLISH
+    fact = Fact(Event.SMS_NOT_UNDERSTOOD, number, language.value, {})
+    outbox.stage(session, facts=[fact], now=now)
+
+
+def _opt_out(session: Session, told: Letter, *, now: datetime) -> None:
+    try:
+        number = msisdn.claimed(told.form["phoneNumber"])
+    except DomainError:
+        log.warning("sms.optout_is_no_phone")
+        return
+    messages.opt_out(session, msisdn=number, now=now)

@@ -1,0 +1,52 @@
+"""The web's composition root: settings, resources, doors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from redis import Redis
+
+from core import db, logs
+from core.pins import Hasher
+from core.settings import Settings
+from gateway import Doors, create_app
+from menus.conversation import Conversation
+from menus.sessions import RedisSessions
+from workers import bell, queues
+
+THREADS_THAT_MAY_WAIT = 6  # of each process's eight: navigation never stands behind a wait
+
+logs.configure()
+settings = Settings()
+databases = db.connect(settings.database_url.get_secret_value(), role=db.WEB)
+address = settings.redis_url.get_secret_value()
+redis = Redis.from_url(address, socket_timeout=0.8, socket_connect_timeout=0.8)
+waiting = Redis.from_url(address, socket_timeout=4, socket_connect_timeout=0.8)
+ledger = bell.Bell(
+    waiting, queues.queue(queues.Name.LEDGER, waiting), waiting_max=THREADS_THAT_MAY_WAIT
+)
+
+
+def now() -> datetime:
+    """What time it is."""
+    return datetime.now(UTC)
+
+
+app = create_app(
+    databases=databases,
+    conversation=Conversation(
+        databases=databases,
+        sessions=RedisSessions(
+            redis,
+            key=settings.turn_key.get_secret_value(),
+            ttl_seconds=settings.ussd.session_ttl_seconds,
+        ),
+        clock=now,
+        hasher=Hasher(settings.pin_pepper.get_secret_value()),
+        ring=ledger.ring,
+        wait=ledger.wait,
+    ),
+    clock=now,
+    doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
+    redis_answers=lambda: bell.answers(redis),
+)
