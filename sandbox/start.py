@@ -111,12 +111,16 @@ class House:
             self._finish([child("migration", product.migration())])
         # The demo subscribers are opened while the others are still importing.
         passing = [child("demo", product.demo())]
-        for name, command in product.servers(self._ports).items():
-            child(name, command)
+        servers = {
+            name: child(name, command) for name, command in product.servers(self._ports).items()
+        }
         self._finish(passing)
         self._await("the web", lambda: product.answers(self._ports.web, "/live"))
         self._await("the sandbox", lambda: product.answers(self._ports.sandbox, "/"))
-        self._await("the workers", lambda: product.answers(self._ports.web, "/ready"))
+        workers = {servers[name].pid for name in ("ledger", "sms")}
+        self._await("the workers", lambda: workers <= stores.working(redis_url))
+        self._await("the relay", lambda: stores.is_relayed(database_url))
+        self._await("the house", lambda: product.answers(self._ports.web, "/ready"))
 
     def _engine(self, engine: Postgres | Valkey) -> str:
         if not engine.data.exists():
