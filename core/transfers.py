@@ -4,12 +4,14 @@ Transfers between two subscribers: quoted by a door, ordered, executed by the le
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
+from sqlalchemy.exc import DataError, InternalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from core import chart, fees, ledger, limits, orders, outbox
@@ -22,12 +24,24 @@ from core.orders import Kind, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.subscribers import Person, UnknownRecipient
 
+log = logging.getLogger(__name__)
+
 BATCH_MAX = 100
 
 
 @dataclass(eq=False)
 class SameAccount(Refused):
     """The sender and the recipient are the same person."""
+
+
+@dataclass(eq=False)
+class NotExecuted(Refused):
+    """The order could not be executed because of a fault of ours."""
+
+
+# Faults that the same order would meet again. A server that went, or a lock that was not had, is
+# none of these: those end the batch, and it is done again.
+_OUR_FAULT = (AssertionError, LookupError, DataError, InternalError, ProgrammingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +143,31 @@ def execute(databases: Databases, *, now: datetime) -> list[int]:
 
     def batch(session: Session) -> list[int]:
         ids = orders.claim(session, orders_max=BATCH_MAX)
-        if ids:
-            _execute(session, ids=ids, now=now)
+        if not ids:
+            return ids
+        try:
+            with session.begin_nested():
+                _execute(session, ids=ids, now=now)
+        except _OUR_FAULT:
+            log.exception("transfers.batch_failed", extra={"orders": len(ids)})
+            for order in ids:
+                _execute_alone(session, order=order, now=now)
         return ids
 
     return transact(databases, batch)
+
+
+def _execute_alone(session: Session, *, order: int, now: datetime) -> None:
+    """Execute one order of a batch that failed; the one at fault is refused, and moves nothing."""
+    try:
+        with session.begin_nested():
+            _execute(session, ids=[order], now=now)
+    except _OUR_FAULT:
+        log.exception("transfers.order_failed", extra={"order": order})
+        row = session.execute(_CLAIMED, {"ids": [order]}).one()
+        outcome = Outcome.refused(order, NotExecuted())
+        orders.record(session, outcomes=[outcome], now=now)
+        outbox.stage(session, facts=[_refused(row, NotExecuted())], now=now)
 
 
 def _execute(session: Session, *, ids: Sequence[int], now: datetime) -> None:

@@ -18,7 +18,7 @@ from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.subscribers import AlreadyRegistered, InvalidName, UnknownRecipient
-from core.transfers import SameAccount
+from core.transfers import NotExecuted, SameAccount
 from menus.clock import hour_and_minute
 from menus.screen import InvalidChoice
 from menus.text import Text, _
@@ -53,6 +53,7 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
+    NotExecuted: Face(UNEXPECTED),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
     SameAccount: Face(_("That is your own number.")),

@@ -103,8 +103,8 @@ class Relay:
         """Open a connection of its own that hears notices."""
         engine = self._databases.kw["bind"]
         connection = engine.raw_connection()
-        connection.detach()
         raw = connection.driver_connection
+        connection.detach()  # it waits for notices: the pool must not hand it out again
         raw.autocommit = True
         with raw.cursor() as cursor:
             cursor.execute("LISTEN relay")

@@ -55,6 +55,7 @@ INSERT INTO fee_tiers VALUES
     ('transfer', 'KES', '2026-01-01', 100001, 1500, 0),
     ('transfer', 'KES', '2026-01-01', 500001, 3000, 0),
     ('transfer', 'KES', '2026-01-01', 2000001, 6000, 0);
+INSERT INTO accounts (path, currency, mode) VALUES ('fees:transfer:kes', 'KES', 'record');
 INSERT INTO limits VALUES
     ('transfer', 'KES', '2026-01-01', 100, 25000000, 50000000, 60);
 """
@@ -118,3 +119,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP FUNCTION limit_refusal, fee")
     op.execute("DROP TABLE spending, limits, fee_tiers")
+    op.execute("DELETE FROM accounts WHERE path = 'fees:transfer:kes'")
