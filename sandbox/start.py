@@ -90,12 +90,12 @@ class House:
             self._stop()
 
     def _start(self) -> None:
-        database_url = variable("DATABASE_URL") or self._engine(Postgres(self._state))
+        database_url = variable("DATABASE_URL") or self._engine(Postgres)
         is_current = stores.is_current(database_url)
         if redis_url := variable("REDIS_URL"):
             stores.check_redis(redis_url)
         else:
-            redis_url = self._engine(Valkey(self._state))
+            redis_url = self._engine(Valkey)
         self._check_stop()
         environment = product.environment(self._ports, database_url, redis_url)
         logs = private(self._state / "logs")
@@ -122,17 +122,20 @@ class House:
         self._await("the relay", lambda: stores.is_relayed(database_url))
         self._await("the house", lambda: product.answers(self._ports.web, "/ready"))
 
-    def _engine(self, engine: Postgres | Valkey) -> str:
-        if not engine.data.exists():
-            say(f"Kabambe: making a {type(engine).__name__} of its own …", sys.stderr)
-        engine.start()
-        self._engines.append(engine)
-        self._tell_guard(engine)
-        return engine.url
+    def _engine(self, kind: type[Engine]) -> str:
+        former: list[int] = []
 
-    def _tell_guard(self, engine: Engine) -> None:
-        if pid := engine.pid:
-            self._guard.add(pid, guard.ENGINE, engine.end_signal)
+        def launched(pid: int) -> None:
+            while former:
+                self._guard.remove(former.pop())
+            former.append(pid)
+            self._guard.add(pid, guard.ENGINE, kind.end_signal)
+
+        engine = kind(self._state, launched=launched)
+        if not engine.data.exists():
+            say(f"Kabambe: making a {kind.__name__} of its own …", sys.stderr)
+        self._engines.append(engine)
+        return engine.start().url
 
     def _finish(self, passing: list[Child]) -> None:
         """Wait until processes that do one thing have done it."""
@@ -180,7 +183,6 @@ class House:
                 if not engine.runs():
                     say(f"{engine.name} ended; it is started again (see {engine.log})", sys.stderr)
                     engine.start()
-                    self._tell_guard(engine)
             for child in self._children:
                 if news := child.tend():
                     say(news, sys.stderr)

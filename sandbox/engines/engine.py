@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -34,6 +35,7 @@ class Engine(ABC):
     Args:
         home: where state lives; the server keeps its data in a folder of its own below.
         fast: for tests: what is written need not survive the machine.
+        launched: is told the process id of a server as soon as it has one.
 
     """
 
@@ -41,9 +43,16 @@ class Engine(ABC):
     end_signal: signal.Signals
     """How the server is asked to end at once without harm."""
 
-    def __init__(self, home: Path, *, fast: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        fast: bool = False,
+        launched: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self.home = home.absolute()
         self.fast = fast
+        self._launched = launched
         self.adopted = False
         """Whether the server was already running when it was asked for."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,6 +96,8 @@ class Engine(ABC):
             self.adopted = self._adopt()
             if not self.adopted:
                 self._start()
+            elif pid := self.pid:
+                self._launched(pid)
         return self
 
     def runs(self) -> bool:
@@ -125,8 +136,8 @@ class Engine(ABC):
             ordinary: the folders that must be its own when it may not run as root.
 
         """
-        options = ["--ordinary", *map(str, ordinary)] if ordinary else []
-        return [sys.executable, "-IS", str(_LAUNCH), *options, "--", *map(str, arguments)]
+        launch = [sys.executable, "-IS", str(_LAUNCH), str(os.getpid())]
+        return [*launch, *map(str, ordinary), "--", *map(str, arguments)]
 
     def _serve(self, command: list[str]) -> None:
         """Start the server's process and wait until it answers."""
@@ -142,6 +153,7 @@ class Engine(ABC):
                 start_new_session=True,
             )
         self._process = process
+        self._launched(process.pid)
         answered = within(_START_SECONDS, lambda: process.poll() is not None or self._ready())
         if process.poll() is None and answered:
             return

@@ -1,10 +1,10 @@
 """
 Become the process an engine may run as, then become the engine; a program of its own.
 
-    python -IS launch.py [--ordinary FOLDER …] -- PROGRAM ARGUMENT …
+    python -IS launch.py PARENT [FOLDER …] -- PROGRAM ARGUMENT …
 
-* Where the kernel can (Linux), the engine ends when the process that started it does.
-* With `--ordinary`, root is given up, because PostgreSQL refuses it: a user namespace that maps one
+* Where the kernel can (Linux), the engine ends when PARENT, the process that started it, does.
+* With folders, root is given up, because PostgreSQL refuses it: a user namespace that maps one
   ordinary uid onto root, so that files stay root's; where namespaces are forbidden (as in many
   containers) or cannot reach the folders, `nobody`, who keeps the one capability that reaches them.
   The folders' contents are made the engine's own; the user's other files are left alone.
@@ -37,10 +37,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(arguments: list[str]) -> None:
     end = arguments.index("--")
-    options, program = arguments[:end], arguments[end + 1 :]
-    parent = os.getppid()
-    if options and os.geteuid() == 0:
-        _become_ordinary([Path(folder) for folder in options[1:]], Path(program[0]))
+    parent, folders, program = int(arguments[0]), arguments[1:end], arguments[end + 1 :]
+    if folders and os.geteuid() == 0:
+        _become_ordinary([Path(folder) for folder in folders], Path(program[0]))
     if LINUX:
         _call(_libc.prctl, PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
         if os.getppid() != parent:  # it ended before the kernel was told
