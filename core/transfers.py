@@ -4,12 +4,12 @@ Transfers between two subscribers: quoted by a door, ordered, executed by the le
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DataError, InternalError, ProgrammingError
 from sqlalchemy.orm import Session
@@ -24,7 +24,7 @@ from core.orders import Kind, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.subscribers import Person, UnknownRecipient
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 BATCH_MAX = 100
 
@@ -149,7 +149,7 @@ def execute(databases: Databases, *, now: datetime) -> list[int]:
             with session.begin_nested():
                 _execute(session, ids=ids, now=now)
         except _OUR_FAULT:
-            log.exception("transfers.batch_failed", extra={"orders": len(ids)})
+            log.exception("transfers.batch_failed", orders=len(ids))
             for order in ids:
                 _execute_alone(session, order=order, now=now)
         return ids
@@ -163,7 +163,7 @@ def _execute_alone(session: Session, *, order: int, now: datetime) -> None:
         with session.begin_nested():
             _execute(session, ids=[order], now=now)
     except _OUR_FAULT:
-        log.exception("transfers.order_failed", extra={"order": order})
+        log.exception("transfers.order_failed", order=order)
         row = session.execute(_CLAIMED, {"ids": [order]}).one()
         outcome = Outcome.refused(order, NotExecuted())
         orders.record(session, outcomes=[outcome], now=now)

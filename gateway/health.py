@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 
+import structlog
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import backlog
 from core.db import Databases
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def door(
@@ -32,7 +32,7 @@ def door(
             with databases() as session:
                 behind = backlog.oldest(session, now=clock())
         except SQLAlchemyError as error:
-            log.warning("ready.postgres_down", extra={"error": type(error).__name__})
+            log.warning("ready.postgres_down", error=type(error).__name__)
             report["postgres"] = "down"
         else:
             report["postgres"] = "ok"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+import structlog
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
@@ -17,7 +17,7 @@ from gateway.aggregators import africastalking
 from gateway.aggregators.africastalking import Told
 from gateway.ussd import check
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, str]], Told]]] = {
     "inbound": africastalking.inbound,
@@ -43,7 +43,7 @@ def door(databases: Databases, clock: Callable[[], datetime], *, token: str) -> 
             letter = _READERS[kind](request.form)
         except (DomainError, HTTPException) as error:
             extra = {"kind": kind, "error": type(error).__name__}
-            log.warning("sms.callback_not_understood", extra=extra)
+            log.warning("sms.callback_not_understood", **extra)
             return Response(mimetype="text/plain")
         now = clock()
         transact(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hmac
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+import structlog
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
@@ -17,7 +17,7 @@ from core.errors import DomainError
 from gateway.aggregators import africastalking
 from menus.conversation import Conversation
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _NOT_UNDERSTOOD: Final = "END Sorry, the network sent us something we do not understand."
 
@@ -43,7 +43,7 @@ def door(
         try:
             dial = africastalking.dial(request.form)
         except (DomainError, HTTPException) as error:
-            log.warning("ussd.not_understood", extra={"error": type(error).__name__})
+            log.warning("ussd.not_understood", error=type(error).__name__)
             return _said(_NOT_UNDERSTOOD)
         return _said(conversation.hear(dial))
 
@@ -53,7 +53,7 @@ def door(
         try:
             told = africastalking.ended(request.form)
         except (DomainError, HTTPException) as error:
-            log.warning("ussd.event_not_understood", extra={"error": type(error).__name__})
+            log.warning("ussd.event_not_understood", error=type(error).__name__)
             return _said("")  # repeating it would not make it better
         now = clock()
         transact(

@@ -4,13 +4,13 @@ One hop from end to end: claim the turn, converse, commit, wait a moment for the
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
@@ -28,7 +28,7 @@ from menus.screens import SCREENS, first
 from menus.sessions import Dial, Opened, Sessions, Turn
 from menus.text import _
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 PENDING_SECONDS_MAX: Final = 6.0
 _PENDING_POLL_SECONDS: Final = 0.02
@@ -64,10 +64,10 @@ class Conversation:
         try:
             return self._hear(dial)
         except RedisError as error:
-            log.warning("ussd.sessions_unavailable", extra={"error": type(error).__name__})
+            log.warning("ussd.sessions_unavailable", error=type(error).__name__)
             return _ending(_BUSY)
         except Exception as error:
-            log.exception("ussd.failed", extra={"error": type(error).__name__})
+            log.exception("ussd.failed", error=type(error).__name__)
             return _ending(_BUSY)
 
     def _hear(self, dial: Dial) -> str:
@@ -87,7 +87,7 @@ class Conversation:
             return self.sessions.commit(dial, opened, reply=body, state=state)
         except RedisError as error:
             # What was done is done and the caller may know it; the next hop begins anew.
-            log.warning("ussd.session_lost", extra={"error": type(error).__name__})
+            log.warning("ussd.session_lost", error=type(error).__name__)
             return body
 
     def _answer(self, dial: Dial, opened: Opened) -> tuple[Reply, dict[str, Any]]:
@@ -100,7 +100,7 @@ class Conversation:
             except DBAPIError as error:
                 if attempt < TRIES_MAX and is_passing(error):
                     continue
-                log.exception("ussd.database_failed", extra={"code": error.code})
+                log.exception("ussd.database_failed", code=error.code)
             except Exception:
                 log.exception("ussd.hop_failed")
             finally:
@@ -163,7 +163,7 @@ class Conversation:
         try:
             self.ring()
         except RedisError as error:
-            log.warning("ledger.bell_silent", extra={"error": type(error).__name__})
+            log.warning("ledger.bell_silent", error=type(error).__name__)
 
 
 def _ordered(placed: Placed) -> AnyScreen:

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import structlog
 from redis import Redis
 
 from core import db, logs
@@ -23,7 +23,7 @@ from workers.relay import Relay
 from workers.resources import Resources
 from workers.sms.africastalking import AfricasTalking
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def now() -> datetime:

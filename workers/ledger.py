@@ -4,11 +4,11 @@ The ledger worker: executes placed orders in batches, and says that it lives.
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import suppress
 from datetime import timedelta
 
+import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,7 +17,7 @@ from core.db import transact
 from workers.bell import HEARTBEAT_SECONDS
 from workers.resources import Resources, current
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def execute(**_: object) -> None:
@@ -26,7 +26,7 @@ def execute(**_: object) -> None:
     with suppress(RedisError):
         have.bell.heard()
     while done := transfers.execute(have.databases, now=have.clock()):
-        log.info("ledger.executed", extra={"orders": len(done)})
+        log.info("ledger.executed", orders=len(done))
         with suppress(RedisError):  # the outcomes stand; doors that wait will find them
             have.bell.announce(done)
         if len(done) < transfers.BATCH_MAX:
@@ -55,7 +55,7 @@ class Heartbeat(threading.Thread):
                     behind = backlog.oldest(session, now=have.clock())
                 have.bell.beat(max(behind.order, timedelta(0)))
             except (SQLAlchemyError, RedisError) as error:
-                log.warning("ledger.heartbeat_failed", extra={"error": type(error).__name__})
+                log.warning("ledger.heartbeat_failed", error=type(error).__name__)
             self._stopped.wait(HEARTBEAT_SECONDS)
 
     def stop(self) -> None:

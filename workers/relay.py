@@ -4,7 +4,6 @@ The relay: rings RQ for whatever Postgres says is undone. Losing all of Redis lo
 
 from __future__ import annotations
 
-import logging
 import select
 import threading
 import time
@@ -14,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg2
+import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +25,7 @@ from core.outbox import Outbox
 from workers.bell import EXECUTE
 from workers.queues import Name, enqueue, is_deaf, queue
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 POLL_SECONDS: Final = 1.0
 _UNHEARD: Final = timedelta(seconds=1)
@@ -34,8 +34,8 @@ _SWEEP_SECONDS: Final = 5.0
 _ABANDONED: Final = timedelta(seconds=60)
 _IDS_PER_JOB: Final = 25
 
-DELIVER: Final = "workers.sms.jobs.deliver"
-UNDERSTAND: Final = "workers.sms.jobs.understand"
+DELIVER: Final = "workers.messages.deliver"
+UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
 
 
@@ -60,7 +60,7 @@ class Relay:
                         self.once()
                         _await_notice(listening)
             except (SQLAlchemyError, psycopg2.Error, RedisError, OSError) as error:
-                log.warning("relay.interrupted", extra={"error": type(error).__name__})
+                log.warning("relay.interrupted", error=type(error).__name__)
                 self._stopped.wait(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -95,7 +95,7 @@ class Relay:
             lambda session: messages.abandoned(session, older_than=now - _ABANDONED, now=now),
         )
         if lost:
-            log.warning("sms.abandoned", extra={"messages": lost})
+            log.warning("sms.abandoned", messages=lost)
         if not is_deaf(self._ledger):
             enqueue(self._ledger, ROLL_UP)
 

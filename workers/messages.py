@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+import structlog
 from sqlalchemy.orm import Session
 
 from core import inbox, messages, msisdn, outbox, subscribers
@@ -24,7 +25,7 @@ from menus import notices
 from workers.errors import Rejected, Unknown, Unreachable
 from workers.resources import Resources, current
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 # Sending is waiting: one slow answer must not hold up everybody's receipts.
 _HANDS: Final = 8
@@ -73,10 +74,10 @@ def _send(have: Resources, message: Sending, text: str) -> partial[None]:
     try:
         receipt = have.sender.send(to=message.msisdn, text=text)
     except Rejected as error:
-        log.log(logging.ERROR if error.alert else logging.WARNING, "sms.rejected", extra=about)
+        log.log(logging.ERROR if error.alert else logging.WARNING, "sms.rejected", **about)
         return partial(messages.rejected, message=message, why=error.why, now=have.clock())
     except Unreachable as error:
-        log.warning("sms.unreachable", extra=about)
+        log.warning("sms.unreachable", **about)
         after = error.retry_after_seconds
         return partial(
             messages.unreachable,
@@ -86,9 +87,9 @@ def _send(have: Resources, message: Sending, text: str) -> partial[None]:
             now=have.clock(),
         )
     except Unknown as error:
-        log.warning("sms.unknown", extra=about)
+        log.warning("sms.unknown", **about)
         return partial(messages.unknown, message=message, why=error.why, now=have.clock())
-    log.info("sms.sent", extra=about)
+    log.info("sms.sent", **about)
     return partial(
         messages.sent,
         message=message,
@@ -116,7 +117,7 @@ def _understand(session: Session, *, letter: int, now: datetime) -> None:
 def _report(session: Session, told: Letter, *, now: datetime) -> None:
     status = told.form["status"]
     if status not in _STATES:
-        log.warning("sms.status_unknown", extra={"status": status[:40]})
+        log.warning("sms.status_unknown", status=status[:40])
         return
     messages.report(
         session,
