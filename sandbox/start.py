@@ -195,12 +195,17 @@ class House:
         self._guard.close()
 
 
+# The people are those of sandbox/demo.py, which takes too long to import for a few words.
 _WELCOME = """\
 
 Kabambe is running.
-  Phone page   {sandbox}/
-  Dial {code}   as 0712000001, 0733000002 (English) or 0712000003 (Kiswahili); PIN 4071
-  Terminal     ./run dial '{code}' --as 0712000001
+  Phone page  {sandbox}/
+  Dial {code} as
+              0712000001  Wanjiru
+              0733000002  Otieno
+              0712000003  Amina, in Kiswahili
+              PIN 4071
+  Terminal    ./run dial '{code}' --as 0712000001
   Ctrl-C stops all of it. State and logs: {state}
 """
 

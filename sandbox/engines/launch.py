@@ -25,7 +25,8 @@ from pathlib import Path
 
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_OVERRIDE = 1
@@ -89,7 +90,8 @@ def _enter_namespace() -> None:
 
 def _become(uid: int, gid: int) -> None:
     if LINUX:
-        _call(_libc.prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        # Or the kernel would drop every capability with root's uid, and ignore them in access(2).
+        _call(_libc.prctl, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

@@ -159,11 +159,15 @@ class TestPostgres:
         assert ask(server, "select 1") == 1
         server.stop()
 
-    def test_without_namespaces_root_becomes_nobody_and_can_change_back(self, tmp_path):
+    def test_without_namespaces_root_becomes_nobody_and_can_change_back(
+        self, tmp_path, monkeypatch
+    ):
         ours = os.geteuid()
         expected = pwd.getpwnam("nobody").pw_uid if ours == 0 else ours
         hidden = tmp_path / "hidden"
         hidden.mkdir(mode=0o700)
+        (hidden / "bin").symlink_to(binaries.postgres())
+        monkeypatch.setattr(binaries, "postgres", lambda: hidden / "bin")
         server = WithoutNamespaces(hidden, fast=True).start()
         ask(server, "create table kept as select 7 as number")
         assert server.data.stat().st_uid == expected

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import children, guard, product, stores
+from sandbox import children, demo, guard, product, stores
 from sandbox.children import Child, Gone
 from sandbox.engines import Postgres, Valkey
 from sandbox.engines.processes import alive, command, within
@@ -165,8 +165,10 @@ class TestHouse:
     def _serves(self, house):
         assert f"ready: http://127.0.0.1:{house.web}\n" in house.said
         assert f"http://127.0.0.1:{house.sandbox}/" in house.words
-        for word in ("0712000001", "0733000002", "0712000003", "4071", "./run dial '*384#'"):
-            assert word in house.words
+        assert "./run dial '*384#' --as 0712000001" in house.words
+        assert f"PIN {demo.PIN}" in house.words
+        for msisdn, name, _ in demo.PEOPLE:
+            assert f"{msisdn.replace('+254', '0')}  {name}" in house.words
         assert get(f"http://127.0.0.1:{house.web}/live")[0] == 200
         assert get(f"http://127.0.0.1:{house.web}/ready")[0] == 200
         assert get(f"http://127.0.0.1:{house.sandbox}/")[0] == 200
