@@ -1,0 +1,333 @@
+"""
+What Africa's Talking's answers are taken for, beside what the official package takes them for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from email.utils import formatdate
+
+import africastalking
+import pytest
+import requests
+from africastalking.Service import AfricasTalkingException
+from africastalking.SMS import SMSService
+from sms_provider import (
+    KEY,
+    TEXT,
+    TO,
+    answer,
+    body,
+    clients,
+    dead_url,
+    failure,
+    packaged,
+    provided,
+    raw,
+    recipient,
+)
+
+from workers.errors import Rejected, Unknown, Unreachable
+from workers.sms import Receipt
+from workers.sms.africastalking import TIMEOUTS, AfricasTalking
+
+
+@pytest.fixture
+def provider():
+    with provided() as provider:
+        yield provider
+
+
+@pytest.fixture
+def client(provider):
+    with clients(provider.url) as make:
+        yield make
+
+
+@pytest.fixture
+def package(provider):
+    return packaged(provider.url)
+
+
+# ------------------------------------------------- the package's defects, and what is made of them
+
+
+def test_what_is_sent(provider, client):
+    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", parts=None, cost="KES 0.8000")
+    ((path, headers, form),) = provider.requests
+    assert path == "/version1/messaging"
+    assert form == {
+        "username": "kabambe",
+        "to": TO,
+        "message": TEXT,
+        "bulkSMSMode": "1",
+        "from": "KABAMBE",
+        "enqueue": "1",
+    }
+    assert headers["Accept"] == "application/json"
+    assert headers["apiKey"] == KEY
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+def test_no_sender_id_leaves_the_field_out(provider, client):
+    client(sender_id=None).send(to=TO, text=TEXT)
+    assert "from" not in provider.requests[0][2]
+
+
+def test_twenty_messages_take_one_connection(provider, package, client):
+    for _ in range(20):
+        package.send(TEXT, [TO])
+    assert provider.connections == 20
+    sender = client()
+    for _ in range(20):
+        sender.send(to=TO, text=TEXT)
+    assert provider.connections == 21
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset"),
+    [
+        ("application/json; charset=utf-8", "utf-8"),
+        ("application/json;charset=UTF-16", "utf-16"),
+        ("application/json; charset=iso-8859-1", "latin-1"),
+        ("text/plain", "utf-8"),
+    ],
+)
+def test_json_is_parsed_whatever_it_is_called(provider, package, client, content_type, charset):
+    content = body(recipient(messageParts=2, note="é")).decode()
+    content = content.replace("\\u00e9", "é").encode(charset)
+    provider.script += [answer(content=content, content_type=content_type)] * 2
+    assert isinstance(package.send(TEXT, [TO]), str)
+    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", parts=2, cost="KES 0.8000")
+
+
+def test_a_refusal_is_known_by_its_status(provider, package, client):
+    refusal = answer(401, b"The supplied authentication is invalid", "text/plain")
+    provider.script += [refusal, refusal]
+    with pytest.raises(AfricasTalkingException) as caught:
+        package.send(TEXT, [TO])
+    assert "401" not in repr(caught.value)
+    assert vars(caught.value) == {}
+    refused = failure(client())
+    assert isinstance(refused, Rejected)
+    assert refused.alert
+    assert "401" in str(refused)
+
+
+def test_queueing_is_always_asked_for(provider, package, client):
+    package.send(TEXT, [TO], enqueue=False)
+    client().send(to=TO, text=TEXT)
+    assert [form.get("enqueue") for _, _, form in provider.requests] == [None, "1"]
+
+
+@pytest.mark.parametrize("number", ["+25471", "+" + "2" * 22, TO + "\n"])
+def test_a_wrong_number_is_not_sent_to(provider, package, client, number):
+    package.send(TEXT, [number])
+    assert len(provider.requests) == 1
+    assert failure(client(), to=number).why == "the number is not in E.164"
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "number", ["", "0712000001", "+0712000001", "+25471200000\u0661", f"{TO},{TO}"]
+)
+def test_other_wrong_numbers(provider, client, number):
+    assert isinstance(failure(client(), to=number), Rejected)
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize("message", ["InvalidSenderId", "Sent to 0/1 Total Cost: 0"])
+def test_accepted_for_nobody_is_a_refusal(provider, package, client, message):
+    provider.script += [answer(content=body(message=message))] * 2
+    assert package.send(TEXT, [TO])["SMSMessageData"]["Recipients"] == []
+    refused = failure(client())
+    assert isinstance(refused, Rejected)
+    assert refused.alert
+    assert ("InvalidSenderId" in str(refused)) == (message == "InvalidSenderId")
+
+
+def test_a_refused_recipient_is_no_success(provider, package, client):
+    provider.script += [answer(content=body(recipient(405, messageId="None", cost="0")))] * 2
+    assert package.send(TEXT, [TO])["SMSMessageData"]["Recipients"][0]["statusCode"] == 405
+    assert str(failure(client())) == "405 InsufficientBalance"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "alert"),
+    [
+        (401, Rejected, True),
+        (402, Rejected, True),
+        (403, Rejected, False),
+        (404, Rejected, False),
+        (405, Rejected, True),
+        (406, Rejected, False),
+        (407, Rejected, False),
+        (409, Rejected, False),
+        (500, Unreachable, None),
+        (501, Unreachable, None),
+        (502, Unreachable, None),
+        ("406", Rejected, False),
+        (0, Unknown, None),
+        (103, Unknown, None),
+        (408, Unknown, None),
+        (503, Unknown, None),
+        (999, Unknown, None),
+        (None, Unknown, None),
+        (True, Unknown, None),
+        (101.0, Unknown, None),
+        ("Success", Unknown, None),
+        ([101], Unknown, None),
+    ],
+)
+def test_a_recipients_status_code(provider, client, code, outcome, alert):
+    provider.script.append(answer(content=body(recipient(code, messageId="None", cost="0"))))
+    failed = failure(client())
+    assert type(failed) is outcome
+    assert getattr(failed, "alert", None) == alert
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize("code", [100, 101, 102, "102"])
+def test_a_success(provider, client, code):
+    provider.script.append(answer(200, body(recipient(code, messageParts=1, cost=None))))
+    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", parts=1, cost=None)
+
+
+@pytest.mark.parametrize("provider_id", [None, "", "None", 17, "x" * 129])
+def test_a_success_without_an_id_is_unknown(provider, client, provider_id):
+    provider.script.append(answer(content=body(recipient(messageId=provider_id))))
+    assert type(failure(client())) is Unknown
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "alert"),
+    [
+        *((status, Rejected, True) for status in (301, 307, 308, 400, 401, 403, 404, 405, 413)),
+        *((status, Unreachable, None) for status in (408, 425, 429, 500, 501, 502, 503, 504, 599)),
+        *((status, Unknown, None) for status in (204, 302, 303, 304, 600, 999)),
+    ],
+)
+def test_an_http_status(provider, client, status, outcome, alert):
+    provider.script.append(raw(b"HTTP/1.1 %d X\r\nLocation: /version1/user\r\n\r\n" % status))
+    failed = failure(client())
+    assert type(failed) is outcome
+    assert getattr(failed, "alert", None) == alert
+    assert str(status) in str(failed)
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        ("7", 7),
+        ("0", 0),
+        ("86400", 3600),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        ("\u0663", None),
+    ],
+)
+def test_how_long_to_wait(provider, client, asked, seconds):
+    head = f"HTTP/1.1 429 X\r\nRetry-After: {asked}\r\nContent-Length: 0\r\n\r\n"
+    provider.script.append(raw(head.encode()))
+    assert failure(client()).retry_after_seconds == seconds
+
+
+def test_how_long_to_wait_by_the_clock(provider, client):
+    provider.script += [
+        answer(503, Retry_After=formatdate(time.time() + 60, usegmt=True)),
+        answer(503, Retry_After=formatdate(time.time() - 60, usegmt=True)),
+    ]
+    sender = client()
+    assert 50 < failure(sender).retry_after_seconds <= 60
+    assert failure(sender).retry_after_seconds == 0
+    assert provider.connections == 1  # a refusal keeps its connection
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"OK",
+        b"\xff\xfe\xff",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"SMSMessageData":null}',
+        b'{"SMSMessageData":{"Message":"x"}}',
+        b'{"SMSMessageData":{"Message":"x","Recipients":null}}',
+        b'{"SMSMessageData":{"Message":"x","Recipients":{"statusCode":101}}}',
+        b'{"SMSMessageData":{"Message":"x","Recipients":["101"]}}',
+        body(recipient(), recipient()),
+        body(recipient())[:-1],
+        b"[" * 60_000,
+        b'{"SMSMessageData":' + b"9" * 5_000 + b"}",
+        b"The supplied authentication is invalid",
+    ],
+)
+def test_a_success_that_cannot_be_read_is_unknown(provider, client, content):
+    provider.script.append(answer(content=content))
+    assert type(failure(client())) is Unknown
+
+
+def test_an_endless_body_is_not_read(provider, package, client):
+    size = 4 * 1024 * 1024
+    padded = body(recipient(padding="x" * size))
+    provider.script += [answer(content=padded)] * 2
+    assert len(package.send(TEXT, [TO])["SMSMessageData"]["Recipients"][0]["padding"]) == size
+    sender = client()
+    assert type(failure(sender)) is Unknown
+    sender.send(to=TO, text=TEXT)
+    assert provider.connections == 3  # what was left of it is not taken for the next answer
+
+
+def test_the_url_is_the_settings_and_not_the_user_names(provider, client):
+    assert SMSService("sandbox", KEY)._make_url("") != SMSService("Sandbox", KEY)._make_url("")
+    for username in ("sandbox", "Sandbox", "kabambe"):
+        client(provider.url + "/africastalking/", username=username).send(to=TO, text=TEXT)
+    assert {path for path, _, _ in provider.requests} == {"/africastalking/version1/messaging"}
+
+
+def test_two_accounts_do_not_share_globals(provider, client, monkeypatch):
+    for name in [name for name, value in vars(africastalking).items() if value is None]:
+        monkeypatch.setattr(africastalking, name, None)
+    senders = [client(username="first"), client(username="second")]
+    assert africastalking.SMS is None
+    africastalking.initialize("first", KEY)
+    africastalking.initialize("second", KEY)
+    assert africastalking.SMS._username == "second"
+    for sender in senders:
+        sender.send(to=TO, text=TEXT)
+    assert [form["username"] for _, _, form in provider.requests] == ["first", "second"]
+
+
+def test_an_error_reaches_the_caller_and_no_lost_thread(package, client, monkeypatch):
+    lost, called = [], []
+    monkeypatch.setattr(threading, "excepthook", lambda args: lost.append(args.exc_type))
+    package._baseUrl = dead_url()
+    package.send(TEXT, [TO], callback=lambda *args: called.append(args)).join()
+    assert lost == [requests.ConnectionError]
+    assert called == []
+    threads = threading.active_count()
+    assert type(failure(client(package._baseUrl))) is Unreachable
+    assert threading.active_count() == threads
+    assert len(lost) == 1
+
+
+@pytest.mark.parametrize("key", ["", "two words", "atsk_\n", "atsk_é"])
+def test_a_key_that_cannot_be_sent_is_refused_at_once(key):
+    with pytest.raises(ValueError, match="visible ASCII") as caught:
+        AfricasTalking(username="kabambe", api_key=key, url="http://127.0.0.1", sender_id=None)
+    assert key == "" or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "api.africastalking.com", "ftp://host", "https://", "http:/x"])
+def test_a_url_that_cannot_be_called_is_refused_at_once(url):
+    with pytest.raises(ValueError, match=r"must look like https://api\.africastalking\.com"):
+        AfricasTalking(username="kabambe", api_key=KEY, url=url, sender_id=None)
+
+
+def test_the_whole_call_ends_well_within_a_job():
+    assert TIMEOUTS == (3.05, 9.0)
