@@ -1,7 +1,7 @@
 """
 Fees and limits as dated rows, and the two functions that read them.
 
-The first tariff is in force from the beginning of 2026. Nairobi's clock decides which day a
+The first tariff has always been in force. Nairobi's clock decides which day a
 transfer counts in. New tables: safe under load.
 """
 
@@ -50,14 +50,14 @@ CREATE TABLE spending (
 # 250,000 a transaction, 500,000 a day.
 FIRST_TARIFF = """
 INSERT INTO fee_tiers VALUES
-    ('transfer', 'KES', '2026-01-01', 1, 0, 0),
-    ('transfer', 'KES', '2026-01-01', 10001, 500, 0),
-    ('transfer', 'KES', '2026-01-01', 100001, 1500, 0),
-    ('transfer', 'KES', '2026-01-01', 500001, 3000, 0),
-    ('transfer', 'KES', '2026-01-01', 2000001, 6000, 0);
+    ('transfer', 'KES', '2020-01-01', 1, 0, 0),
+    ('transfer', 'KES', '2020-01-01', 10001, 500, 0),
+    ('transfer', 'KES', '2020-01-01', 100001, 1500, 0),
+    ('transfer', 'KES', '2020-01-01', 500001, 3000, 0),
+    ('transfer', 'KES', '2020-01-01', 2000001, 6000, 0);
 INSERT INTO accounts (path, currency, mode) VALUES ('fees:transfer:kes', 'KES', 'record');
 INSERT INTO limits VALUES
-    ('transfer', 'KES', '2026-01-01', 100, 25000000, 50000000, 60);
+    ('transfer', 'KES', '2020-01-01', 100, 25000000, 50000000, 60);
 """
 
 FUNCTIONS = """

@@ -1,0 +1,196 @@
+"""
+The product as its composition roots build it, with a clock that tests set, in one process.
+
+Orders go through Postgres, Redis and a real RQ worker; SMS go over a socket to the provider's
+fake. Only the processes are missing: the worker works off its queue whenever it is rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+from bank import Bank
+from flask import Flask
+from phone import Person, Phone
+from redis import Redis
+from werkzeug.serving import make_server
+
+from core import db
+from core.pins import Hasher
+from gateway import Doors, create_app
+from menus.conversation import Conversation
+from menus.sessions import RedisSessions
+from sandbox import country
+from sandbox.africastalking.courier import Pace
+from workers import bell, queues, resources
+from workers.bell import Bell
+from workers.queues import Name
+from workers.relay import Relay
+from workers.resources import Resources
+from workers.sms.africastalking import AfricasTalking
+
+MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
+KEY = "sandbox-api-key"
+
+
+class Clock:
+    """What time it is, by the tests' word."""
+
+    def __init__(self) -> None:
+        self.now = MORNING
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, **much: float) -> None:
+        self.now += timedelta(**much)
+
+
+class Worker(queues.Worker):
+    """A worker that leaves the signals of the test process alone."""
+
+    def _install_signal_handlers(self) -> None:
+        pass
+
+
+@dataclass
+class House:
+    """One of everything."""
+
+    bank: Bank
+    redis: Redis
+    clock: Clock
+    databases: dict[str, db.Databases]
+    conversation: Conversation
+    app: Flask
+    bell: Bell
+    relay: Relay
+    country_url: str
+    workers_are_there: bool = True
+    client: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.app.test_client()
+
+    def reset(self) -> None:
+        self.clock.now = MORNING
+        self.workers_are_there = True
+        self.bank.empty()
+        self.redis.flushdb()
+        requests.delete(f"{self.country_url}/africastalking/messages", timeout=5)
+        requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
+
+    def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
+        now = self.clock()
+        self.bank.open(msisdn, name=name, language=language, balance=balance, now=now)
+        return Person(Phone(self, msisdn))
+
+    def phone(self, msisdn: str) -> Phone:
+        return Phone(self, msisdn)
+
+    def work(self, name: Name) -> None:
+        """Let a worker empty its queue."""
+        worker = Worker(queues.queue(name, self.redis))
+        worker.work(burst=True, logging_level="WARNING")
+
+    def ring(self) -> None:
+        """What the door does after an order's commit; the worker is quick."""
+        self.bell.ring()
+        if self.workers_are_there:
+            self.bell.beat(timedelta(0))
+            self.work(Name.LEDGER)
+
+    def send_messages(self) -> None:
+        """Let the relay and the SMS worker do what is staged."""
+        self.relay.once()
+        self.work(Name.LEDGER)
+        self.work(Name.SMS)
+
+    def messages(self, msisdn: str) -> list[dict[str, str]]:
+        """What a number has received, once everything staged is sent."""
+        self.send_messages()
+        url = f"{self.country_url}/africastalking/messages"
+        return requests.get(url, params={"to": msisdn}, timeout=5).json()
+
+    def fault(self, **fault: object) -> None:
+        """Script the provider's next answers."""
+        url = f"{self.country_url}/africastalking/faults"
+        requests.post(url, json=fault, timeout=5).raise_for_status()
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serve an app on a free port."""
+    import threading
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def build(database_url: str, redis_url: str) -> Iterator[House]:
+    """Open everything once for a test process."""
+    with ExitStack() as stack:
+        databases = {
+            "owner": db.connect(database_url),
+            "web": db.connect(database_url, role=db.WEB, connections_max=20),
+            "worker": db.connect(database_url, role=db.WORKER, connections_max=20),
+        }
+        for each in databases.values():
+            stack.callback(each.kw["bind"].dispose)
+        redis = Redis.from_url(redis_url)
+        stack.callback(redis.close)
+        clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
+        fake = country.create_app(
+            "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
+        )
+        country_url = stack.enter_context(served(fake))
+        stack.callback(fake.extensions["courier"].close)
+        ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
+        sender = AfricasTalking(
+            username="sandbox",
+            api_key=KEY,
+            url=f"{country_url}/africastalking",
+            sender_id="KABAMBE",
+        )
+        stack.callback(sender.close)
+        resources.install(Resources(databases["worker"], clock, ledger_bell, sender))
+        conversation = Conversation(
+            databases=databases["web"],
+            sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
+            clock=clock,
+            hasher=hasher,
+            ring=lambda: house.ring(),
+            wait=ledger_bell.wait,
+        )
+        house = House(
+            bank=Bank(databases["owner"], hasher),
+            redis=redis,
+            clock=clock,
+            databases=databases,
+            conversation=conversation,
+            app=create_app(
+                databases=databases["web"],
+                conversation=conversation,
+                clock=clock,
+                doors=Doors(africastalking="sandbox"),
+                redis_answers=lambda: bell.answers(redis),
+            ),
+            bell=ledger_bell,
+            relay=Relay(databases["worker"], redis, clock),
+            country_url=country_url,
+        )
+        yield house
