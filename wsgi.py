@@ -11,7 +11,7 @@ from core.pins import Hasher
 from core.settings import Settings
 from gateway import Doors, create_app
 from menus.conversation import Conversation
-from menus.sessions import RedisSessions
+from menus.sessions import RedisSessions, connect
 from workers import bell, queues
 
 THREADS_THAT_MAY_WAIT = 6  # of each process's eight: navigation never stands behind a wait
@@ -20,7 +20,7 @@ logs.configure()
 settings = Settings()
 databases = db.connect(settings.database_url.get_secret_value(), role=db.WEB)
 address = settings.redis_url.get_secret_value()
-redis = Redis.from_url(address, socket_timeout=0.8, socket_connect_timeout=0.8)
+redis = connect(address)
 waiting = Redis.from_url(address, socket_timeout=4, socket_connect_timeout=0.8)
 ledger = bell.Bell(
     waiting, queues.queue(queues.Name.LEDGER, waiting), waiting_max=THREADS_THAT_MAY_WAIT

@@ -17,6 +17,8 @@ from hashlib import blake2b, sha256
 from typing import Any, Final, Protocol
 
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 LEASE_MS: Final = 10_000
 HOPS_MAX: Final = 100
@@ -31,12 +33,13 @@ local owner, position, digest, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV
 local lease_ms, ttl, hops_max = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local kept = redis.call('HMGET', key, 'owner', 'heard', 'digest', 'until', 'state', 'last', 'hops')
+local kept = redis.call(
+    'HMGET', key, 'owner', 'heard', 'digest', 'until', 'state', 'last', 'hops', 'token')
 local heard = tonumber(kept[2] or '-1')
 if kept[1] and kept[1] ~= owner then return {'foreign'} end
 local said = kept[1] and redis.call('HGET', key, 'r:' .. digest)
 if said then return {'replay', said} end
-if kept[4] and tonumber(kept[4]) > now then return {'pending'} end
+if kept[4] and tonumber(kept[4]) > now and kept[8] ~= token then return {'pending'} end
 if kept[1] and heard >= 0 then
     local continues = false
     for i = 8, #ARGV, 2 do
@@ -141,6 +144,18 @@ class Sessions(Protocol):
     def commit(self, dial: Dial, opened: Opened, *, reply: str, state: dict[str, Any]) -> str:
         """Answer the turn; returns the answer to give, which is another's if it was taken over."""
         ...
+
+
+def connect(url: str) -> Redis:
+    """
+    Open connections for a door, which must answer within a second even when Redis does not.
+
+    A call is tried twice, because a pooled connection may have gone while it was idle. The second
+    try of an open that was heard the first time finds the turn its own: the token is the same.
+    """
+    return Redis.from_url(
+        url, socket_timeout=0.45, socket_connect_timeout=0.45, retry=Retry(NoBackoff(), 1)
+    )
 
 
 class RedisSessions:

@@ -15,6 +15,7 @@ import alembic.config
 import pytest
 from house_under_test import House, build
 from phone import Person
+from redis import Redis
 from sqlalchemy import create_engine, make_url, text
 
 from core.db import driver_url
@@ -63,8 +64,6 @@ def redis_url(servers, worker_id) -> str:
     """A Redis database of this process's own; one that is not ours is never emptied."""
     if not os.environ.get("REDIS_URL"):
         return servers[1]
-    from redis import Redis
-
     number = 15 - int(worker_id.removeprefix("gw") if worker_id != "master" else 0)
     url = f"{servers[1].split('?')[0].rstrip('/0123456789')}/{number}"
     assert Redis.from_url(url).dbsize() == 0, f"tests want an empty Redis database: {number}"

@@ -7,6 +7,7 @@ fake. Only the processes are missing: the worker works off its queue whenever it
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -71,7 +72,10 @@ class House:
     bell: Bell
     relay: Relay
     country_url: str
+    database_url: str
+    redis_url: str
     workers_are_there: bool = True
+    worker_is_elsewhere: bool = False
     client: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +84,7 @@ class House:
     def reset(self) -> None:
         self.clock.now = MORNING
         self.workers_are_there = True
+        self.worker_is_elsewhere = False
         self.bank.empty()
         self.redis.flushdb()
         requests.delete(f"{self.country_url}/africastalking/messages", timeout=5)
@@ -95,13 +100,15 @@ class House:
 
     def work(self, name: Name) -> None:
         """Let a worker empty its queue."""
-        worker = Worker(queues.queue(name, self.redis))
-        worker.work(burst=True, logging_level="WARNING")
+        line = queues.queue(name, self.redis)
+        Worker(line).work(burst=True, logging_level="WARNING")
+        failed = line.failed_job_registry
+        assert not failed.count, [line.fetch_job(job).exc_info for job in failed.get_job_ids()]
 
     def ring(self) -> None:
         """What the door does after an order's commit; the worker is quick."""
         self.bell.ring()
-        if self.workers_are_there:
+        if self.workers_are_there and not self.worker_is_elsewhere:
             self.bell.beat(timedelta(0))
             self.work(Name.LEDGER)
 
@@ -126,8 +133,6 @@ class House:
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
     """Serve an app on a free port."""
-    import threading
-
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -173,7 +178,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
             clock=clock,
             hasher=hasher,
-            ring=lambda: house.ring(),
+            ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )
         house = House(
@@ -192,5 +197,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             bell=ledger_bell,
             relay=Relay(databases["worker"], redis, clock),
             country_url=country_url,
+            database_url=database_url,
+            redis_url=redis_url,
         )
         yield house

@@ -15,7 +15,7 @@ from redis import Redis
 
 from core import db, logs
 from core.settings import Settings
-from workers import resources
+from workers import ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
 from workers.queues import Name, Worker, queue
@@ -59,15 +59,21 @@ def main(argv: Sequence[str]) -> int:
         ),
     )
     resources.install(have)
-    heartbeat = Heartbeat(have) if name is Name.LEDGER else None
-    if heartbeat is not None:
-        heartbeat.start()
-    try:
+    if name is Name.LEDGER:
+        _run_ledger(have, redis)
+    else:
         Worker(queue(name, redis)).work(logging_level="WARNING")
-    finally:
-        if heartbeat is not None:
-            heartbeat.stop()
     return 0
+
+
+def _run_ledger(have: Resources, redis: Redis) -> None:
+    ledger.execute()  # whatever was placed while nobody was here; its bell may be lost
+    heartbeat = Heartbeat(have)
+    heartbeat.start()
+    try:
+        Worker(queue(Name.LEDGER, redis)).work(logging_level="WARNING")
+    finally:
+        heartbeat.stop()
 
 
 def _run_relay(relay: Relay) -> None:

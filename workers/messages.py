@@ -70,7 +70,7 @@ def _deliver(have: Resources, outbox_id: int) -> None:
 
 def _send(have: Resources, message: Sending, text: str) -> partial[None]:
     """Call the provider, with no transaction open; return what to record."""
-    about: dict[str, object] = {"message": message.id, "event": message.event.value}
+    about: dict[str, object] = {"message": message.id, "notice": message.event.value}
     try:
         receipt = have.sender.send(to=message.msisdn, text=text)
     except Rejected as error:
