@@ -12,9 +12,8 @@ from werkzeug.exceptions import HTTPException
 
 from core import inbox
 from core.db import Databases, transact
-from core.errors import DomainError
 from gateway.aggregators import africastalking
-from gateway.aggregators.africastalking import Told
+from gateway.aggregators.africastalking import NotOurWire, Told
 from gateway.ussd import check
 
 log = structlog.get_logger(__name__)
@@ -41,7 +40,7 @@ def door(databases: Databases, clock: Callable[[], datetime], *, token: str) -> 
             abort(404)
         try:
             letter = _READERS[kind](request.form)
-        except (DomainError, HTTPException) as error:
+        except (NotOurWire, HTTPException) as error:
             extra = {"kind": kind, "error": type(error).__name__}
             log.warning("sms.callback_not_understood", **extra)
             return Response(mimetype="text/plain")

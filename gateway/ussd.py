@@ -15,6 +15,7 @@ from core import inbox
 from core.db import Databases, transact
 from core.errors import DomainError
 from gateway.aggregators import africastalking
+from gateway.aggregators.africastalking import NotOurWire
 from menus.conversation import Conversation
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ def door(
         check(given, token)
         try:
             dial = africastalking.dial(request.form)
-        except (DomainError, HTTPException) as error:
+        except (NotOurWire, DomainError, HTTPException) as error:
             log.warning("ussd.not_understood", error=type(error).__name__)
             return _said(_NOT_UNDERSTOOD)
         return _said(conversation.hear(dial))
@@ -52,7 +53,7 @@ def door(
         check(given, token)
         try:
             told = africastalking.ended(request.form)
-        except (DomainError, HTTPException) as error:
+        except (NotOurWire, DomainError, HTTPException) as error:
             log.warning("ussd.event_not_understood", error=type(error).__name__)
             return _said("")  # repeating it would not make it better
         now = clock()

@@ -97,16 +97,16 @@ def show(dialogue: Dialogue, hop: Hop) -> Reply:
     view = screen.show(hop)
     head = "\n".join(text.render(language) for text in (dialogue.notice, view.head) if text)
     if view.ends:
-        return Reply(paginate(head, (), more="", back="")[0], ends=True)
+        return Reply(paginate(head, (), more="", backs=[])[0], ends=True)
     lines = [
         f"{number}. {line.render(language)}" if view.numbered else line.render(language)
         for number, line in enumerate(view.lines, 1)
     ]
     more = f"{MORE}. {_MORE_LABEL.render(language)}"
-    back = f"{BACK}. {_BACK_LABEL.render(language)}" if len(dialogue.stack) > 1 else ""
+    backs = [f"{BACK}. {_BACK_LABEL.render(language)}"] if len(dialogue.stack) > 1 else []
     if len(dialogue.stack) > 2:  # noqa: PLR2004 - one step from home, back is home
-        back += f" {HOME}. {_HOME_LABEL.render(language)}"
-    pages = paginate(head, lines, more=more, back=back)
+        backs.insert(0, f"{backs[0]} {HOME}. {_HOME_LABEL.render(language)}")
+    pages = paginate(head, lines, more=more, backs=backs)
     return Reply(pages[min(dialogue.page, len(pages) - 1)], ends=False)
 
 

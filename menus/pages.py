@@ -14,7 +14,7 @@ HOME: Final = "00"
 MORE: Final = "98"
 
 
-def paginate(head: str, lines: Sequence[str], *, more: str, back: str) -> list[str]:
+def paginate(head: str, lines: Sequence[str], *, more: str, backs: Sequence[str]) -> list[str]:
     r"""
     Return the pages. Numbers do not restart, so "7" means the same thing on every page.
 
@@ -22,30 +22,37 @@ def paginate(head: str, lines: Sequence[str], *, more: str, back: str) -> list[s
         head: What stands on top of every page.
         lines: What may run over; each is on exactly one page.
         more: The line that offers the next page.
-        back: The line that offers the way back; empty where there is none.
+        backs: Lines that offer the way back, the best first; a shorter one serves where there is
+            no room for it. Empty where there is no way back.
 
-    >>> paginate("Send to:", ["1. Otieno", "2. Wanjiru"], more="98. More", back="0. Back")
+    >>> paginate("Send to:", ["1. Otieno", "2. Wanjiru"], more="98. More", backs=["0. Back"])
     ['Send to:\n1. Otieno\n2. Wanjiru\n0. Back']
     """
+    for back in backs or [""]:
+        pages = _lay_out(head, lines, more, back)
+        if pages is not None:
+            return pages
+    raise AssertionError(f"the head leaves no room: {head!r}")
+
+
+def _lay_out(head: str, lines: Sequence[str], more: str, back: str) -> list[str] | None:
+    """Fill pages one after another; None when not even one line fits beside the rest."""
     whole = _page(head, lines, back)
     if septets(whole) <= SCREEN_SEPTETS_MAX:
         return [whole]
-
     pages: list[str] = []
     rest = list(lines)
     while rest:
-        take = len(rest)
-        while take:
+        for take in range(len(rest), 0, -1):
             foot = [back] if take == len(rest) else [more, back]
             page = _page(head, rest[:take], *foot)
             if septets(page) <= SCREEN_SEPTETS_MAX:
                 break
-            take -= 1
-        assert take, f"not even one line fits under this head: {head!r}"
+        else:
+            return None
         pages.append(page)
         rest = rest[take:]
-    assert pages, f"the head alone is too long: {head!r}"
-    return pages
+    return pages or None
 
 
 def _page(head: str, lines: Sequence[str], *foot: str) -> str:

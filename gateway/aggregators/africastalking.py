@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from core import msisdn
-from core.errors import Invalid
 from core.inbox import Kind
 from menus.sessions import Dial
 
@@ -21,8 +20,7 @@ _TEXT_LENGTH_MAX: Final = 500
 _FIELD_LENGTH_MAX: Final = 2000
 
 
-@dataclass(eq=False)
-class NotOurWire(Invalid):
+class NotOurWire(ValueError):
     """The form is not one that the aggregator sends."""
 
 

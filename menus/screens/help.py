@@ -29,8 +29,8 @@ _QUESTIONS: Final = {
 }
 _ANSWERS: Final = {
     Subject.SENDING: _(
-        "Choose 1, type the phone number and the amount. We show the name and the fee."
-        " Your PIN sends the money; both of you get an SMS."
+        "Choose 1, type the number and the amount. We show the name and the fee."
+        " Your PIN sends it; both of you get an SMS."
     ),
     Subject.PIN: _(
         "We never ask for your PIN by call or SMS. Three wrong PINs lock it for 15 minutes."

@@ -45,11 +45,11 @@ def test_a_new_number_opens_an_account(house):
 def test_kujisajili_kwa_kiswahili(house):
     phone = house.phone("+254720000009")
     phone.dial().types("2", "Njeri", "4071", "4071").sees("""
-        Masharti: tunza siri ya PIN yako; tutaonyesha kila ada kwanza na kuweka kumbukumbu kama sheria inavyotaka.
+        Masharti: tunza siri ya PIN yako; tutaonyesha kila ada kwanza na kuweka kumbukumbu kisheria.
         1. Kubali
         2. Kataa
         0. Rudi 00. Mwanzo
-    """)  # noqa: E501 - as one screen line
+    """)
     phone.types("1").ends_with("Karibu Njeri. Akaunti yako imefunguliwa. Piga *384# kuitumia.")
     phone.received(
         "Karibu Kabambe, Njeri. Piga *384# kutuma pesa na kuona salio lako."

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+
+def test_an_empty_statement_says_so(otieno):
+    otieno.phone.dial().types("2").sees("""
+        Nothing here yet. What you send or receive will be listed here.
+        0. Back
+    """)
+
+
+def test_the_statement_runs_over_pages_and_shows_each_line_in_full(house, wanjiru, otieno):
+    for number in range(6):
+        wanjiru.phone.dial().types("1", "0733000002", str(101 + number), "4071")
+        house.clock.passes(hours=1)
+    wanjiru.phone.dial().types("2").sees("""
+        Statement, KES. Pick one for details:
+        1. 21/11 Otieno -106.00
+        2. 21/11 Otieno -105.00
+        3. 21/11 Otieno -104.00
+        4. 21/11 Otieno -103.00
+        98. More
+        0. Back
+    """)
+    wanjiru.phone.types("98").sees("""
+        Statement, KES. Pick one for details:
+        5. 21/11 Otieno -102.00
+        6. 21/11 Otieno -101.00
+        7. 21/11 Opening gift +1,250.00
+        0. Back
+    """)
+    wanjiru.phone.types("2")
+    lines = wanjiru.phone.screen.split("\n")
+    assert lines[:4] == [
+        "KES 105.00 to Otieno 0733***002",
+        "Fee KES 5.00",
+        "21/11/26 13:30",
+        "Balance KES 710.00",
+    ]
+    wanjiru.phone.types("0", "7")
+    assert wanjiru.phone.screen.startswith("KES 1,250.00 from Opening gift")
+
+
+def test_the_receiver_sees_who_sent_and_no_fee(wanjiru, otieno):
+    wanjiru.phone.dial().types("1", "0733000002", "500", "4071")
+    otieno.phone.dial().types("2", "1")
+    lines = otieno.phone.screen.split("\n")
+    assert lines[:3] == [
+        "KES 500.00 from Wanjiru 0712***001",
+        "21/11/26 09:30",
+        "Balance KES 500.00",
+    ]
+
+
+def test_taarifa(amina, otieno):
+    amina.phone.dial().types("1", "0733000002", "150", "4071")
+    amina.phone.dial().types("2").sees("""
+        Taarifa, KES. Chagua moja kwa maelezo:
+        1. 21/11 Otieno -150.00
+        2. 21/11 Zawadi ya kuanzia +1,250.00
+        0. Rudi
+    """)
+    amina.phone.types("1")
+    assert amina.phone.screen.startswith("KES 150.00 kwa Otieno 0733***002\nAda KES 5.00")
+
+
+def test_the_language_is_changed_for_calls_and_messages(house, wanjiru, otieno):
+    wanjiru.phone.dial().types("3", "2").sees("""
+        Choose a language:
+        1. English
+        2. Kiswahili
+        0. Back 00. Home
+    """)
+    wanjiru.phone.types("2").ends_with("Kuanzia sasa tutazungumza nawe kwa Kiswahili.")
+    wanjiru.phone.dial().types("1", "0733000002", "50", "4071")
+    assert wanjiru.phone.screen.startswith("Umetuma KES 50.00 kwa Otieno.")
+    assert "Umetuma KES 50.00" in house.messages(wanjiru.phone.msisdn)[0]["message"]
+
+
+def test_lugha_ya_kiingereza(amina):
+    amina.phone.dial().types("3", "2", "1").ends_with("From now on we speak English to you.")
+
+
+def test_help_answers_on_screens_of_their_own(wanjiru):
+    wanjiru.phone.dial().types("4").sees("""
+        Help
+        1. Sending money
+        2. Your PIN
+        3. Shortcuts
+        4. Fees
+        0. Back
+    """)
+    wanjiru.phone.types("2").sees("""
+        We never ask for your PIN by call or SMS. Three wrong PINs lock it for 15 minutes. Change it under My account.
+        0. Back 00. Home
+    """)  # noqa: E501 - as one screen line
+    wanjiru.phone.types("0", "4").sees("""
+        Fees for sending, in KES:
+        From 0.01: 0.00
+        From 100.01: 5.00
+        From 1,000.01: 15.00
+        From 5,000.01: 30.00
+        From 20,000.01: 60.00
+        0. Back 00. Home
+    """)
+
+
+def test_msaada(amina):
+    amina.phone.dial().types("4", "1").sees("""
+        Chagua 1, weka nambari na kiasi. Tutaonyesha jina na ada. PIN yako hutuma pesa; nyote mtapata SMS.
+        0. Rudi 00. Mwanzo
+    """)  # noqa: E501 - as one screen line
+
+
+def test_what_is_not_on_the_menu_is_said_and_asked_again(wanjiru):
+    for typed in ("9", " ", "abc", "1.", "٣", "-1", "0001"):
+        wanjiru.phone.dial().types(typed)
+        assert wanjiru.phone.screen.startswith("That is not on the menu.\nKabambe."), typed

@@ -1,0 +1,89 @@
+"""The house rules that a machine can keep."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from conftest import _create, _drop, migrate, url_of
+from sqlalchemy import create_engine, text
+
+import core.messages
+import core.transfers  # noqa: F401
+from core.db import Base
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("core", "menus", "gateway", "workers", "migrations", "sandbox", "bench", "tests")
+LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+
+SOURCES = sorted(
+    path
+    for package in PACKAGES
+    for path in (ROOT / package).rglob("*.py")
+    if "__pycache__" not in path.parts
+)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+class TestEverySource:
+    def test_is_short_enough_to_read(self, path):
+        assert len(path.read_text().splitlines()) <= LINES_MAX
+
+    def test_has_functions_short_enough_to_read(self, path):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                assert length <= FUNCTION_LINES_MAX, f"{node.name}: {length} lines"
+
+    def test_leaves_nothing_for_later(self, path):
+        if path == Path(__file__):
+            return
+        words = path.read_text()
+        assert not any(
+            word in words for word in ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error")
+        )
+
+
+def test_the_composition_root_stays_a_few_lines():
+    assert len((ROOT / "wsgi.py").read_text().splitlines()) <= 70
+
+
+def test_migrations_go_up_down_and_up_and_leave_no_drift(servers, worker_id):
+    name = f"kabambe_migrations_{worker_id}"
+    _create(servers[0], name)
+    try:
+        url = url_of(servers[0], name)
+        migrate(url)
+        migrate(url, "base", down=True)
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            left = connection.scalars(
+                text(
+                    "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                    " AND relname NOT LIKE 'alembic_version%'"
+                    " UNION ALL SELECT proname FROM pg_proc"
+                    " WHERE pronamespace = 'public'::regnamespace"
+                )
+            ).all()
+        assert left == []
+        migrate(url)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+            assert compare_metadata(context, Base.metadata) == []
+        engine.dispose()
+    finally:
+        _drop(servers[0], name)
+
+
+def test_every_job_that_is_rung_for_exists():
+    import importlib
+
+    from workers import bell, relay
+
+    for job in (bell.EXECUTE, relay.DELIVER, relay.UNDERSTAND, relay.ROLL_UP):
+        module, _, function = job.rpartition(".")
+        assert callable(getattr(importlib.import_module(module), function)), job

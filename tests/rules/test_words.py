@@ -1,0 +1,269 @@
+"""Everything we say is worded, translated, in GSM-7, and fits."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+
+import menus
+from core import errors, ledger, limits, money, msisdn, pins, subscribers, transfers
+from core.db import Unit
+from core.errors import DomainError
+from core.money import Money, kes
+from core.orders import Placed, State
+from core.outbox import Event
+from core.pins import Hasher
+from core.subscribers import Language, Person
+from core.transfers import Quote
+from menus import engine, notices
+from menus.conversation import _BUSY, _DIAL_AGAIN, _ordered
+from menus.engine import Dialogue
+from menus.faces import FACES, face
+from menus.gsm7 import SCREEN_SEPTETS_MAX, SMS_SEPTETS_MAX, septets
+from menus.notices import NOTICES
+from menus.screen import Ask, Done, Hop, InvalidChoice, Menu, Pick, Screen, Span, Tell
+from menus.screens import SCREENS, account, help, home, register, send, statement
+from menus.text import _, catalogue
+
+MENUS = Path(menus.__path__[0])
+AT = datetime(2026, 12, 31, 20, 59, tzinfo=UTC)
+NAME = "W" * 20
+MUCH = kes(250_000_00)
+BALANCE = kes(99_999_999_99)
+QUOTED = Quote(MUCH, kes(9_999_99))
+REFERENCE = "TQ7X2M4KWZ"
+ITEM = statement.Item(AT, -MUCH, kes(9_999_99), BALANCE, REFERENCE, NAME, "0733***002")
+
+# Every screen with the largest values it can hold.
+EXAMPLES = [
+    home.Home(),
+    register.Welcome(),
+    *(register.Name(language) for language in Language),
+    *(register.NewPin(language, NAME) for language in Language),
+    *(register.RepeatPin(language, NAME, Span(1, 5)) for language in Language),
+    *(register.Terms(language, NAME, Span(1, 5)) for language in Language),
+    send.Recipient(),
+    send.Amount(1, NAME, "0733***002"),
+    send.Confirm(1, NAME, "0733***002", QUOTED),
+    send.Outcome(1, 1, NAME, QUOTED),
+    statement.Statement(()),
+    statement.Statement((ITEM,) * 20),
+    statement.Detail(ITEM),
+    statement.Detail(statement.Item(AT, MUCH, kes(0), BALANCE, REFERENCE, NAME, "0733***002")),
+    account.Account(),
+    account.OldPin(),
+    account.NewPin(),
+    account.RepeatPin(Span(1, 5)),
+    account.ChooseLanguage(),
+    help.Help(),
+    *(help.Topic(subject) for subject in help.Subject),
+    help.Fees(((MUCH, MUCH),) * 9),
+    Done(_("This session has ended. Dial *384# again.")),
+]
+
+# Every error with the largest values it can hold.
+WORST = {
+    "available": BALANCE,
+    "requested": BALANCE,
+    "least": MUCH,
+    "most": MUCH,
+    "limit": kes(999_999_99),
+    "left": kes(999_999_99),
+    "count_max": 60,
+    "fee": MUCH,
+    "tries_left": 2,
+    "until": AT,
+}
+FACTS = {
+    "name": NAME,
+    "msisdn": "+254733000002",
+    "amount": MUCH.minor,
+    "fee": 9_999_99,
+    "balance": BALANCE.minor,
+    "at": AT.isoformat(),
+    "until": AT.isoformat(),
+    "reference": REFERENCE,
+}
+
+
+def worst(error: type[DomainError]) -> DomainError:
+    return error(**{name: WORST[name] for name in (field.name for field in fields(error))})
+
+
+def hop(language: Language) -> Hop:
+    person = Person(1, "+254733000002", NAME, language, 1, BALANCE)
+    return Hop(
+        unit=Unit(None),  # type: ignore[arg-type] - no screen but one asks for it
+        msisdn=person.msisdn,
+        now=AT,
+        key="ussd:x:1",
+        hasher=Hasher("x", cheap=True),
+        person=person,
+        heard="4071",
+    )
+
+
+def named(example: object) -> str:
+    return f"{type(example).__module__.rpartition('.')[2]}.{type(example).__name__}"
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("screen", EXAMPLES, ids=named)
+@pytest.mark.parametrize("noticed", [False, True], ids=["plain", "with a refusal on top"])
+def test_every_screen_fits_with_its_largest_values(screen, language, noticed, monkeypatch):
+    if isinstance(screen, send.Outcome):
+        if noticed:
+            pytest.skip("nothing is refused after the end")
+        placed = Placed(1, REFERENCE, State.DONE, {"1": BALANCE.minor})
+        monkeypatch.setattr("core.orders.get", lambda session, order: placed)
+        monkeypatch.setattr(Unit, "session", None)
+    notice = None
+    if noticed:
+        notice = max(
+            (face(worst(error)).words for error in RAISED.get(type(screen), [InvalidChoice])),
+            key=lambda words: septets(words.render(language)),
+        )
+    dialogue = Dialogue((home.Home(), home.Home(), screen), notice=notice)
+    for page in range(25):
+        reply = engine.show(Dialogue(dialogue.stack, page, notice), hop(language))
+        assert septets(reply.text) <= SCREEN_SEPTETS_MAX
+
+
+# What can be refused on a screen, and so may stand on top of it; elsewhere it is the choice.
+RAISED = {
+    register.Name: [subscribers.InvalidName],
+    register.NewPin: [pins.InvalidPin, pins.WeakPin, pins.PinsDiffer],
+    account.NewPin: [pins.InvalidPin, pins.WeakPin, pins.PinsDiffer],
+    register.RepeatPin: [pins.InvalidPin],
+    account.RepeatPin: [pins.InvalidPin],
+    account.OldPin: [pins.InvalidPin, pins.WrongPin],
+    send.Recipient: [msisdn.InvalidMsisdn, subscribers.UnknownRecipient, transfers.SameAccount],
+    send.Amount: [
+        money.InvalidAmount,
+        ledger.InsufficientFunds,
+        limits.AmountTooLarge,
+        limits.AmountTooSmall,
+        limits.DailyLimitReached,
+        limits.TooManyTransfers,
+    ],
+    send.Confirm: [pins.InvalidPin, pins.WrongPin],
+}
+
+
+def test_an_order_that_is_not_done_yet_fits(monkeypatch):
+    monkeypatch.setattr(Unit, "session", None)
+    refusals = [
+        {"code": error.code, "params": {}} for error in errors.leaves() if not fields(error)
+    ]
+    for state, outcome in [(State.PLACED, {}), *((State.REFUSED, found) for found in refusals)]:
+        placed = Placed(1, REFERENCE, state, outcome)
+        monkeypatch.setattr("core.orders.get", lambda session, order, placed=placed: placed)
+        for language in Language:
+            screen = send.Outcome(1, 1, NAME, QUOTED)
+            reply = engine.show(Dialogue((home.Home(), screen)), hop(language))
+            assert septets(reply.text) <= SCREEN_SEPTETS_MAX
+            lost = engine.show(Dialogue((_ordered(placed),)), hop(language))
+            assert septets(lost.text) <= SCREEN_SEPTETS_MAX
+
+
+def test_what_is_said_in_no_language_fits():
+    for words in (_BUSY, _DIAL_AGAIN):
+        assert septets(words) <= SCREEN_SEPTETS_MAX
+
+
+@pytest.mark.parametrize("screen", EXAMPLES, ids=named)
+def test_every_screen_survives_redis(screen):
+    if isinstance(screen, Done):
+        pytest.skip("the session has ended with it")
+    dialogue = Dialogue((home.Home(), screen), page=3)
+    again = engine.load(json.loads(json.dumps(engine.dump(dialogue))), SCREENS)
+    assert again == dialogue
+
+
+def test_every_screen_is_registered_and_has_an_example():
+    def concrete(kind):
+        for sub in kind.__subclasses__():
+            if sub not in (Menu, Pick, Ask, Tell):
+                yield sub
+            yield from concrete(sub)
+
+    screens = set(concrete(Screen))
+    assert screens == set(SCREENS.values())
+    assert screens == {type(example) for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("error", list(errors.leaves()), ids=lambda error: error.code)
+class TestEveryError:
+    def test_is_worded_for_a_phone(self, error):
+        assert error in FACES
+
+    def test_fits_a_screen_of_its_own_and_an_sms(self, error):
+        facts = FACTS | {"refusal": {"code": error.code, "params": plain(worst(error))}}
+        for language in Language:
+            said = face(worst(error)).words.render(language)
+            assert septets(said) <= SCREEN_SEPTETS_MAX
+            if error.code != "pin-locked":  # the ledger knows no PINs
+                sms = notices.words(Event.TRANSFER_REFUSED, facts, language)
+                assert septets(sms) <= SMS_SEPTETS_MAX
+
+    def test_says_what_it_is(self, error):
+        assert error.__doc__
+        assert error.__doc__.strip().splitlines()[0].endswith(".")
+
+
+def plain(error: DomainError) -> dict:
+    return {
+        name: {"minor": value.minor, "currency": "KES"} if isinstance(value, Money) else value
+        for name, value in error.params.items()
+    }
+
+
+def test_codes_of_errors_are_unique():
+    codes = [error.code for error in errors.leaves()]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("event", list(Event))
+@pytest.mark.parametrize("language", list(Language))
+def test_every_event_has_words_that_fit_one_sms(event, language):
+    assert event in NOTICES
+    refusal = {
+        "code": "insufficient-funds",
+        "params": {
+            "available": {"minor": BALANCE.minor, "currency": "KES"},
+            "requested": {"minor": BALANCE.minor, "currency": "KES"},
+        },
+    }
+    said = notices.words(event, FACTS | {"refusal": refusal}, language)
+    assert septets(said) <= SMS_SEPTETS_MAX, said
+
+
+def marked() -> set[str]:
+    """Every message in the code that is marked for translation."""
+    found = extract_from_dir(str(MENUS), [("**.py", "python")], keywords={"_": (1,)})
+    return {message for _file, _line, message, _comments, _context in found}
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _before, name, _spec, _conversion in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", [each for each in Language if each is not Language.ENGLISH])
+class TestEveryCatalogue:
+    def test_translates_every_message_and_no_other(self, language):
+        assert set(catalogue(language)) == marked()
+
+    def test_keeps_the_placeholders(self, language):
+        for english, other in catalogue(language).items():
+            assert placeholders(english) == placeholders(other), english
+
+    def test_is_in_gsm7(self, language):
+        for other in catalogue(language).values():
+            septets(re.sub(r"[{}]", "", other))
