@@ -92,7 +92,6 @@ class Conversation:
 
     def _answer(self, dial: Dial, opened: Opened) -> tuple[Reply, dict[str, Any]]:
         """Converse in one transaction; do it again when another transaction won."""
-        person = _person(opened.state)
         for attempt in range(1, TRIES_MAX + 1):
             unit = Unit(self.databases)
             try:
@@ -106,14 +105,17 @@ class Conversation:
             finally:
                 unit.close()
             break
-        language = person.language if person is not None else Language.ENGLISH
+        kept = (opened.state or {}).get("person") or {}
+        language = Language(kept.get("language", Language.ENGLISH))
         return Reply(UNEXPECTED.render(language), ends=True), {}
 
     def _turn(self, dial: Dial, opened: Opened, unit: Unit) -> tuple[Reply, dict[str, Any]]:
         if opened.turn is Turn.NEW:
             person = subscribers.find(unit.session, msisdn=dial.msisdn)
+            kept = None if person is None else asdict(person)
         else:
-            person = _person(opened.state)
+            kept = (opened.state or {}).get("person")
+            person = _person(kept)
         hop = self._hop(dial, opened, unit, person)
         dialogue = self._advance(dial, opened, hop)
         unit.commit()
@@ -123,7 +125,7 @@ class Conversation:
         reply = engine.show(dialogue, hop)
         if reply.ends:
             return reply, {}
-        return reply, {"person": _kept(person), "dialogue": engine.dump(dialogue)}
+        return reply, {"person": kept, "dialogue": engine.dump(dialogue)}
 
     def _advance(self, dial: Dial, opened: Opened, hop: Hop) -> Dialogue:
         if opened.turn is Turn.NEW:
@@ -184,13 +186,8 @@ def _ending(words: str) -> str:
     return f"END {words}"
 
 
-def _kept(person: Person | None) -> dict[str, Any] | None:
-    return None if person is None else asdict(person)
-
-
-def _person(state: dict[str, Any] | None) -> Person | None:
+def _person(kept: dict[str, Any] | None) -> Person | None:
     """The caller as the session remembers them."""
-    kept = (state or {}).get("person")
     if kept is None:
         return None
     balance = Money(kept["balance"]["minor"], Currency[kept["balance"]["currency"]])

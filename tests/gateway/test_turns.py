@@ -30,7 +30,7 @@ def test_the_first_hop_twice_is_one_beginning(house, wanjiru):
 def test_the_same_choice_twice_is_not_a_repeat(house, wanjiru):
     help_, sending = hop(house, "") and hop(house, "4"), hop(house, "4*1")
     assert help_.startswith("CON Help")
-    assert sending.startswith("CON Choose 1, type the phone number")
+    assert sending.startswith("CON Choose 1, type the number")
 
 
 def test_a_late_repeat_of_an_old_hop_gets_its_old_answer_and_rewinds_nothing(house, wanjiru):
