@@ -41,13 +41,6 @@ class FeeTier(Base):
     basis_points: Mapped[int] = mapped_column(Integer)
 
 
-def quote(session: Session, *, kind: str, amount: Money, now: datetime) -> Money:
-    """The fee that is charged for a movement ordered now."""
-    fee = session.scalar(select(func.fee(kind, amount.currency.value, amount.minor, now)))
-    assert fee is not None, f"no tariff for {kind} in {amount.currency}"
-    return Money(int(fee), amount.currency)
-
-
 def tariff(
     session: Session, *, kind: str, currency: Currency, now: datetime
 ) -> list[tuple[Money, Money]]:

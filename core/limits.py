@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
 from core.errors import Refused
@@ -74,21 +74,6 @@ class Spending(Base):
     hour: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
     amount: Mapped[int] = mapped_column(BigInteger)
     count: Mapped[int] = mapped_column(Integer)
-
-
-def check(session: Session, *, kind: str, account_id: int, amount: Money, now: datetime) -> None:
-    """
-    Say early what the ledger would refuse. Advice: `post` decides, under the account's lock.
-
-    Raises:
-        AmountTooSmall: Less than may be sent.
-        AmountTooLarge: More than may be sent at once.
-        DailyLimitReached: The day's limit would be passed.
-        TooManyTransfers: The hour's number is used up.
-    """
-    found = session.scalar(select(func.limit_refusal(kind, account_id, amount.minor, now)))
-    if found is not None:
-        raise refusal(found.pop("code"), found)
 
 
 def refusal(code: str, detail: Mapping[str, Any]) -> Refused:

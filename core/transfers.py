@@ -14,7 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import DataError, InternalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from core import chart, fees, ledger, limits, orders, outbox
+from core import chart, ledger, limits, orders, outbox
 from core.db import Databases, transact
 from core.errors import DomainError, Refused
 from core.fees import FeeChanged
@@ -56,22 +56,34 @@ class Quote:
         return self.amount + self.fee
 
 
+# One look at everything: what it costs, what there is, and what the ledger would say.
+_QUOTED = text("""
+    SELECT balance, fee('transfer', currency, :amount, :now) AS fee,
+           limit_refusal('transfer', id, :amount, :now) AS refusal
+    FROM accounts WHERE id = :account
+""")
+
+
 def quote(session: Session, *, sender: Person, amount: Money, now: datetime) -> Quote:
     """
     Price a transfer, and say early what the ledger would refuse.
 
+    Advice: `post` decides, under the account's lock, when the order is executed.
+
     Raises:
-        AmountTooSmall, AmountTooLarge, DailyLimitReached, TooManyTransfers: See `limits.check`.
+        AmountTooSmall: Less than may be sent.
+        AmountTooLarge: More than may be sent at once.
+        DailyLimitReached: The day's limit would be passed.
+        TooManyTransfers: The hour's number is used up.
         InsufficientFunds: The sender holds less than the amount and the fee.
     """
-    limits.check(session, kind=Kind.TRANSFER, account_id=sender.account_id, amount=amount, now=now)
-    quoted = Quote(amount, fees.quote(session, kind=Kind.TRANSFER, amount=amount, now=now))
-    available = Money(
-        session.scalar(
-            text("SELECT balance FROM accounts WHERE id = :id"), {"id": sender.account_id}
-        ),
-        Currency.KES,
-    )
+    found = session.execute(
+        _QUOTED, {"account": sender.account_id, "amount": amount.minor, "now": now}
+    ).one()
+    if found.refusal is not None:
+        raise limits.refusal(found.refusal["code"], found.refusal)
+    quoted = Quote(amount, Money(int(found.fee), amount.currency))
+    available = Money(found.balance, amount.currency)
     if available < quoted.total:
         raise InsufficientFunds(available=available, requested=quoted.total)
     return quoted

@@ -111,7 +111,7 @@ class Conversation:
 
     def _turn(self, dial: Dial, opened: Opened, unit: Unit) -> tuple[Reply, dict[str, Any]]:
         if opened.turn is Turn.NEW:
-            person = subscribers.find(unit.session, msisdn=dial.msisdn)
+            person = subscribers.find(unit.reading, msisdn=dial.msisdn)
             kept = None if person is None else asdict(person)
         else:
             kept = (opened.state or {}).get("person")
@@ -134,7 +134,7 @@ class Conversation:
                 return beginning
             # Dialled ahead, or a session that Redis forgot: then it may have ordered something.
             prefix = f"ussd:{dial.session_id}:"
-            forgotten = orders.newest_under(hop.db, prefix=prefix)
+            forgotten = orders.newest_under(hop.unit.reading, prefix=prefix)
             if forgotten is not None:
                 return Dialogue((_ordered(forgotten),))
             return engine.walk(beginning, hop, dial.text.split("*"))

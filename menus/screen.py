@@ -62,7 +62,7 @@ class Hop:
 
     @property
     def db(self) -> Session:
-        """The hop's transaction, begun by whoever asks first."""
+        """The hop's transaction, begun by whoever asks first; lone looks go by `unit.reading`."""
         return self.unit.session
 
     @property

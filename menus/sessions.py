@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from hashlib import blake2b, sha1, sha256
 from typing import Any, Final, Protocol
 
@@ -163,7 +164,9 @@ class _Scripts(threading.local):
 
     def __init__(self, redis: Redis) -> None:
         """Take a connection of this thread's own at its first call."""
-        self._pool = redis.connection_pool
+        pool = redis.connection_pool
+        # Not from the pool, to which a thread that ends could not give it back; it closes itself.
+        self._connect = partial(pool.connection_class, **pool.connection_kwargs)
         self._line: Any = None  # redis-py leaves its connections half typed
 
     def call(self, script: str, key: str, args: Sequence[str | int | bytes]) -> Any:  # noqa: ANN401 - whatever the script returns
@@ -175,7 +178,7 @@ class _Scripts(threading.local):
         """
         digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
         for attempt in range(3):
-            line = self._line = self._line or self._pool.get_connection()
+            line = self._line = self._line or self._connect()
             try:
                 line.send_command("EVALSHA", digest, 1, key, *args)
                 return line.read_response()

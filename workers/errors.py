@@ -30,9 +30,11 @@ class Rejected(CallFailed):
     """
     The other side refused; the same call will be refused again.
 
+    `code` is one word out of a closed list (`InsufficientBalance`), to count and to search by.
     `alert` marks what staff must know and only they can mend: credit gone, a bad key or sender.
     """
 
+    code: str
     alert: bool = False
 
 

@@ -80,7 +80,7 @@ class Fees(Tell):
 
 def tariff(hop: Hop) -> AnyScreen:
     """Fetch the tariff in force."""
-    tiers = fees.tariff(hop.db, kind=Kind.TRANSFER, currency=Currency.KES, now=hop.now)
+    tiers = fees.tariff(hop.unit.reading, kind=Kind.TRANSFER, currency=Currency.KES, now=hop.now)
     return Fees(tuple(tiers))
 
 

@@ -25,7 +25,7 @@ class Recipient(Ask[Person]):
         number = msisdn.parse(text)
         if number == hop.msisdn:
             raise SameAccount
-        return subscribers.recipient(hop.db, msisdn=number)
+        return subscribers.recipient(hop.unit.reading, msisdn=number)
 
     def then(self, hop: Hop, answer: Person) -> Amount:
         return Amount(answer.id, answer.name, msisdn.masked(answer.msisdn))
@@ -44,7 +44,7 @@ class Amount(Ask[Quote]):
 
     def read(self, hop: Hop, text: str) -> Quote:
         amount = Money.parse(text, Currency.KES)
-        return transfers.quote(hop.db, sender=hop.caller, amount=amount, now=hop.now)
+        return transfers.quote(hop.unit.reading, sender=hop.caller, amount=amount, now=hop.now)
 
     def then(self, hop: Hop, answer: Quote) -> Confirm:
         return Confirm(self.to, self.name, self.number, answer)
@@ -99,7 +99,7 @@ class Outcome(Tell):
         return self.order
 
     def view(self, hop: Hop) -> View:
-        placed = orders.get(hop.db, order=self.order)
+        placed = orders.get(hop.unit.reading, order=self.order)
         if placed.refusal is not None:
             return View(face(placed.refusal).words, ends=True)
         if placed.state is orders.State.PLACED:

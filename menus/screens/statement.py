@@ -91,7 +91,7 @@ _TO: Final = _("{amount} to {name} {number}\nFee {fee}\n{at}\nBalance {balance}\
 
 def latest(hop: Hop) -> AnyScreen:
     """Fetch the newest entries of the caller."""
-    lines = statements.latest(hop.db, account=hop.caller.account_id, lines_max=LINES_MAX)
+    lines = statements.latest(hop.unit.reading, account=hop.caller.account_id, lines_max=LINES_MAX)
     return Statement(
         tuple(
             Item(

@@ -123,7 +123,7 @@ def test_every_screen_fits_with_its_largest_values(screen, language, noticed, mo
             pytest.skip("nothing is refused after the end")
         placed = Placed(1, REFERENCE, State.DONE, {"1": BALANCE.minor})
         monkeypatch.setattr("core.orders.get", lambda session, order: placed)
-        monkeypatch.setattr(Unit, "session", None)
+        monkeypatch.setattr(Unit, "reading", None)
     notice = None
     if noticed:
         notice = max(
@@ -158,7 +158,7 @@ RAISED = {
 
 
 def test_an_order_that_is_not_done_yet_fits(monkeypatch):
-    monkeypatch.setattr(Unit, "session", None)
+    monkeypatch.setattr(Unit, "reading", None)
     refusals = [
         {"code": error.code, "params": {}} for error in errors.leaves() if not fields(error)
     ]

@@ -182,13 +182,18 @@ def stall_midway(line):
     stall(line)
 
 
-def drip(line):
-    line.wfile.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n")
-    for _ in range(100):
-        line.wfile.write(b" ")
-        if line.server.release.wait(0.05):
-            break
-    line.close_connection = True
+def drip(head: bytes, drop: bytes = b" ") -> Step:
+    """Write a head, and then drop by drop for five seconds, never quiet for as long as a read."""
+
+    def step(line):
+        line.wfile.write(head)
+        for _ in range(100):
+            line.wfile.write(drop)
+            if line.server.release.wait(0.05):
+                break
+        line.close_connection = True
+
+    return step
 
 
 def answer_and_hang_up(line):

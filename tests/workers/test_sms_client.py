@@ -4,6 +4,8 @@ What Africa's Talking's answers are taken for, beside what the official package 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -19,42 +21,24 @@ from sms_provider import (
     TO,
     answer,
     body,
-    clients,
     dead_url,
     failure,
-    packaged,
-    provided,
     raw,
     recipient,
 )
 
+from core.money import kes
 from workers.errors import Rejected, Unknown, Unreachable
 from workers.sms import Receipt
 from workers.sms.africastalking import TIMEOUTS, AfricasTalking
-
-
-@pytest.fixture
-def provider():
-    with provided() as provider:
-        yield provider
-
-
-@pytest.fixture
-def client(provider):
-    with clients(provider.url) as make:
-        yield make
-
-
-@pytest.fixture
-def package(provider):
-    return packaged(provider.url)
-
 
 # ------------------------------------------------- the package's defects, and what is made of them
 
 
 def test_what_is_sent(provider, client):
-    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", parts=None, cost="KES 0.8000")
+    assert client().send(to=TO, text=TEXT) == Receipt(
+        "ATPid_1", "Sent", None, "KES 0.8000", kes(80)
+    )
     ((path, headers, form),) = provider.requests
     assert path == "/version1/messaging"
     assert form == {
@@ -99,7 +83,7 @@ def test_json_is_parsed_whatever_it_is_called(provider, package, client, content
     content = content.replace("\\u00e9", "é").encode(charset)
     provider.script += [answer(content=content, content_type=content_type)] * 2
     assert isinstance(package.send(TEXT, [TO]), str)
-    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", parts=2, cost="KES 0.8000")
+    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", "Sent", 2, "KES 0.8000", kes(80))
 
 
 def test_a_refusal_is_known_by_its_status(provider, package, client):
@@ -112,6 +96,7 @@ def test_a_refusal_is_known_by_its_status(provider, package, client):
     refused = failure(client())
     assert isinstance(refused, Rejected)
     assert refused.alert
+    assert refused.code == "BadKey"
     assert "401" in str(refused)
 
 
@@ -137,6 +122,13 @@ def test_other_wrong_numbers(provider, client, number):
     assert provider.requests == []
 
 
+def test_a_text_that_cannot_be_encoded_is_refused_at_once(provider, client):
+    refused = failure(client(), text="Umepokea \ud83d")
+    assert isinstance(refused, Rejected)
+    assert refused.code == "InvalidText"
+    assert provider.requests == []
+
+
 @pytest.mark.parametrize("message", ["InvalidSenderId", "Sent to 0/1 Total Cost: 0"])
 def test_accepted_for_nobody_is_a_refusal(provider, package, client, message):
     provider.script += [answer(content=body(message=message))] * 2
@@ -144,13 +136,15 @@ def test_accepted_for_nobody_is_a_refusal(provider, package, client, message):
     refused = failure(client())
     assert isinstance(refused, Rejected)
     assert refused.alert
-    assert ("InvalidSenderId" in str(refused)) == (message == "InvalidSenderId")
+    assert refused.code == ("InvalidSenderId" if message == "InvalidSenderId" else "NoRecipients")
 
 
 def test_a_refused_recipient_is_no_success(provider, package, client):
     provider.script += [answer(content=body(recipient(405, messageId="None", cost="0")))] * 2
     assert package.send(TEXT, [TO])["SMSMessageData"]["Recipients"][0]["statusCode"] == 405
-    assert str(failure(client())) == "405 InsufficientBalance"
+    refused = failure(client())
+    assert str(refused) == "405 InsufficientBalance"
+    assert refused.code == "InsufficientBalance"
 
 
 @pytest.mark.parametrize(
@@ -188,14 +182,50 @@ def test_a_recipients_status_code(provider, client, code, outcome, alert):
     assert len(provider.requests) == 1
 
 
-@pytest.mark.parametrize("code", [100, 101, 102, "102"])
-def test_a_success(provider, client, code):
+@pytest.mark.parametrize(
+    ("code", "status"), [(100, "Processed"), (101, "Sent"), (102, "Queued"), ("102", "Queued")]
+)
+def test_a_success(provider, client, code, status):
     provider.script.append(answer(200, body(recipient(code, messageParts=1, cost=None))))
-    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", parts=1, cost=None)
+    assert client().send(to=TO, text=TEXT) == Receipt("ATPid_1", status, parts=1)
 
 
-@pytest.mark.parametrize("provider_id", [None, "", "None", 17, "x" * 129])
-def test_a_success_without_an_id_is_unknown(provider, client, provider_id):
+@pytest.mark.parametrize("parts", [0, -1, "many", 1.5, True, None, [2]])
+def test_parts_that_are_no_number_are_left_out(provider, client, parts):
+    provider.script.append(answer(content=body(recipient(messageParts=parts))))
+    assert client().send(to=TO, text=TEXT).parts is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "kept", "money"),
+    [
+        ("KES 0.8000", True, kes(80)),
+        ("KES 1", True, kes(100)),
+        ("KES 12.5", True, kes(1250)),
+        ("KES 0.0000", True, kes(0)),
+        ("KES 0.8550", True, None),  # a fraction of a cent: rounding is not ours to decide
+        ("UGX 20.0000", True, None),
+        ("0", True, None),
+        ("KES 1e3", True, None),
+        ("KES \u0663", False, None),
+        ("KES 1\x00", False, None),
+        ("", False, None),
+        ("9" * 33, False, None),
+        (0.8, False, None),
+        (None, False, None),
+    ],
+)
+def test_what_it_cost(provider, client, cost, kept, money):
+    provider.script.append(answer(content=body(recipient(cost=cost))))
+    receipt = client().send(to=TO, text=TEXT)
+    assert receipt.cost == (cost if kept else None)
+    assert receipt.cost_kes == money
+
+
+@pytest.mark.parametrize(
+    "provider_id", [None, "", "None", 17, "x" * 129, "a\x00", "a\ud800", "a b", "a\n", "é"]
+)
+def test_a_success_without_an_id_we_can_keep_is_unknown(provider, client, provider_id):
     provider.script.append(answer(content=body(recipient(messageId=provider_id))))
     assert type(failure(client())) is Unknown
 
@@ -218,6 +248,22 @@ def test_an_http_status(provider, client, status, outcome, alert):
 
 
 @pytest.mark.parametrize(
+    ("status", "code"), [(301, "BadUrl"), (400, "BadRequest"), (401, "BadKey"), (404, "BadRequest")]
+)
+def test_a_refusal_has_a_word_of_ours(provider, client, status, code):
+    provider.script.append(answer(status, b"The supplied authentication is invalid"))
+    assert failure(client()).code == code
+
+
+@pytest.mark.parametrize("status", [302, 303, 304, 600])
+def test_an_odd_status_is_not_made_good_by_its_body(provider, client, status):
+    head = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n"
+    content = body(recipient())
+    provider.script.append(raw(head % (status, len(content)) + content))
+    assert type(failure(client())) is Unknown
+
+
+@pytest.mark.parametrize(
     ("asked", "seconds"),
     [
         ("7", 7),
@@ -227,6 +273,9 @@ def test_an_http_status(provider, client, status, outcome, alert):
         ("-5", None),
         ("", None),
         ("\u0663", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2020 00:00:00 +99999999999999999999", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 3600),
     ],
 )
 def test_how_long_to_wait(provider, client, asked, seconds):
@@ -331,3 +380,10 @@ def test_a_url_that_cannot_be_called_is_refused_at_once(url):
 
 def test_the_whole_call_ends_well_within_a_job():
     assert TIMEOUTS == (3.05, 9.0)
+
+
+def test_the_packages_mock_library_is_not_brought_along():
+    """`responses`, which the package requires, replaces the transport of every session."""
+    said = "import sys, workers.sms.africastalking; print('responses' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", said], capture_output=True, check=True, text=True)
+    assert ran.stdout == "False\n"

@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.money import Money
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -15,13 +17,17 @@ class Receipt:
 
     Args:
         provider_id: What its delivery reports will call the message.
+        status: How far it got by then, in the provider's word (`Sent`, `Queued`).
         parts: How many messages it was cut into, where the provider tells.
         cost: What it cost, as the provider writes it (`KES 0.8000`), where it tells.
+        cost_kes: The same as money, where it is a whole number of Kenyan cents.
     """
 
     provider_id: str
-    parts: int | None
-    cost: str | None
+    status: str
+    parts: int | None = None
+    cost: str | None = None
+    cost_kes: Money | None = None
 
 
 class SmsSender(Protocol):

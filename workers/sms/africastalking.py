@@ -8,35 +8,28 @@ the package's opens a connection per message and counts every answer as a succes
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
-import threading
-import time
 from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, NamedTuple
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-import urllib3
 from africastalking.SMS import SMSService
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from core.money import Money, kes
 from workers.errors import Rejected, Unknown, Unreachable
 from workers.sms import Receipt, SmsSender
+from workers.sms.transport import Answer, Timeouts, Transport
 
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 _KEY = re.compile(r"[!-~]+")
-_BODY_BYTES_MAX = 64 * 1024
-_ID_LENGTH_MAX = 128
-_COST_LENGTH_MAX = 32
-_CONNECTIONS_KEPT = 10
+_PROVIDER_ID = re.compile(r"[!-~]{1,128}")  # no database refuses these, unlike NUL or \ud800
+_COST = re.compile(r"[ -~]{1,32}")
+_COST_KES = re.compile(r"KES ([0-9]{1,9}(?:\.[0-9]{1,8})?)")
 _RETRY_AFTER_SECONDS_MAX = 3600.0
 
 _ACCEPTED = {100: "Processed", 101: "Sent", 102: "Queued"}
@@ -53,23 +46,7 @@ _UNREACHABLE = {500: "InternalServerError", 501: "GatewayError", 502: "RejectedB
 _HTTP_NOT_TAKEN = {408, 425, 429}  # each says: I did not act on this, send it again
 _HTTP_MOVED = {301, 307, 308}  # each says: I did not act on this, send it elsewhere
 
-_TRANSPORT_ERRORS = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    ValueError,  # urllib3's and http.client's word for a malformed request or response
-)
-
-
-class Timeouts(NamedTuple):
-    """How long to wait to be connected, and then for an answer: together under a job's time."""
-
-    connect_seconds: float = 3.05
-    read_seconds: float = 9.0
-
-
-TIMEOUTS = Timeouts()
+TIMEOUTS = Timeouts()  # together well under the time of a job
 
 
 class AfricasTalking(SmsSender):
@@ -105,101 +82,36 @@ class AfricasTalking(SmsSender):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
             raise ValueError("The API's URL must look like https://api.africastalking.com.")
         self._sender_id = sender_id
-        self._api = _Api(username, api_key, url, timeouts)
+        self._timeouts = timeouts
+        self._api = _Api(username, api_key, url)
 
     def send(self, *, to: str, text: str) -> Receipt:
         if not _E164.fullmatch(to):  # the package accepts +25471, 22 digits and a line break
-            raise Rejected("the number is not in E.164")
+            raise Rejected("the number is not in E.164", "InvalidPhoneNumber")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise Rejected("the text has half a character in it and cannot be encoded")
-        answer: _Answer = self._api.send(
+            raise Rejected("the text has half a character in it, so has no encoding", "InvalidText")
+        answer: Answer = self._api.send(
             text,
             [to],
             sender_id=self._sender_id,
             enqueue=True,  # False would leave the field out, and the provider's default is 1
-            timeout=self._api.timeouts,
+            timeout=self._timeouts,
         )
         return _understand(answer)
 
     def close(self) -> None:
         """Hang up the pooled connections."""
-        self._api.session.close()
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """An HTTP response; `body` is None where it was cut off, too long or too slow to read."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes | None
-
-
-# ------------------------------------------------------------------------------ the transport
-
-
-_wire = threading.local()
-"""`written`: whether any byte of this thread's present request may have left the machine."""
-
-
-class _Marked(HTTPConnection):
-    """
-    A connection that notes the moment a request begins to be written.
-
-    The errors alone do not tell: a reset while greeting (TLS) and a reset after the request was
-    read look the same from above, and only the first may be repeated.
-    """
-
-    def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
-        if self.sock is None:
-            self.connect()
-        _wire.written = True
-        super().send(data)
-
-
-class _MarkedTls(_Marked, HTTPSConnection):
-    pass
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Marked
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _MarkedTls
-
-
-def _session(api_key: str) -> requests.Session:
-    """A pooled session that holds the key, so that no argument or error of a call has to."""
-    session = requests.Session()
-    # The environment must not reroute the key (HTTP_PROXY), replace it (.netrc) or choose whom we
-    # trust (REQUESTS_CA_BUNDLE): settings come from core/settings.py alone. It is also read anew
-    # from disk for every request otherwise.
-    session.trust_env = False
-    session.headers = requests.structures.CaseInsensitiveDict(
-        # A plain body, so that its size is known before it is unpacked.
-        {"apiKey": api_key, "Accept-Encoding": "identity"}
-    )
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # A repeated POST is a second message, so no retry of any kind. A connection the provider
-    # closed while idle is noticed before it is written to, and replaced; one that closes in the
-    # very moment of writing is an Unknown like any other cut.
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS_KEPT, max_retries=0)
-    adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+        self._api.transport.close()
 
 
 class _Api(SMSService):  # type: ignore[misc]  # the package has no types
     """The package's SMS service with its addresses and its transport replaced."""
 
-    def __init__(self, username: str, api_key: str, url: str, timeouts: Timeouts) -> None:
-        self.timeouts = timeouts
+    def __init__(self, username: str, api_key: str, url: str) -> None:
         self._url = url.rstrip("/")
-        self.session = _session(api_key)
+        self.transport = Transport(headers={"apiKey": api_key})
         super().__init__(username, api_key)
-        del self._api_key, self._headers["apiKey"]  # the session has it
+        del self._api_key, self._headers["apiKey"]  # the transport has it
 
     def _init_service(self) -> None:
         """Take the address from the settings; the package would guess it from the user name."""
@@ -215,63 +127,23 @@ class _Api(SMSService):  # type: ignore[misc]  # the package has no types
         params: Mapping[str, Any] | None,
         callback: None = None,
         timeout: Timeouts,
-    ) -> _Answer:
+    ) -> Answer:
         """
-        Make the package's request once.
+        Make the package's request over our transport.
 
         Raises:
-            Unreachable: Nothing of it was written.
-            Unknown: It was written, at least in part, and not answered.
+            Unreachable, Unknown: As `Transport.request` has them.
         """
         assert callback is None  # it would run in a bare thread and lose its errors
-        _wire.written = False
-        try:
-            response = self.session.request(
-                method,
-                url,
-                headers=headers,
-                data=data,
-                params=params,
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,
-            )
-            with closing(response):
-                body = _read(response, time.monotonic() + timeout.read_seconds)
-            return _Answer(response.status_code, response.headers, body)
-        except _TRANSPORT_ERRORS as error:
-            failure = _name(error)
-        # Raised out here, so that the error cannot lead back to the request and the key in it.
-        if _wire.written:
-            raise Unknown(f"no answer after the request was written ({failure})")
-        raise Unreachable(f"no connection, nothing was written ({failure})")
-
-
-def _read(response: requests.Response, deadline: float) -> bytes | None:
-    """Read a body to its end, unless it is cut off, too long, or not there by the deadline."""
-    body = b""
-    try:
-        while len(body) <= _BODY_BYTES_MAX and time.monotonic() < deadline:
-            chunk = response.raw.read1(_BODY_BYTES_MAX + 1 - len(body), decode_content=True)
-            if not chunk:
-                return body
-            body += chunk
-    except _TRANSPORT_ERRORS:
-        return None
-    return None
-
-
-def _name(error: Exception) -> str:
-    """Name the innermost cause: its words may quote the request, its class never does."""
-    cause = error.args[0] if error.args else None
-    cause = getattr(cause, "reason", cause)
-    return type(cause if isinstance(cause, Exception) else error).__name__
+        return self.transport.request(
+            method, url, headers=headers, data=data, params=params, timeouts=timeout
+        )
 
 
 # ------------------------------------------------------------------------- what the answer means
 
 
-def _understand(answer: _Answer) -> Receipt:
+def _understand(answer: Answer) -> Receipt:
     """
     Find the receipt in an answer.
 
@@ -285,8 +157,8 @@ def _understand(answer: _Answer) -> Receipt:
     except (KeyError, TypeError):
         raise Unknown(f"HTTP {answer.status} with a body that is no answer") from None
     if recipients == []:  # a bad sender id is told this way, and by no status code
-        named = "InvalidSenderId" if message == "InvalidSenderId" else "no reason we know"
-        raise Rejected(f"accepted for nobody: {named}", alert=True)
+        code = "InvalidSenderId" if message == "InvalidSenderId" else "NoRecipients"
+        raise Rejected(f"accepted for nobody: {code}", code, alert=True)
     match recipients:
         case [dict(recipient)]:
             return _receipt(recipient)
@@ -294,7 +166,7 @@ def _understand(answer: _Answer) -> Receipt:
             raise Unknown("the answer is not about one recipient")
 
 
-def _refuse_status(answer: _Answer) -> None:
+def _refuse_status(answer: Answer) -> None:
     """
     Let only successes through.
 
@@ -307,11 +179,11 @@ def _refuse_status(answer: _Answer) -> None:
     if status in _HTTP_NOT_TAKEN or 500 <= status < 600:  # noqa: PLR2004 - the server's errors
         raise Unreachable(why, retry_after_seconds=_retry_after(answer.headers))
     if status in _HTTP_MOVED:
-        raise Rejected(f"{why}: the API is not at the configured URL", alert=True)
-    if status == http.HTTPStatus.UNAUTHORIZED:
-        raise Rejected(f"{why}: the user name or the API key is wrong", alert=True)
+        raise Rejected(f"{why}: the API is not at the configured URL", "BadUrl", alert=True)
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise Rejected(f"{why}: the user name or the API key is wrong", "BadKey", alert=True)
     if 400 <= status < 500:  # noqa: PLR2004 - our errors
-        raise Rejected(f"{why}: the API does not take such a request", alert=True)
+        raise Rejected(f"{why}: the API does not take such a request", "BadRequest", alert=True)
     raise Unknown(why)  # 302 and 303, say, may follow upon a message that was sent
 
 
@@ -326,22 +198,23 @@ def _receipt(recipient: dict[str, Any]) -> Receipt:
     if code is None:
         raise Unknown("a recipient without a status code")
     if code in _REJECTED:
-        raise Rejected(f"{code} {_REJECTED[code]}")
+        raise Rejected(f"{code} {_REJECTED[code]}", _REJECTED[code])
     if code in _REJECTED_ALERT:
-        raise Rejected(f"{code} {_REJECTED_ALERT[code]}", alert=True)
+        raise Rejected(f"{code} {_REJECTED_ALERT[code]}", _REJECTED_ALERT[code], alert=True)
     if code in _UNREACHABLE:
         raise Unreachable(f"{code} {_UNREACHABLE[code]}")
     if code not in _ACCEPTED:
         raise Unknown(f"a status code we do not know: {code}")
-    provider_id, cost = recipient.get("messageId"), recipient.get("cost")
-    if not isinstance(provider_id, str) or not 0 < len(provider_id) <= _ID_LENGTH_MAX:
+    provider_id = _text(recipient.get("messageId"), _PROVIDER_ID)
+    if provider_id is None or provider_id == "None":  # as failures carry it
         raise Unknown(f"{code} {_ACCEPTED[code]}, but without an id")
-    if provider_id == "None":  # as failures carry it
-        raise Unknown(f"{code} {_ACCEPTED[code]}, but without an id")
+    cost = _text(recipient.get("cost"), _COST)
     return Receipt(
         provider_id,
+        status=_ACCEPTED[code],
         parts=_number(recipient.get("messageParts")) or None,
-        cost=cost if isinstance(cost, str) and 0 < len(cost) <= _COST_LENGTH_MAX else None,
+        cost=cost,
+        cost_kes=None if cost is None else _shillings(cost),
     )
 
 
@@ -356,9 +229,24 @@ def _content(body: bytes | None) -> Any:  # noqa: ANN401 - whatever JSON there i
         return None
 
 
+def _text(value: object, form: re.Pattern[str]) -> str | None:
+    return value if isinstance(value, str) and form.fullmatch(value) else None
+
+
 def _number(value: object) -> int | None:
     """Read a small natural number, written as one or as its digits."""
-    return int(str(value)) if re.fullmatch(r"[0-9]{1,9}", str(value)) else None
+    if not isinstance(value, int | str):
+        return None
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", str(value)) else None
+
+
+def _shillings(cost: str) -> Money | None:
+    """Read `KES 0.8000`; None for another currency, or for a fraction of a cent."""
+    amount = _COST_KES.fullmatch(cost)
+    if amount is None:
+        return None
+    cents = Decimal(amount[1]) * 100
+    return kes(int(cents)) if cents == int(cents) else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -370,7 +258,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     else:
         try:
             moment = parsedate_to_datetime(asked)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), _RETRY_AFTER_SECONDS_MAX)
