@@ -19,10 +19,12 @@ from sms_provider import (
     answer,
     answer_and_hang_up,
     body,
+    clients,
     dead_url,
     drip,
     failure,
     hang_up,
+    packaged,
     provided,
     raw,
     recipient,
@@ -36,6 +38,23 @@ from workers.sms import transport
 from workers.sms.transport import Timeouts
 
 QUICK = Timeouts(connect_seconds=0.2, read_seconds=0.2)
+
+
+@pytest.fixture
+def provider():
+    with provided() as provider:
+        yield provider
+
+
+@pytest.fixture
+def client(provider):
+    with clients(provider.url) as make:
+        yield make
+
+
+@pytest.fixture
+def package(provider):
+    return packaged(provider.url)
 
 
 @pytest.fixture
