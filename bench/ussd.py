@@ -26,7 +26,7 @@ CONFIRM_P50_MS_MAX: Final = 40.0
 RECEIVED_P99_MS_MAX: Final = 3000.0
 
 # Account, back, help, a topic, back, back, help, another topic: what people do without money.
-_WALK: Final = ("3", "0", "4", "1", "0", "0", "4", "2")
+_WALK: Final = ("3", "0", "4", "1", "0", "0", "4", "2", "0", "0") * 3
 _numbers: Final = itertools.count()
 
 
@@ -108,9 +108,11 @@ def _measure_stopped(house: Stack, figures: Figures, *, seconds: float) -> None:
     """
     say("bench: navigation beside confirming customers, ledger worker there and gone …")
     mixed = [*([_walking(house)] * 12), *_sending(house, 8, pause=1.0)]
-    there = drive(house.ports.web, PATH, mixed, seconds=seconds)
+    drive(house.ports.web, PATH, mixed, seconds=1.0)
+    there = drive(house.ports.web, PATH, mixed, seconds=max(seconds, 2.0))
     house.stop("ledger")
-    gone = drive(house.ports.web, PATH, mixed, seconds=seconds)
+    drive(house.ports.web, PATH, mixed, seconds=1.0)
+    gone = drive(house.ports.web, PATH, mixed, seconds=max(seconds, 2.0))
     figures.rate(
         "navigation hops while others confirm, ledger worker gone (floor: worker there)",
         _rate_of(gone, "navigation", 12),
