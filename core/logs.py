@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 import orjson
 import structlog
@@ -15,11 +16,12 @@ def _json(event: object, **_: object) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
-def configure() -> None:
+def configure(stream: TextIO = sys.stderr) -> None:
     """
     Write our events, and what libraries say from a warning upwards, to standard error.
 
-    Tracebacks carry no local variables: one of them may be a PIN.
+    Tracebacks carry no local variables: one of them may be a PIN. Every process that converses or
+    works calls this before anything else, as structlog's own default shows them.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -29,11 +31,11 @@ def configure() -> None:
     render = structlog.processors.JSONRenderer(serializer=_json)
     structlog.configure(
         processors=[*shared, render],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],

@@ -21,7 +21,7 @@ from phone import Person, Phone
 from redis import Redis
 from werkzeug.serving import make_server
 
-from core import db
+from core import db, logs
 from core.pins import Hasher
 from gateway import Doors, create_app
 from menus.conversation import Conversation
@@ -149,6 +149,8 @@ def served(app: Flask) -> Iterator[str]:
 def build(database_url: str, redis_url: str) -> Iterator[House]:
     """Open everything once for a test process."""
     with ExitStack() as stack:
+        # Descriptor 2 is where pytest listens, whatever sys.stderr is by then.
+        logs.configure(stack.enter_context(open(2, "w", buffering=1, closefd=False)))
         databases = {
             "owner": db.connect(database_url),
             "web": db.connect(database_url, role=db.WEB, connections_max=20),

@@ -1,0 +1,188 @@
+"""The book on a real PostgreSQL: posting in batches, append-only, and who may do what."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from core import chart, ledger, orders
+from core.ledger import Draft, Reason
+from core.money import Currency
+from core.orders import KeyReused, Kind
+
+
+def posted(house, *drafts, role="worker"):
+    with house.databases[role].begin() as session:
+        return ledger.post(session, drafts=drafts, now=house.clock())
+
+
+def account(house, person) -> int:
+    return house.bank.one(
+        "SELECT account_id FROM subscribers WHERE msisdn = :m", m=person.phone.msisdn
+    )
+
+
+def fees(house) -> int:
+    return house.bank.one("SELECT id FROM accounts WHERE path = 'fees:transfer:kes'")
+
+
+def test_a_batch_has_an_outcome_for_each(house, wanjiru, otieno):
+    a, b = account(house, wanjiru), account(house, otieno)
+    outcomes = posted(
+        house,
+        Draft("one", Reason.TRANSFER, {a: -1000_00, b: 1000_00}),
+        Draft("two", Reason.TRANSFER, {a: -300_00, b: 300_00}),
+        Draft("three", Reason.TRANSFER, {b: -400_00, a: 400_00}),
+        Draft("one", Reason.TRANSFER, {a: -1000_00, b: 1000_00}),
+    )
+    assert [each.outcome for each in outcomes] == [
+        "posted",
+        "insufficient-funds",
+        "posted",
+        "exists",
+    ]
+    assert outcomes[1].detail == {"available": 250_00}
+    assert outcomes[2].balance_after(a) == 650_00
+    assert house.bank.balance_of(otieno.phone.msisdn) == 600_00
+
+
+def test_the_database_refuses_what_does_not_balance(house, wanjiru, otieno):
+    a, b = account(house, wanjiru), account(house, otieno)
+    for legs in ({a: -100, b: 99}, {a: -100, b: 100, fees(house): 1}):
+        with pytest.raises(DBAPIError, match="does not sum to zero"):
+            posted(house, Draft("off", Reason.TRANSFER, legs), role="owner")
+    with pytest.raises(DBAPIError, match="one that does not exist"):
+        posted(house, Draft("off", Reason.TRANSFER, {a: -100, 999_999: 100}), role="owner")
+    assert house.bank.one("SELECT count(*) FROM journals WHERE key = 'off'") == 0
+
+
+def test_storms_in_both_directions_neither_deadlock_nor_lose_a_cent(house):
+    people = [
+        house.register(f"+2547120000{number:02}", name="P", balance="10,000") for number in range(6)
+    ]
+    ids = [account(house, person) for person in people]
+
+    def storm(seed: int) -> None:
+        chance = random.Random(seed)
+        for number in range(15):
+            drafts = []
+            for item in range(4):
+                source, target = chance.sample(ids, 2)
+                amount = chance.randrange(1, 900_00)
+                legs = {source: -amount - 1, target: amount, fees(house): 1}
+                drafts.append(Draft(f"storm:{seed}:{number}:{item}", Reason.TRANSFER, legs))
+            posted(house, *drafts)
+
+    with ThreadPoolExecutor(8) as hands:
+        list(hands.map(storm, range(8)))
+    count = house.bank.one("SELECT count(*) FROM journals WHERE key LIKE 'storm:%'")
+    assert count > 300
+    assert sum(house.bank.balance_of(each.phone.msisdn) for each in people) == 60_000_00 - count
+
+
+def test_record_accounts_are_rolled_up_once_even_by_two_at_once(house, wanjiru, otieno):
+    a, b = account(house, wanjiru), account(house, otieno)
+    for number in range(20):
+        posted(house, Draft(f"fee:{number}", Reason.TRANSFER, {a: -101, b: 100, fees(house): 1}))
+    assert house.bank.one("SELECT balance FROM accounts WHERE id = :i", i=fees(house)) == 0
+    path = chart.TRANSFER_FEES.named(Currency.KES)
+    with house.databases["worker"]() as session:
+        assert ledger.balance(session, path=path).minor == 20
+
+    def roll(_):
+        with house.databases["worker"].begin() as session:
+            return ledger.roll_up(session, entries_max=7)
+
+    with ThreadPoolExecutor(4) as hands:
+        assert sum(hands.map(roll, range(8))) == 20
+    assert house.bank.one("SELECT balance FROM accounts WHERE id = :i", i=fees(house)) == 20
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE journals SET reason = 'x'",
+        "UPDATE entries SET amount = 7",
+        "DELETE FROM journals",
+        "DELETE FROM entries",
+        "TRUNCATE journals CASCADE",
+        "TRUNCATE entries CASCADE",
+    ],
+)
+@pytest.mark.parametrize("role", ["web", "worker", "owner"])
+def test_the_book_is_append_only_for_everybody(house, wanjiru, role, change):
+    with pytest.raises(DBAPIError) as refused, house.databases[role].begin() as session:
+        session.execute(text(change))
+    wanted = "append-only" if role == "owner" else "permission denied"
+    assert wanted in str(refused.value.orig)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("web", "SELECT post(now(), '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')"),
+        ("web", "SELECT roll_up(1)"),
+        ("web", "UPDATE orders SET state = 'done'"),
+        ("web", "UPDATE accounts SET balance = 1"),
+        ("web", "INSERT INTO accounts (path, currency, balance) VALUES ('x', 'KES', 1)"),
+        ("web", "INSERT INTO entries VALUES (1, 1, 1, 1, 1)"),
+        ("web", "UPDATE limits SET day_max = 1"),
+        ("web", "SELECT * FROM messages"),
+        ("web", "UPDATE subscribers SET msisdn = 'x'"),
+        ("worker", "SELECT * FROM pins"),
+        ("worker", "UPDATE accounts SET balance = 1"),
+        ("worker", "INSERT INTO orders DEFAULT VALUES"),
+        ("worker", "UPDATE fee_tiers SET flat = 0"),
+        ("worker", "DELETE FROM unrolled"),
+    ],
+)
+def test_no_role_may_do_more_than_its_work(house, role, statement):
+    with (
+        pytest.raises(DBAPIError, match="permission denied"),
+        house.databases[role].begin() as session,
+    ):
+        session.execute(text(statement))
+
+
+def test_an_outcome_is_final(house, wanjiru, otieno):
+    wanjiru.phone.dial().types("1", "0733000002", "100", "4071")
+    with pytest.raises(DBAPIError, match="that is final"):
+        house.bank.run("UPDATE orders SET state = 'refused'")
+
+
+def test_a_key_means_one_thing(house, wanjiru, otieno):
+    me = house.bank.one("SELECT id FROM subscribers WHERE name = 'Wanjiru'")
+
+    def place(amount):
+        with house.databases["web"].begin() as session:
+            return orders.place(
+                session,
+                kind=Kind.TRANSFER,
+                subscriber=me,
+                args={"amount": amount},
+                key="ussd:x:1",
+                now=house.clock(),
+            )
+
+    with ThreadPoolExecutor(8) as hands:
+        assert len({placed.id for placed in hands.map(place, [100] * 8)}) == 1
+    with pytest.raises(KeyReused):
+        place(101)
+    house.bank.run("DELETE FROM orders")
+
+
+def test_days_are_nairobis_and_hours_are_the_clocks(house, otieno):
+    house.register("+254712000009", name="Rich", balance="900,000")
+    phone = house.phone("+254712000009")
+    house.clock.now = house.clock.now.replace(hour=20, minute=30)  # 23:30 in Nairobi
+    for _ in range(2):
+        phone.dial().types("1", "0733000002", "250,000", "4071")
+    phone.dial().types("1", "0733000002", "100")
+    assert phone.screen.startswith("Daily limit")
+    house.clock.passes(minutes=31)  # 00:01: another day there, the same in London
+    phone.dial().types("1", "0733000002", "100", "4071")
+    assert phone.screen.startswith("Sent KES 100.00")

@@ -1,0 +1,91 @@
+"""Sending: tried again only when it certainly did not go, never twice in doubt."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from workers import messages
+
+
+def pay(wanjiru):
+    wanjiru.phone.dial().types("1", "0733000002", "50", "4071")
+
+
+def states(house):
+    return sorted(each for (each,) in house.bank.rows("SELECT state FROM messages"))
+
+
+def test_a_provider_that_is_down_is_tried_again_and_each_is_sent_once(house, wanjiru, otieno):
+    house.fault(next=2, kind="http", status=503)
+    pay(wanjiru)
+    house.send_messages()
+    assert states(house) == ["queued", "queued"]
+    house.clock.passes(seconds=30)
+    assert len(house.messages(wanjiru.phone.msisdn)) == 1
+    assert len(house.messages(otieno.phone.msisdn)) == 1
+    assert states(house) == ["sent", "sent"]
+
+
+def test_what_may_have_gone_out_is_never_sent_again(house, wanjiru, otieno):
+    house.fault(next=2, kind="accept-reset")
+    pay(wanjiru)
+    house.send_messages()
+    assert states(house) == ["unknown", "unknown"]
+    for _ in range(3):
+        house.clock.passes(minutes=5)
+        house.send_messages()
+    assert len(house.messages(wanjiru.phone.msisdn)) == 1  # it had gone out
+
+
+def test_what_the_provider_will_not_send_is_not_asked_again(house, wanjiru, otieno):
+    house.fault(next=2, kind="empty")
+    pay(wanjiru)
+    house.send_messages()
+    assert states(house) == ["rejected", "rejected"]
+    house.clock.passes(minutes=5)
+    house.send_messages()
+    assert states(house) == ["rejected", "rejected"]
+
+
+def test_the_job_twice_and_at_once_is_as_once(house, wanjiru, otieno):
+    pay(wanjiru)
+    ids = [each for (each,) in house.bank.rows("SELECT id FROM outbox")]
+    with ThreadPoolExecutor(4) as hands:
+        list(hands.map(lambda _: messages.deliver(ids=[*ids, 999_999]), range(4)))
+    assert len(house.messages(otieno.phone.msisdn)) == 1
+    assert len(house.messages(wanjiru.phone.msisdn)) == 1
+
+
+def test_a_worker_that_died_while_sending_leaves_it_unknown(house, wanjiru, otieno):
+    pay(wanjiru)
+    house.bank.run(
+        "INSERT INTO messages (outbox_id, state, tries, changed_at)"
+        " SELECT id, 'sending', 1, :now FROM outbox",
+        now=house.clock.now,
+    )
+    house.clock.passes(minutes=2)
+    house.relay._swept_at = 0.0
+    house.send_messages()
+    assert states(house) == ["unknown", "unknown"]
+    assert house.messages(otieno.phone.msisdn) == []
+
+
+def test_eight_tries_and_it_is_given_up(house, wanjiru, otieno):
+    house.fault(next=100, kind="http", status=503)
+    pay(wanjiru)
+    for _ in range(10):
+        house.send_messages()
+        house.clock.passes(minutes=11)
+    assert states(house) == ["failed", "failed"]
+    assert house.bank.one("SELECT max(tries) FROM messages") == 8
+
+
+@pytest.mark.parametrize("fault", [{"kind": "charset"}, {"kind": "http", "status": 429}], ids=str)
+def test_other_moods_of_the_provider_are_outlived(house, wanjiru, otieno, fault):
+    house.fault(next=2, **fault)
+    pay(wanjiru)
+    house.send_messages()
+    house.clock.passes(minutes=70)
+    assert len(house.messages(otieno.phone.msisdn)) == 1
