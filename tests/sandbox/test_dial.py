@@ -10,6 +10,7 @@ import pty
 import select
 import subprocess
 import sys
+import time
 from typing import Self
 
 import pytest
@@ -154,6 +155,18 @@ class Terminal:
     def types(self, keys: str) -> None:
         os.write(self.ours, keys.encode())
 
+    def presses(self, key: str, *, until: str) -> None:
+        """Press again, as a person does: a signal just before `input()` reads is noticed after."""
+        for _ in range(5):
+            self.types(key)
+            again = time.monotonic() + 1
+            while until.encode() not in self.seen and time.monotonic() < again:
+                if select.select([self.ours], [], [], 0.1)[0]:
+                    self.seen += os.read(self.ours, 4096)
+            if until.encode() in self.seen:
+                return
+        raise AssertionError(self.seen.decode())
+
     def status(self) -> int:
         return self.process.wait(5)
 
@@ -177,8 +190,7 @@ class TestTalking:
     def test_ctrl_c_and_ctrl_d_hang_up(self, home, country, keys):
         with Terminal("*384#") as terminal:
             terminal.sees("> ")
-            terminal.types(keys)
-            terminal.sees("You hung up")
+            terminal.presses(keys, until="You hung up")
             assert terminal.status() == 0
         assert len(country.web.hops) == 1
 
