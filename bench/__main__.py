@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("what", choices=["ussd"])
     parser.add_argument("--quick", action="store_true", help="short rounds: a check, no measure")
     chosen = parser.parse_args(argv)
-    return ussd.run(seconds=0.5 if chosen.quick else 4.0, rounds=1 if chosen.quick else 3)
+    return ussd.run(seconds=0.5 if chosen.quick else 3.0, rounds=1 if chosen.quick else 5)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """
-Load: sessions at once over keep-alive connections, each hop sent when the last was answered.
+Load: sessions at once, each over a connection of its own, each hop sent when the last was answered.
 
-One thread and preformatted bytes, so that the client takes little of the machine it measures on.
+A connection belongs to one of the web's processes for good; a new one for each session lets the
+process that is free take it. One thread and preformatted bytes, so that the client takes little of
+the machine it measures on.
 """
 
 from __future__ import annotations
@@ -49,10 +51,13 @@ class Measured:
 
 @dataclass
 class _Line:
-    """One connection and the session on it."""
+    """One caller: their session and its connection."""
 
-    sock: socket.socket
-    script: Script
+    make: Callable[[], Script]
+    port: int
+    path: str
+    sock: socket.socket = field(init=False)
+    script: Script = field(init=False)
     hop: Hop | None = None
     sent_at: float = 0.0
     due: float = 0.0
@@ -68,51 +73,59 @@ def drive(
     A script that has begun when the time is over is played to its end.
     """
     measured = Measured()
-    selector = selectors.DefaultSelector()
-    lines = []
-    for make in scripts:
-        sock = socket.create_connection(("127.0.0.1", port), timeout=30)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line = _Line(sock, make())
-        lines.append((line, make))
-        selector.register(sock, selectors.EVENT_READ, (line, make))
-    began = time.perf_counter()
-    ends = began + seconds
-    open_lines = sum(_next(line, make, path, ends) for line, make in lines)
-    while open_lines:
-        due = min((line.due for line, _make in lines if line.due), default=0.0)
-        patience = max(due - time.perf_counter(), 0.0) if due else 30
-        for key, _events in selector.select(timeout=patience):
-            line, make = key.data
-            if _hear(line, measured) and not _next(line, make, path, ends):
-                open_lines -= 1
-        for line, _make in lines:
-            if line.due and line.due <= time.perf_counter():
-                _send(line, path)
-    measured.lasted = time.perf_counter() - began
-    for line, _make in lines:
-        line.sock.close()
-    selector.close()
+    with selectors.DefaultSelector() as selector:
+        lines = [_Line(make, port, path) for make in scripts]
+        began = time.perf_counter()
+        ends = began + seconds
+        for line in lines:
+            _begin(line, selector)
+        talking = len(lines)
+        while talking:
+            due = min((line.due for line in lines if line.due), default=0.0)
+            patience = max(due - time.perf_counter(), 0.0) if due else 30
+            for key, _events in selector.select(timeout=patience):
+                if _hear(key.data, measured) and not _go_on(key.data, selector, ends):
+                    talking -= 1
+            for line in lines:
+                if line.due and line.due <= time.perf_counter():
+                    _send(line)
+        measured.lasted = time.perf_counter() - began
     return measured
 
 
-def _next(line: _Line, make: Callable[[], Script], path: str, ends: float) -> bool:
-    """Send the line's next hop, or leave it till its pause is over; False when all is over."""
+def _begin(line: _Line, selector: selectors.BaseSelector) -> None:
+    """Begin a session on a new connection."""
+    line.script = line.make()
+    line.sock = socket.create_connection(("127.0.0.1", line.port), timeout=30)
+    line.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    selector.register(line.sock, selectors.EVENT_READ, line)
+    _take(line, next(line.script))
+
+
+def _go_on(line: _Line, selector: selectors.BaseSelector, ends: float) -> bool:
+    """Take the session's next hop, or begin the next session; False when all is over."""
     hop = next(line.script, None)
-    if hop is None:
-        if time.perf_counter() > ends:
-            return False
-        line.script = make()
-        hop = next(line.script)
+    if hop is not None:
+        _take(line, hop)
+        return True
+    selector.unregister(line.sock)
+    line.sock.close()
+    if time.perf_counter() > ends:
+        return False
+    _begin(line, selector)
+    return True
+
+
+def _take(line: _Line, hop: Hop) -> None:
+    """Send a hop, or leave it till its pause is over."""
     line.hop = hop
     if hop.pause:
         line.due = time.perf_counter() + hop.pause
     else:
-        _send(line, path)
-    return True
+        _send(line)
 
 
-def _send(line: _Line, path: str) -> None:
+def _send(line: _Line) -> None:
     hop = line.hop
     assert hop is not None
     text = hop.text.replace("*", "%2A").replace("+", "%2B")
@@ -122,7 +135,7 @@ def _send(line: _Line, path: str) -> None:
     )
     line.heard, line.due, line.sent_at = b"", 0.0, time.perf_counter()
     line.sock.sendall(
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nUser-Agent: at-ussd-api/1.0\r\n"
+        f"POST {line.path} HTTP/1.1\r\nHost: bench\r\nUser-Agent: at-ussd-api/1.0\r\n"
         f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
         f"{body}".encode()
     )

@@ -122,10 +122,15 @@ def balanced(databases: Databases) -> bool:
     return int(wrong or 0) == 0
 
 
-def placed(databases: Databases) -> int:
-    """How many orders nobody has executed."""
+def undone(databases: Databases) -> int:
+    """How many orders nobody has executed, and how many messages nobody has sent."""
     with databases() as session:
-        found = session.scalar(text("SELECT count(*) FROM orders WHERE state = 'placed'"))
+        found = session.scalar(
+            text("""
+                SELECT (SELECT count(*) FROM orders WHERE state = 'placed')
+                    + (SELECT count(*) FROM outbox WHERE done_at IS NULL)
+            """)
+        )
     return int(found or 0)
 
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from flask import Flask
 
 from core.db import Databases
 from gateway import health, sms, ussd
 from menus.conversation import Conversation
-
-# The longest thing anybody sends us is an end-of-session event: well under a kilobyte.
-_BODY_BYTES_MAX: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +42,11 @@ def create_app(
         redis_answers: Whether Redis is there.
     """
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = _BODY_BYTES_MAX
-    app.config["MAX_FORM_PARTS"] = 50
-    app.register_blueprint(ussd.door(conversation, databases, clock, token=doors.africastalking))
+    app.config["MAX_CONTENT_LENGTH"] = ussd.BODY_BYTES_MAX
+    app.config["MAX_FORM_PARTS"] = ussd.FIELDS_MAX
+    # Flask has it that what stands before it replaces its WSGI side.
+    app.wsgi_app = ussd.Hops(app.wsgi_app, conversation, token=doors.africastalking)  # type: ignore[method-assign]
+    app.register_blueprint(ussd.door(databases, clock, token=doors.africastalking))
     app.register_blueprint(sms.door(databases, clock, token=doors.africastalking))
     app.register_blueprint(health.door(databases, clock, redis_answers))
     return app

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Request, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
 from core import inbox
@@ -18,35 +18,70 @@ from gateway.aggregators import africastalking
 from gateway.aggregators.africastalking import NotOurWire
 from menus.conversation import Conversation
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 log = structlog.get_logger(__name__)
 
+# The longest thing anybody sends us is an end-of-session event: well under a kilobyte.
+BODY_BYTES_MAX: Final = 16 * 1024
+FIELDS_MAX: Final = 50
+
+_PREFIX: Final = "/ussd/africastalking"
 _NOT_UNDERSTOOD: Final = "END Sorry, the network sent us something we do not understand."
 
 
-def door(
-    conversation: Conversation,
-    databases: Databases,
-    clock: Callable[[], datetime],
-    *,
-    token: str,
-) -> Blueprint:
+class _Form(Request):
+    max_content_length = BODY_BYTES_MAX
+    max_form_parts = FIELDS_MAX
+
+
+class Hops:
     """
-    Hang the USSD door.
+    Answers hops, and leaves everything else to what stands behind it.
 
     A wrong token is 404, as if nothing were here. Behind the token every failure is still 200
     with `END …` in words: anything else shows the caller the network's own error.
-    """
-    door = Blueprint("ussd", __name__, url_prefix="/ussd/africastalking")
 
-    @door.post("/<given>")
-    def hop(given: str) -> Response:
-        check(given, token)
+    It stands before Flask, whose routing and contexts cost as much as the whole conversation of a
+    navigation hop (docs/decisions/0012).
+    """
+
+    def __init__(self, behind: WSGIApplication, conversation: Conversation, *, token: str) -> None:
+        """Stand before an application, with the token that callers must know."""
+        self._behind = behind
+        self._conversation = conversation
+        self._token = token
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a hop (WSGI)."""
+        place, _slash, given = environ.get("PATH_INFO", "").rpartition("/")
+        if (
+            place != _PREFIX
+            or environ["REQUEST_METHOD"] != "POST"
+            or not is_known(given, self._token)
+        ):
+            return self._behind(environ, start_response)
+        body = self._hear(environ).encode()
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+        ]
+        start_response("200 OK", headers)
+        return [body]
+
+    def _hear(self, environ: WSGIEnvironment) -> str:
         try:
-            dial = africastalking.dial(request.form)
+            dial = africastalking.dial(_Form(environ).form)
         except (NotOurWire, DomainError, HTTPException) as error:
             log.warning("ussd.not_understood", error=type(error).__name__)
-            return _said(_NOT_UNDERSTOOD)
-        return _said(conversation.hear(dial))
+            return _NOT_UNDERSTOOD
+        return self._conversation.hear(dial)
+
+
+def door(databases: Databases, clock: Callable[[], datetime], *, token: str) -> Blueprint:
+    """Hang the door at which sessions are told to have ended. A wrong token is 404."""
+    door = Blueprint("ussd", __name__, url_prefix=_PREFIX)
 
     @door.post("/<given>/events")
     def ended(given: str) -> Response:
@@ -74,9 +109,14 @@ def door(
 
 
 def check(given: str, token: str) -> None:
-    """Compare a door's token in constant time; a wrong one finds nothing here."""
-    if not hmac.compare_digest(given.encode(), token.encode()):
+    """Let nobody in who does not know a door's token: nothing is here for them."""
+    if not is_known(given, token):
         abort(404)
+
+
+def is_known(given: str, token: str) -> bool:
+    """Compare a door's token in constant time."""
+    return hmac.compare_digest(given.encode(), token.encode())
 
 
 def _said(body: str) -> Response:

@@ -32,33 +32,31 @@ HOPS_MAX: Final = 100
 _NAMESPACE: Final = "kabambe:ussd:"
 
 # Returns what the turn is, and the fields that go with it. `r:<digest>` holds the answer given to
-# each text, so that a repeat of any earlier hop is answered byte for byte the same.
+# each text, so that a repeat of any earlier hop is answered byte for byte the same. The caller
+# guesses how much of the text was heard before, which is nearly always all but the last answer.
 _OPEN: Final = """
 local key = KEYS[1]
 local owner, position, digest, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local lease_ms, ttl, hops_max = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local guess, guess_digest = tonumber(ARGV[5]), ARGV[6]
+local lease_ms, ttl, hops_max = tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local kept = redis.call(
-    'HMGET', key, 'owner', 'heard', 'digest', 'until', 'state', 'last', 'hops', 'token')
-local heard = tonumber(kept[2] or '-1')
+local kept = redis.call('HMGET', key, 'owner', 'heard', 'digest', 'until', 'state', 'last', 'hops',
+    'token', 'r:' .. digest)
+local heard, hops = tonumber(kept[2] or '-1'), tonumber(kept[7] or '0')
 if kept[1] and kept[1] ~= owner then return {'foreign'} end
-local said = kept[1] and redis.call('HGET', key, 'r:' .. digest)
-if said then return {'replay', said} end
+if kept[9] then return {'replay', kept[9]} end
 if kept[4] and tonumber(kept[4]) > now and kept[8] ~= token then return {'pending'} end
-if kept[1] and heard >= 0 then
-    local continues = false
-    for i = 8, #ARGV, 2 do
-        if tonumber(ARGV[i]) == heard and ARGV[i + 1] == kept[3] then continues = true end
-    end
+if heard >= 0 then
     if position <= heard then
         redis.call('HSET', key, 'r:' .. digest, kept[6])
         return {'stale', kept[6]}
     end
-    if not continues or tonumber(kept[7]) >= hops_max then return {'gap'} end
+    if guess ~= heard then return {'heard', heard} end
+    if guess_digest ~= kept[3] or hops >= hops_max then return {'gap'} end
 end
-redis.call('HSET', key, 'owner', owner, 'token', token, 'until', now + lease_ms)
-redis.call('EXPIRE', key, ttl)
+redis.call('HSET', key, 'owner', owner, 'token', token, 'until', now + lease_ms, 'hops', hops + 1)
+if not kept[1] then redis.call('EXPIRE', key, ttl) end
 if heard < 0 then return {'new'} end
 return {'next', heard, kept[5]}
 """
@@ -68,15 +66,13 @@ return {'next', heard, kept[5]}
 _COMMIT: Final = """
 local key = KEYS[1]
 local owner, position, digest, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local reply, state, ttl = ARGV[5], ARGV[6], tonumber(ARGV[7])
+local reply, state, ttl = ARGV[5], ARGV[6], ARGV[7]
 local kept = redis.call('HMGET', key, 'owner', 'token')
 if kept[1] and (kept[1] ~= owner or kept[2] ~= token) then
     return redis.call('HGET', key, 'r:' .. digest) or redis.call('HGET', key, 'last')
 end
 redis.call('HSET', key, 'owner', owner, 'heard', position, 'digest', digest, 'state', state,
-    'last', reply, 'r:' .. digest, reply)
-redis.call('HDEL', key, 'until')
-redis.call('HINCRBY', key, 'hops', 1)
+    'last', reply, 'r:' .. digest, reply, 'until', 0)
 redis.call('EXPIRE', key, ttl)
 return reply
 """
@@ -222,14 +218,19 @@ class RedisSessions:
 
     def open(self, dial: Dial) -> Opened:
         """Claim the turn, or find out why it is not ours."""
-        token = secrets.token_hex(8)
-        prefixes = self._digests(dial)
-        position, digest = prefixes.pop()
-        args: list[str | int | bytes] = [dial.owner, position, digest, token]
-        args += [LEASE_MS, self._ttl_seconds, HOPS_MAX]
-        for prefix in prefixes:
-            args += prefix
-        found = self._scripts.call(_OPEN, _NAMESPACE + dial.session_id, args)
+        token, digest = secrets.token_hex(8), self._digest(dial, dial.text)
+        key, guess = _NAMESPACE + dial.session_id, dial.text.rpartition("*")[0]
+        mine = [dial.owner, len(dial.text), digest, token]
+        limits = [LEASE_MS, self._ttl_seconds, HOPS_MAX]
+        while True:
+            guessed = [len(guess), self._digest(dial, guess)]
+            found = self._scripts.call(_OPEN, key, [*mine, *guessed, *limits])
+            if found[0] != b"heard":
+                break
+            heard = int(found[1])
+            if heard and dial.text[heard] != "*":
+                return Opened(Turn.GAP, token, digest)
+            guess = dial.text[:heard]
         turn = Turn(found[0].decode())
         match turn:
             case Turn.NEXT:
@@ -257,15 +258,7 @@ class RedisSessions:
         )
         return reply if kept is None else str(kept.decode())
 
-    def _digests(self, dial: Dial) -> list[tuple[int, str]]:
-        """Length and keyed hash of the text before each `*`, of nothing, and last of all of it."""
-        running = blake2b(dial.session_id.encode() + b"\0", key=self._key, digest_size=16)
-        digests = [(0, running.hexdigest())]
-        start = 0
-        while (star := dial.text.find("*", start)) >= 0:
-            running.update(dial.text[max(start - 1, 0) : star].encode())
-            digests.append((star, running.hexdigest()))
-            start = star + 1
-        running.update(dial.text[max(start - 1, 0) :].encode())
-        digests.append((len(dial.text), running.hexdigest()))
-        return digests
+    def _digest(self, dial: Dial, text: str) -> str:
+        """Hash a text that may hold a PIN so that nobody without the key can try them all."""
+        said = f"{dial.session_id}\0{text}".encode()
+        return blake2b(said, key=self._key, digest_size=16).hexdigest()

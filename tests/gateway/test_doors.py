@@ -92,7 +92,7 @@ def test_empty_answers_and_stars_are_answers_that_are_refused(house, wanjiru):
 def test_the_answer_is_plain_text(house, wanjiru):
     reply = house.client.post(USSD, data=HOP)
     assert reply.mimetype == "text/plain"
-    assert house.client.get(USSD).status_code == 405
+    assert house.client.get(USSD).status_code == 404
 
 
 class TestTheEndOfASession:
