@@ -25,11 +25,10 @@ class AfricasTalking(BaseModel):
 
 
 class Ussd(BaseModel):
-    """How we are dialled, and how long a conversation is remembered after its last hop."""
+    """How long a conversation is remembered after its last hop."""
 
     model_config = ConfigDict(frozen=True)
 
-    service_code: str = "*384#"
     session_ttl_seconds: int = Field(default=300, ge=200, le=3600)
 
 

@@ -8,7 +8,7 @@ Started from the repository's root, with exactly one worker, as the country's me
 
 (`'sandbox.country:from_environment()'` does the same.) The short graceful timeout is for the open
 message streams, which would otherwise be waited for. From the environment it reads `PORT`, where
-the web is; `KABAMBE_USSD__SERVICE_CODE`; `KABAMBE_AFRICASTALKING__USERNAME`, `__API_KEY`,
+the web is; `KABAMBE_AFRICASTALKING__USERNAME`, `__API_KEY`,
 `__SENDER_ID` and `__CALLBACK_TOKEN`, which the web and the workers read too; and `KABAMBE_HOME`,
 where messages are kept between two runs. Each has the sandbox's default.
 
@@ -28,6 +28,7 @@ from sandbox.africastalking.messages import Messages
 from sandbox.africastalking.sms import DEFAULT_SENDER, Credentials, SmsApi
 from sandbox.africastalking.ussd import Network
 from sandbox.environment import variable
+from sandbox.product import SERVICE_CODE
 
 _WEB = Path(__file__).parent / "web"
 _BODY_MAX = 64 * 1024
@@ -105,7 +106,7 @@ def from_environment() -> Flask:
     home = Path(variable("KABAMBE_HOME") or ".kabambe").expanduser()
     return create_app(
         f"http://127.0.0.1:{variable('PORT') or 8000}",
-        variable("KABAMBE_USSD__SERVICE_CODE") or "*384#",
+        SERVICE_CODE,
         variable(account + "CALLBACK_TOKEN") or "sandbox",
         home / "africastalking.jsonl",
         username=variable(account + "USERNAME") or "sandbox",

@@ -108,14 +108,9 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "SENDER_ID": "KABAMBE",
         account + "CALLBACK_TOKEN": "sandbox",
         account + "URL": f"{ports.sandbox_url}/africastalking",
-        "KABAMBE_USSD__SERVICE_CODE": service_code(),
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }
-
-
-def service_code() -> str:
-    return variable("KABAMBE_USSD__SERVICE_CODE") or SERVICE_CODE
 
 
 def migration() -> list[str]:

@@ -172,7 +172,7 @@ class House:
         web, sandbox = self._ports.web_url, self._ports.sandbox_url
         running = {"pid": os.getpid(), "web": web, "sandbox": sandbox}
         _write(self._state / "running.json", json.dumps(running))
-        say(_WELCOME.format(sandbox=sandbox, code=product.service_code(), state=self._state))
+        say(_WELCOME.format(sandbox=sandbox, code=product.SERVICE_CODE, state=self._state))
         say(f"ready: {web}")
 
     def _watch(self) -> None:

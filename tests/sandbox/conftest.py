@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 from house import running
+from launched import Run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from standin import CODE, KEY, PACE, TOKEN, Country, StandIn, served
 
@@ -74,3 +75,17 @@ def stack(tmp_path_factory) -> Iterator[str]:
     """Run the whole house for the tests that click through it; gives the sandbox's URL."""
     with running(tmp_path_factory.mktemp("house")) as url:
         yield url
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Run]]:
+    """Start `./run`s and leave none."""
+    started: list[Run] = []
+
+    def start(*arguments: object, **more: object) -> Run:
+        started.append(Run(*arguments, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.clean_up()

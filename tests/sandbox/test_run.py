@@ -6,34 +6,20 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from launched import STOP_SECONDS
 
 from sandbox import children, demo, guard, product, stores
 from sandbox.children import Child, Gone
 from sandbox.engines import Postgres, Valkey
 from sandbox.engines.processes import alive, command, within
 from sandbox.environment import everything
-
-REPOSITORY = Path(__file__).parents[2]
-READY_SECONDS = 60
-"""A machine that runs other tests at the same time is slow."""
-STOP_SECONDS = 6
-
-
-def free_ports(count=2):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def family(pid):
@@ -57,87 +43,6 @@ def get(url):
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=5) as answer:
         return answer.status, answer.read().decode()
-
-
-class Run:
-    """One `./run`, with a folder of state that has this environment's packages already."""
-
-    def __init__(self, home, *, ports=None, arguments=(), **variables):
-        home.mkdir(exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            (home / "venv").symlink_to(sys.prefix)
-        self.home = home
-        self.web, self.sandbox = ports or free_ports()
-        inherited = everything()
-        for name in ("DATABASE_URL", "REDIS_URL"):
-            inherited.pop(name, None)
-        own = {
-            "KABAMBE_HOME": str(home),
-            "PORT": str(self.web),
-            "SANDBOX_PORT": str(self.sandbox),
-        }
-        self.process = subprocess.Popen(
-            [REPOSITORY / "run", *arguments],
-            cwd="/",
-            env=inherited | own | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.said = []
-        self._ready = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.said.append(line)
-            if line.startswith("ready:"):
-                self._ready.set()
-        self._ready.set()
-
-    @property
-    def words(self):
-        return "".join(self.said)
-
-    def ready(self):
-        assert self._ready.wait(READY_SECONDS)
-        assert self.process.poll() is None, self.words
-        return self
-
-    def ended(self):
-        """Wait until it ended by itself; its exit status."""
-        code = self.process.wait(READY_SECONDS)
-        self._reader.join(5)
-        return code
-
-    def clean_up(self):
-        """After a test that failed: leave nothing."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_SECONDS)
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._reader.join(5)
-        self.process.stdout.close()
-
-
-@pytest.fixture
-def run():
-    """Start `./run`s and leave none."""
-    started = []
-
-    def start(*arguments, **more):
-        started.append(Run(*arguments, **more))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.clean_up()
 
 
 def none_left(pids):

@@ -1,0 +1,88 @@
+"""What the README tells people to type is typed here."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+from launched import REPOSITORY
+
+from sandbox.environment import everything
+
+README = (REPOSITORY / "README.md").read_text()
+COMMANDS = [
+    line.strip()
+    for block in re.findall(r"^```sh\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+    for line in block.splitlines()
+]
+DIALOGUE = re.findall(r"^```text\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)[0]
+
+TYPED_ELSEWHERE = {
+    "./run": "below, and through its whole life in test_run.py",
+    "./run test": "it is what runs this",
+    "./run bench ussd": "below, in short",
+}
+
+
+def typed(line, **variables):
+    """Type a line in the repository; what was printed."""
+    done = subprocess.run(
+        ["sh", "-c", line],
+        cwd=REPOSITORY,
+        env=everything() | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def without_reference(transcript):
+    return re.sub(r"\bT[0-9A-Z]{9}\b", "…", transcript)
+
+
+def test_every_command_works_while_it_runs(run, tmp_path):
+    house = run(tmp_path / "home").ready()
+    printed = {
+        line: typed(line, KABAMBE_HOME=str(house.home))
+        for line in COMMANDS
+        if line not in TYPED_ELSEWHERE
+    }
+    assert len(printed) == 3  # two that dial, and help
+    for status, _out, err in printed.values():
+        assert (status, err) == (0, "")
+    assert "./run bench" in printed["./run help"][1]
+    (sending,) = [out for line, (_, out, _) in printed.items() if line.endswith("4071")]
+    transcript, _, receipts = sending.partition("\n\nSMS from KABAMBE:\n")
+    assert without_reference(transcript + "\n") == without_reference(DIALOGUE)
+    assert "Sent KES 500.00 to Otieno" in receipts
+
+
+def test_the_benchmark_prints_a_figure_a_line_and_ends_with_its_goals():
+    assert ".ci/run" not in README  # it is `./run test`, which runs this
+    assert "./run bench ussd" in COMMANDS
+    status, out, _err = typed("./run bench ussd --quick")
+    figures = [json.loads(line) for line in out.splitlines()]
+    assert len(figures) > 20
+    for figure in figures:
+        assert set(figure) == {"name", "value", "unit", "floor", "ratio", "goal", "met"}
+    goals = [figure["met"] for figure in figures if figure["goal"] is not None]
+    assert len(goals) == 5
+    assert status == (0 if all(goals) else 1)
+
+
+def test_continuous_integration_types_the_readmes_test_command():
+    lines = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+    assert [line for line in lines if "./run" in line] == ["exec ./run test"]
+    assert "./run test" in COMMANDS
+
+
+def test_it_shows_what_is_there():
+    for place in re.findall(r"^\| `(\w+)/`", README, flags=re.MULTILINE):
+        assert (REPOSITORY / place).is_dir(), place
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert (REPOSITORY / link).exists(), link
+    assert (REPOSITORY / "docs" / "phone.png").stat().st_size < 300_000
