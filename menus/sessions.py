@@ -220,11 +220,11 @@ class RedisSessions:
         """Claim the turn, or find out why it is not ours."""
         token, digest = secrets.token_hex(8), self._digest(dial, dial.text)
         key, guess = _NAMESPACE + dial.session_id, dial.text.rpartition("*")[0]
-        mine = [dial.owner, len(dial.text), digest, token]
-        limits = [LEASE_MS, self._ttl_seconds, HOPS_MAX]
+        mine = (dial.owner, len(dial.text), digest, token)
+        limits = (LEASE_MS, self._ttl_seconds, HOPS_MAX)
         while True:
-            guessed = [len(guess), self._digest(dial, guess)]
-            found = self._scripts.call(_OPEN, key, [*mine, *guessed, *limits])
+            guessed = (len(guess), self._digest(dial, guess))
+            found = self._scripts.call(_OPEN, key, (*mine, *guessed, *limits))
             if found[0] != b"heard":
                 break
             heard = int(found[1])

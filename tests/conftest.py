@@ -10,18 +10,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import alembic.command
-import alembic.config
 import pytest
+from databases import create, drop, migrate, url_of
 from house_under_test import House, build
 from phone import Person
 from redis import Redis
-from sqlalchemy import create_engine, make_url, text
 
 from core.db import driver_url
 from sandbox.engines import Postgres, Valkey
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -44,19 +40,19 @@ def servers() -> Iterator[tuple[str, str]]:
 def template(servers, worker_id) -> Iterator[str]:
     """The name of a database that is migrated and empty, to be cloned."""
     name = f"kabambe_template_{worker_id}"
-    _create(servers[0], name)
+    create(servers[0], name)
     migrate(url_of(servers[0], name))
     yield name
-    _drop(servers[0], name)
+    drop(servers[0], name)
 
 
 @pytest.fixture(scope="session")
 def database(servers, template, worker_id) -> Iterator[str]:
     """The URL of this test process's clone."""
     name = f"kabambe_test_{worker_id}"
-    _create(servers[0], name, template=template)
+    create(servers[0], name, template=template)
     yield url_of(servers[0], name)
-    _drop(servers[0], name)
+    drop(servers[0], name)
 
 
 @pytest.fixture(scope="session")
@@ -97,33 +93,6 @@ def otieno(house) -> Person:
 @pytest.fixture
 def amina(house) -> Person:
     return house.register("+254711000003", name="Amina", balance="1,250", language="sw")
-
-
-def url_of(server: str, name: str) -> str:
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
-
-
-def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
-    config = alembic.config.Config(toml_file=str(ROOT / "pyproject.toml"))
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    config.attributes["url"] = url
-    (alembic.command.downgrade if down else alembic.command.upgrade)(config, revision)
-
-
-def _create(server: str, name: str, *, template: str = "template1") -> None:
-    _drop(server, name)
-    _run(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-
-
-def _drop(server: str, name: str) -> None:
-    _run(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def _run(server: str, statement: str) -> None:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 @pytest.fixture(scope="session")

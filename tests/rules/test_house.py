@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from conftest import _create, _drop, migrate, url_of
+from databases import create, drop, migrate, url_of
 from sqlalchemy import create_engine, text
 
 import core.messages
@@ -55,7 +55,7 @@ def test_the_composition_root_stays_a_few_lines():
 
 def test_migrations_go_up_down_and_up_and_leave_no_drift(servers, worker_id):
     name = f"kabambe_migrations_{worker_id}"
-    _create(servers[0], name)
+    create(servers[0], name)
     try:
         url = url_of(servers[0], name)
         migrate(url)
@@ -77,7 +77,7 @@ def test_migrations_go_up_down_and_up_and_leave_no_drift(servers, worker_id):
             assert compare_metadata(context, Base.metadata) == []
         engine.dispose()
     finally:
-        _drop(servers[0], name)
+        drop(servers[0], name)
 
 
 def test_every_job_that_is_rung_for_exists():
