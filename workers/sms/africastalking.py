@@ -176,6 +176,8 @@ def _refuse_status(answer: Answer) -> None:
     status, why = answer.status, f"HTTP {answer.status}"
     if 200 <= status < 300:  # noqa: PLR2004 - successes
         return
+    if status == HTTPStatus.GATEWAY_TIMEOUT:
+        raise Unknown(why)  # what stands before the API gave up; the API may not have
     if status in _HTTP_NOT_TAKEN or 500 <= status < 600:  # noqa: PLR2004 - the server's errors
         raise Unreachable(why, retry_after_seconds=_retry_after(answer.headers))
     if status in _HTTP_MOVED:

@@ -1,0 +1,75 @@
+"""Settings: all that is missing is told at once, and no secret is shown or guessable."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from core.settings import Settings
+
+GOOD = {
+    "DATABASE_URL": "postgresql://kabambe:s3cr3t-of-the-database@db/kabambe",
+    "REDIS_URL": "redis://:s3cr3t-of-redis@redis/0",
+    "KABAMBE_PIN_PEPPER": "p3pp3r-0123456789abcdef",
+    "KABAMBE_TURN_KEY": "turn5-0123456789abcdef",
+    "KABAMBE_AFRICASTALKING__USERNAME": "kabambe",
+    "KABAMBE_AFRICASTALKING__API_KEY": "atsk_0123456789abcdef",
+    "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": "c4llb4ck-0123456789abcdef",
+}
+SECRETS = [name for name in GOOD if name.startswith("KABAMBE") and "USERNAME" not in name]
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """An environment with nothing of ours in it but what a test gives it."""
+
+    def give(**words: str) -> None:
+        for name in [*GOOD, "KABAMBE_ENVIRONMENT", "KABAMBE_USSD__SESSION_TTL_SECONDS"]:
+            monkeypatch.delenv(name, raising=False)
+        for name, word in words.items():
+            monkeypatch.setenv(name, word)
+
+    return give
+
+
+def test_production_is_the_default(environment):
+    environment(**GOOD)
+    assert Settings().environment == "production"
+
+
+def test_everything_missing_is_told_at_once(environment):
+    environment()
+    with pytest.raises(ValidationError) as missing:
+        Settings()
+    told = {str(error["loc"][0]) for error in missing.value.errors()}
+    assert told == {"DATABASE_URL", "REDIS_URL", "pin_pepper", "turn_key", "africastalking"}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("word", ["sandbox-pin-pepper", "sandbox", "short", ""])
+def test_production_refuses_a_development_secret_by_name(environment, name, word):
+    environment(**GOOD | {name: word})
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert name in str(refused.value)
+    for secret in [GOOD[each] for each in SECRETS]:
+        assert secret not in str(refused.value)
+
+
+def test_the_sandbox_takes_its_own_secrets(environment):
+    environment(**GOOD | dict.fromkeys(SECRETS, "sandbox"), KABAMBE_ENVIRONMENT="sandbox")
+    assert Settings().environment == "sandbox"
+
+
+def test_no_secret_is_shown(environment):
+    environment(**GOOD)
+    shown = f"{Settings()!r} {Settings()}"
+    for name in [*SECRETS, "DATABASE_URL", "REDIS_URL"]:
+        assert GOOD[name] not in shown
+    assert "s3cr3t" not in shown
+
+
+def test_they_cannot_be_changed(environment):
+    environment(**GOOD)
+    with pytest.raises(ValidationError):
+        Settings().environment = "sandbox"
