@@ -13,7 +13,9 @@ from core import chart, errors
 from core.outbox import Event
 from core.subscribers import Language
 from menus.faces import FACES
+from menus.screens import SCREENS
 from menus.text import catalogue
+from workers import bell, relay
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
@@ -107,6 +109,16 @@ class TestGlossary:
 def test_every_event_is_in_the_docs():
     for event in Event:
         assert f"`{event}`" in DOCS["architecture"], event
+
+
+def test_every_screen_is_in_the_docs():
+    shown = set(re.findall(r"`([a-z]+\.[A-Z]\w+)`", sections(DOCS["architecture"])["Screens"]))
+    assert shown == set(SCREENS)
+
+
+@pytest.mark.parametrize("job", [bell.EXECUTE, relay.DELIVER, relay.UNDERSTAND, relay.ROLL_UP])
+def test_every_job_is_in_the_docs_with_why_it_may_run_twice(job):
+    assert f"| `{job}` |" in sections(DOCS["architecture"])["Jobs"]
 
 
 def test_every_link_leads_somewhere():

@@ -89,3 +89,12 @@ def test_other_moods_of_the_provider_are_outlived(house, wanjiru, otieno, fault)
     house.send_messages()
     house.clock.passes(minutes=70)
     assert len(house.messages(otieno.phone.msisdn)) == 1
+
+
+def test_a_letter_understood_twice_and_at_once_is_answered_once(house, wanjiru):
+    form = {"id": "m1", "from": wanjiru.phone.msisdn, "to": "384", "text": "hello", "date": "now"}
+    house.client.post("/sms/africastalking/sandbox/inbound", data=form)
+    ids = [each for (each,) in house.bank.rows("SELECT id FROM inbox")]
+    with ThreadPoolExecutor(4) as hands:
+        list(hands.map(lambda _: messages.understand(ids=[*ids, 999_999]), range(4)))
+    assert house.bank.one("SELECT count(*) FROM outbox") == 1
