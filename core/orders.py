@@ -96,6 +96,14 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """An order that is ours to execute."""
+
+    id: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an order, about to be recorded."""
 
@@ -183,17 +191,16 @@ def newest_under(session: Session, *, prefix: str) -> Placed | None:
     return None if row is None else Placed(row[0], row[1], State(row[2]), row[3] or {})
 
 
-def claim(session: Session, *, orders_max: int) -> list[int]:
+def claim(session: Session, *, orders_max: int) -> list[Claimed]:
     """Take the oldest orders that nobody is working on; they stay ours until this commits."""
-    return list(
-        session.scalars(
-            text(
-                "SELECT id FROM orders WHERE state = 'placed' ORDER BY id LIMIT :most"
-                " FOR UPDATE SKIP LOCKED"
-            ),
-            {"most": orders_max},
-        )
+    rows = session.execute(
+        text(
+            "SELECT id, kind FROM orders WHERE state = 'placed' ORDER BY id LIMIT :most"
+            " FOR UPDATE SKIP LOCKED"
+        ),
+        {"most": orders_max},
     )
+    return [Claimed(row.id, Kind(row.kind)) for row in rows]
 
 
 def record(session: Session, *, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -1,5 +1,5 @@
 """
-Transfers between two subscribers: quoted by a door, ordered, executed by the ledger in batches.
+Transfers between two subscribers: quoted by a door, ordered, planned for the ledger.
 """
 
 from __future__ import annotations
@@ -7,41 +7,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-import structlog
 from sqlalchemy import Row, text
-from sqlalchemy.exc import DataError, InternalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from core import chart, ledger, limits, orders, outbox
-from core.db import Databases, transact
+from core import chart, ledger, limits, orders
 from core.errors import DomainError, Refused
 from core.fees import FeeChanged
 from core.ledger import Draft, InsufficientFunds, Posting, Reason
 from core.money import Currency, Money, kes
 from core.orders import Kind, Outcome, Placed, State
 from core.outbox import Event, Fact
+from core.plans import Plan, Result
 from core.subscribers import Person, UnknownRecipient
-
-log = structlog.get_logger(__name__)
-
-BATCH_MAX = 100
 
 
 @dataclass(eq=False)
 class SameAccount(Refused):
     """The sender and the recipient are the same person."""
-
-
-@dataclass(eq=False)
-class NotExecuted(Refused):
-    """The order could not be executed because of a fault of ours."""
-
-
-# Faults that the same order would meet again. A server that went, or a lock that was not had, is
-# none of these: those end the batch, and it is done again.
-_OUR_FAULT = (AssertionError, LookupError, DataError, InternalError, ProgrammingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,65 +130,32 @@ _CLAIMED = text("""
 """)
 
 
-def execute(databases: Databases, *, now: datetime) -> list[int]:
-    """
-    Execute up to a hundred placed orders in one transaction; return the ids that were executed.
-
-    Orders another worker holds are passed over. An order is executed once however often this
-    runs: its journal's key is the order's own.
-    """
-
-    def batch(session: Session) -> list[int]:
-        ids = orders.claim(session, orders_max=BATCH_MAX)
-        if not ids:
-            return ids
-        try:
-            with session.begin_nested():
-                _execute(session, ids=ids, now=now)
-        except _OUR_FAULT:
-            log.exception("transfers.batch_failed", orders=len(ids))
-            for order in ids:
-                _execute_alone(session, order=order, now=now)
-        return ids
-
-    return transact(databases, batch)
-
-
-def _execute_alone(session: Session, *, order: int, now: datetime) -> None:
-    """Execute one order of a batch that failed; the one at fault is refused, and moves nothing."""
-    try:
-        with session.begin_nested():
-            _execute(session, ids=[order], now=now)
-    except _OUR_FAULT:
-        log.exception("transfers.order_failed", order=order)
-        row = session.execute(_CLAIMED, {"ids": [order]}).one()
-        outcome = Outcome.refused(order, NotExecuted())
-        orders.record(session, outcomes=[outcome], now=now)
-        outbox.stage(session, facts=[_refused(row, NotExecuted())], now=now)
-
-
-def _execute(session: Session, *, ids: Sequence[int], now: datetime) -> None:
+def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
+    """What placed transfers come to: a journal, or a refusal before the book is opened."""
     income = ledger.account_id(session, path=chart.TRANSFER_FEES.named(Currency.KES))
-    outcomes: list[Outcome] = []
-    facts: list[Fact] = []
-    rows: list[Row[Any]] = []
+    plans = []
     for row in session.execute(_CLAIMED, {"ids": list(ids)}):
         if (error := _objection(row)) is not None:
-            outcomes.append(Outcome.refused(row.id, error))
-            facts.append(_refused(row, error))
+            plans.append(Plan.refused(row.id, error, _refused(row, error)))
         else:
-            rows.append(row)
-    drafts = [_draft(row, income=income) for row in rows]
-    for row, posting in zip(rows, ledger.post(session, drafts=drafts, now=now), strict=True):
-        if posting.is_posted:
-            outcomes.append(Outcome(row.id, State.DONE, dict(posting.detail)))
-            facts += _receipts(row, posting, now=now)
-        else:
-            error = _refusal(row, posting)
-            outcomes.append(Outcome.refused(row.id, error))
-            facts.append(_refused(row, error))
-    orders.record(session, outcomes=outcomes, now=now)
-    outbox.stage(session, facts=facts, now=now)
+            settle = partial(_settle, row, now=now)
+            plans.append(Plan(row.id, [_draft(row, income=income)], settle))
+    return plans
+
+
+def refuse(session: Session, *, order: int, error: DomainError) -> Result:
+    """What is recorded and told when a transfer cannot be executed."""
+    row = session.execute(_CLAIMED, {"ids": [order]}).one()
+    return Result(Outcome.refused(order, error), [_refused(row, error)])
+
+
+def _settle(row: Row[Any], postings: Sequence[Posting], *, now: datetime) -> Result:
+    [posting] = postings
+    if posting.is_posted:
+        done = Outcome(row.id, State.DONE, dict(posting.detail))
+        return Result(done, _receipts(row, posting, now=now))
+    error = _refusal(row, posting)
+    return Result(Outcome.refused(row.id, error), [_refused(row, error)])
 
 
 def _objection(row: Row[Any]) -> DomainError | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.errors import DomainError
+from core.execution import NotExecuted
 from core.fees import FeeChanged
 from core.ledger import InsufficientFunds, UnknownAccount
 from core.limits import AmountTooLarge, AmountTooSmall, DailyLimitReached, TooManyTransfers
@@ -18,7 +19,7 @@ from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.subscribers import AlreadyRegistered, InvalidName, UnknownRecipient
-from core.transfers import NotExecuted, SameAccount
+from core.transfers import SameAccount
 from menus.clock import hour_and_minute
 from menus.screen import InvalidChoice
 from menus.text import Text, _

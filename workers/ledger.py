@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import backlog, ledger, transfers
+from core import backlog, execution, ledger
 from core.db import transact
 from workers.bell import HEARTBEAT_SECONDS
 from workers.resources import Resources, current
@@ -25,11 +25,11 @@ def execute(**_: object) -> None:
     have = current()
     with suppress(RedisError):
         have.bell.heard()
-    while done := transfers.execute(have.databases, now=have.clock()):
+    while done := execution.execute(have.databases, now=have.clock()):
         log.info("ledger.executed", orders=len(done))
         with suppress(RedisError):  # the outcomes stand; doors that wait will find them
             have.bell.announce(done)
-        if len(done) < transfers.BATCH_MAX:
+        if len(done) < execution.BATCH_MAX:
             return
 
 
