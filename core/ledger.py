@@ -63,6 +63,12 @@ class Reason(StrEnum):
 
     TRANSFER = "transfer"
     """One subscriber sent money to another."""
+    HOLD = "hold"
+    """Money was set aside."""
+    CAPTURE = "capture"
+    """Held money went on, and what was left came back."""
+    RELEASE = "release"
+    """Held money came back, by decision or because its time was over."""
     OPENING = "opening"
     """The sandbox gave a demo subscriber something to play with."""
 

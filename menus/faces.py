@@ -12,6 +12,7 @@ from typing import Any
 from core.errors import DomainError
 from core.execution import NotExecuted
 from core.fees import FeeChanged
+from core.holds import HoldResolved, HoldTooSmall, UnknownHold
 from core.ledger import InsufficientFunds, UnknownAccount
 from core.limits import AmountTooLarge, AmountTooSmall, DailyLimitReached, TooManyTransfers
 from core.money import InvalidAmount
@@ -47,6 +48,8 @@ FACES: Mapping[type[DomainError], Face] = {
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
+    HoldResolved: Face(_("That was settled already.")),
+    HoldTooSmall: Face(_("Only {held} is set aside.")),
     InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
     InvalidAmount: Face(_("That is not an amount.")),
     InvalidChoice: Face(_("That is not on the menu.")),
@@ -60,6 +63,7 @@ FACES: Mapping[type[DomainError], Face] = {
     SameAccount: Face(_("That is your own number.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownHold: Face(_("Nothing is set aside.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),

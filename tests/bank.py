@@ -16,10 +16,8 @@ from core.pins import Hasher
 from core.subscribers import Language
 
 PIN = "4071"
-EMPTIED = (
-    "accounts, journals, entries, unrolled, spending, subscribers, pins, orders, outbox, inbox,"
-    " messages, delivery_reports, opt_outs"
-)
+KEPT = {"fee_tiers", "limits", "alembic_version"}
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 
 @dataclass
@@ -33,7 +31,8 @@ class Bank:
         """Forget everything but the tariffs."""
         with self.owner.begin() as session:
             session.execute(text("SET LOCAL session_replication_role = replica"))
-            session.execute(text(f"TRUNCATE {EMPTIED} RESTART IDENTITY"))
+            tables = set(session.scalars(text(_TABLES))) - KEPT
+            session.execute(text(f"TRUNCATE {', '.join(sorted(tables))} RESTART IDENTITY"))
             session.execute(
                 text(
                     "INSERT INTO accounts (path, currency, mode)"

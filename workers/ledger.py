@@ -7,12 +7,13 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import backlog, execution, ledger
+from core import backlog, execution, holds, ledger
 from core.db import transact
 from workers.bell import HEARTBEAT_SECONDS
 from workers.resources import Resources, current
@@ -36,6 +37,13 @@ def execute(**_: object) -> None:
 def roll_up(**_: object) -> None:
     """Take entries of record accounts into their balances."""
     transact(current().databases, ledger.roll_up)
+
+
+def expire_holds(**_: object) -> None:
+    """Give back what is held by holds whose time is over."""
+    have = current()
+    while transact(have.databases, partial(holds.expire, now=have.clock())):
+        pass
 
 
 class Heartbeat(threading.Thread):

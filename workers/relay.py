@@ -37,6 +37,7 @@ _IDS_PER_JOB: Final = 25
 DELIVER: Final = "workers.messages.deliver"
 UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
+EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
 
 
 class Relay:
@@ -98,6 +99,7 @@ class Relay:
             log.warning("sms.abandoned", messages=lost)
         if not is_deaf(self._ledger):
             enqueue(self._ledger, ROLL_UP)
+            enqueue(self._ledger, EXPIRE_HOLDS)
 
     def _listen(self) -> Any:  # noqa: ANN401 - psycopg2's connection is untyped here
         """Open a connection of its own that hears notices."""

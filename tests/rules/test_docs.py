@@ -116,7 +116,9 @@ def test_every_screen_is_in_the_docs():
     assert shown == set(SCREENS)
 
 
-@pytest.mark.parametrize("job", [bell.EXECUTE, relay.DELIVER, relay.UNDERSTAND, relay.ROLL_UP])
+@pytest.mark.parametrize(
+    "job", [bell.EXECUTE, relay.DELIVER, relay.UNDERSTAND, relay.ROLL_UP, relay.EXPIRE_HOLDS]
+)
 def test_every_job_is_in_the_docs_with_why_it_may_run_twice(job):
     assert f"| `{job}` |" in sections(DOCS["architecture"])["Jobs"]
 

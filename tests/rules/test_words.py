@@ -72,6 +72,7 @@ EXAMPLES = [
 WORST = {
     "available": BALANCE,
     "requested": BALANCE,
+    "held": MUCH,
     "least": MUCH,
     "most": MUCH,
     "limit": kes(999_999_99),

@@ -1,0 +1,213 @@
+"""
+Holds: money set aside, which then goes on, in whole or in part, or comes back. Resolved once.
+
+A hold's money is on its owner's `held` account, so it counts against nothing else at once. The
+row of the hold decides who resolves it; the journals' keys are the hold's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import chart, ledger
+from core.db import Base
+from core.errors import Invalid, NotFound, Refused
+from core.ledger import Account, Draft, InsufficientFunds, Reason
+from core.money import Currency, Money
+from core.orders import KeyReused
+
+
+class HoldState(StrEnum):
+    """Where a hold is. It leaves `open` once, and never returns."""
+
+    OPEN = "open"
+    CAPTURED = "captured"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+@dataclass(eq=False)
+class UnknownHold(NotFound):
+    """There is no such hold."""
+
+
+@dataclass(eq=False)
+class HoldResolved(Refused):
+    """The hold was captured, released or has expired already."""
+
+
+@dataclass(eq=False)
+class HoldTooSmall(Invalid):
+    """More was to be captured than is held, or nothing."""
+
+    held: Money
+
+
+class Hold(Base):
+    """
+    Money set aside until it is captured, released, or `expires_at` has come.
+
+    Amounts are minor units of the accounts' currency; `captured` is what went on.
+    """
+
+    __tablename__ = "holds"
+    __table_args__ = (
+        Index("ix_holds_open", "expires_at", postgresql_where=text("state = 'open'")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    key: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id))
+    held_account_id: Mapped[int] = mapped_column(ForeignKey(Account.id))
+    currency: Mapped[str] = mapped_column(Text)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    captured: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    state: Mapped[str] = mapped_column(Text, server_default="open")
+    placed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount, Currency[self.currency])
+
+
+def place(
+    session: Session,
+    *,
+    owner: int,
+    amount: Money,
+    key: str,
+    expires_at: datetime,
+    now: datetime,
+) -> int:
+    """
+    Set money of a subscriber aside; return the hold's id. Safe to repeat.
+
+    Args:
+        session: The caller's transaction, a worker's.
+        owner: The subscriber's id.
+        amount: What is set aside, from their account in that currency.
+        key: What makes a repeat harmless.
+        expires_at: When it comes back by itself.
+        now: When it is placed.
+
+    Raises:
+        InsufficientFunds: They hold less.
+        KeyReused: The key was used before for another hold.
+    """
+    account = chart.MAIN.open(session, currency=amount.currency, owner=owner)
+    held = chart.HELD.open(session, currency=amount.currency, owner=owner)
+    made = session.scalar(
+        text(
+            "INSERT INTO holds (key, owner_id, account_id, held_account_id, currency, amount,"
+            " placed_at, expires_at) VALUES (:key, :owner, :account, :held, :currency, :amount,"
+            " :now, :expires_at) ON CONFLICT (key) DO NOTHING RETURNING id"
+        ),
+        {
+            "key": key,
+            "owner": owner,
+            "account": account,
+            "held": held,
+            "currency": amount.currency.value,
+            "amount": amount.minor,
+            "now": now,
+            "expires_at": expires_at,
+        },
+    )
+    if made is None:
+        first = session.scalars(select(Hold).where(Hold.key == key)).one()
+        if (first.owner_id, first.money) != (owner, amount):
+            raise KeyReused
+        return first.id
+    draft = Draft(f"hold:{made}:place", Reason.HOLD, {account: -amount.minor, held: amount.minor})
+    [posting] = ledger.post(session, drafts=[draft], now=now)
+    if not posting.is_posted:
+        available = Money(posting.detail["available"], amount.currency)
+        raise InsufficientFunds(available=available, requested=amount)
+    return int(made)
+
+
+def capture(
+    session: Session, *, hold: int, to: int, now: datetime, amount: Money | None = None
+) -> None:
+    """
+    Let held money go on to an account, in whole or in part; what is left comes back.
+
+    Args:
+        session: The caller's transaction, a worker's.
+        hold: Its id.
+        to: The account that gets it.
+        now: When.
+        amount: How much of it; None for all.
+
+    Raises:
+        UnknownHold: There is none.
+        HoldResolved: It was resolved before, or its time is over.
+        HoldTooSmall: Less is held, or the amount is not positive or of another currency.
+    """
+    found = _resolve(session, hold=hold, state=HoldState.CAPTURED, now=now)
+    if found.expires_at <= now:
+        raise HoldResolved
+    taken = found.money if amount is None else amount
+    if taken.currency is not found.money.currency or not 0 < taken.minor <= found.amount:
+        raise HoldTooSmall(held=found.money)
+    found.captured = taken.minor
+    legs = {found.held_account_id: -found.amount, to: taken.minor}
+    if taken.minor < found.amount:
+        legs[found.account_id] = found.amount - taken.minor
+    _post(session, Draft(f"hold:{hold}:resolve", Reason.CAPTURE, legs), now=now)
+
+
+def release(session: Session, *, hold: int, now: datetime) -> None:
+    """
+    Give held money back.
+
+    Raises:
+        UnknownHold: There is none.
+        HoldResolved: It was resolved before.
+    """
+    found = _resolve(session, hold=hold, state=HoldState.RELEASED, now=now)
+    _give_back(session, found, now=now)
+
+
+def expire(session: Session, *, now: datetime, holds_max: int = 100) -> int:
+    """Give back what is held by holds whose time is over; return how many there were."""
+    due = session.scalars(
+        select(Hold)
+        .where(Hold.state == HoldState.OPEN, Hold.expires_at <= now)
+        .order_by(Hold.expires_at)
+        .limit(holds_max)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for found in due:
+        found.state, found.resolved_at = HoldState.EXPIRED, now
+        _give_back(session, found, now=now)
+    return len(due)
+
+
+def _resolve(session: Session, *, hold: int, state: HoldState, now: datetime) -> Hold:
+    """Be the one who resolves a hold."""
+    found = session.get(Hold, hold, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise UnknownHold
+    if found.state != HoldState.OPEN:
+        raise HoldResolved
+    found.state, found.resolved_at = state, now
+    return found
+
+
+def _give_back(session: Session, hold: Hold, *, now: datetime) -> None:
+    legs = {hold.held_account_id: -hold.amount, hold.account_id: hold.amount}
+    _post(session, Draft(f"hold:{hold.id}:resolve", Reason.RELEASE, legs), now=now)
+
+
+def _post(session: Session, draft: Draft, *, now: datetime) -> None:
+    [posting] = ledger.post(session, drafts=[draft], now=now)
+    assert posting.outcome == "posted", f"{draft.key}: {posting.outcome}"
