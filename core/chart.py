@@ -62,6 +62,7 @@ class Place:
 
 MAIN = Place("user:{owner}:main:{currency}", Side.LIABILITY, "what we owe the person")
 HELD = Place("user:{owner}:held:{currency}", Side.LIABILITY, "what we owe the person, set aside")
+OWED = Place("user:{owner}:owed:{currency}", Side.ASSET, "what the person owes us after a reversal")
 TRANSFER_FEES = Place(
     "fees:transfer:{currency}", Side.INCOME, "what we earn on transfers", Mode.RECORD
 )
@@ -69,4 +70,4 @@ SANDBOX_CASH = Place(
     "sandbox:cash:{currency}", Side.ASSET, "what demo subscribers were given to play with"
 )
 
-CHART = (MAIN, HELD, TRANSFER_FEES, SANDBOX_CASH)
+CHART = (MAIN, HELD, OWED, TRANSFER_FEES, SANDBOX_CASH)

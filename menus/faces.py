@@ -19,6 +19,14 @@ from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
+from core.reversals import (
+    AlreadyDecided,
+    AlreadyRequested,
+    NoReason,
+    OwnRequest,
+    UnknownReversal,
+    UnknownTransfer,
+)
 from core.subscribers import AlreadyRegistered, InvalidName, UnknownRecipient
 from core.transfers import SameAccount
 from menus.clock import hour_and_minute
@@ -43,7 +51,9 @@ class Face:
 UNEXPECTED = _("Something went wrong. Your money is safe. Please try again.")
 
 FACES: Mapping[type[DomainError], Face] = {
+    AlreadyDecided: Face(_("That was decided already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
+    AlreadyRequested: Face(_("You have asked for that already.")),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
@@ -57,7 +67,9 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
+    NoReason: Face(_("Please give a reason.")),
     NotExecuted: Face(UNEXPECTED),
+    OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
     SameAccount: Face(_("That is your own number.")),
@@ -65,6 +77,8 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownRecipient: Face(_("That number has no account here.")),
+    UnknownReversal: Face(_("There is no such request.")),
+    UnknownTransfer: Face(_("You sent nothing under that reference.")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }

@@ -69,6 +69,38 @@ def _refused(facts: Facts) -> Text:
     )
 
 
+def _reversed(facts: Facts) -> Text:
+    return _(
+        "{reference} {amount} you sent to {name} came back to you on {at}. Balance {balance}.",
+        reference=facts["reference"],
+        amount=kes(facts["amount"]),
+        name=facts["name"],
+        at=_when(facts),
+        balance=kes(facts["balance"]),
+    )
+
+
+def _taken_back(facts: Facts) -> Text:
+    return _(
+        "{reference} {amount} from {name} was sent in error and went back on {at}."
+        " Balance {balance}.",
+        reference=facts["reference"],
+        amount=kes(facts["amount"]),
+        name=facts["name"],
+        at=_when(facts),
+        balance=kes(facts["balance"]),
+    )
+
+
+def _reversal_declined(facts: Facts) -> Text:
+    return _(
+        "{reference} {amount} you sent to {name} could not be brought back.",
+        reference=facts["reference"],
+        amount=kes(facts["amount"]),
+        name=facts["name"],
+    )
+
+
 def _pin_changed(facts: Facts) -> Text:
     return _(
         "Your Kabambe PIN was changed on {at}. If that was not you, dial *384# and change it.",
@@ -97,6 +129,9 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.TRANSFER_SENT: _sent,
     Event.TRANSFER_RECEIVED: _received,
     Event.TRANSFER_REFUSED: _refused,
+    Event.TRANSFER_REVERSED: _reversed,
+    Event.TRANSFER_TAKEN_BACK: _taken_back,
+    Event.REVERSAL_DECLINED: _reversal_declined,
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
     Event.SMS_NOT_UNDERSTOOD: _not_understood,

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 
 import core.holds
 import core.messages
+import core.reversals
 import core.transfers  # noqa: F401
 from core.db import Base
 from workers import bell, relay

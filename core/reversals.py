@@ -1,0 +1,274 @@
+"""
+Reversals: a transfer is asked back with a reason, and somebody else decides.
+
+The mirror of its journal is posted under the reversal's own key and linked to it. What the
+receiver has spent already is not taken below zero: it becomes what they owe us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Row, Text, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import chart, ledger, outbox
+from core.db import Base
+from core.errors import Denied, Invalid, NotFound, Refused
+from core.ledger import Draft, Entry, InsufficientFunds, Journal, Reason
+from core.money import Currency
+from core.orders import Order
+from core.outbox import Event, Fact
+
+_WORDS_LENGTH_MAX = 500
+
+
+class ReversalState(StrEnum):
+    """Where a reversal is. It leaves `requested` once, and never returns."""
+
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    DECLINED = "declined"
+
+
+@dataclass(eq=False)
+class UnknownTransfer(NotFound):
+    """No transfer of theirs has that reference."""
+
+
+@dataclass(eq=False)
+class UnknownReversal(NotFound):
+    """There is no such reversal."""
+
+
+@dataclass(eq=False)
+class AlreadyRequested(Refused):
+    """The transfer's reversal was asked for before."""
+
+
+@dataclass(eq=False)
+class AlreadyDecided(Refused):
+    """Somebody has decided about the reversal."""
+
+
+@dataclass(eq=False)
+class OwnRequest(Denied):
+    """Nobody decides about what they asked for themselves."""
+
+
+@dataclass(eq=False)
+class NoReason(Invalid):
+    """A request needs a reason, and a decision a note, of at most 500 characters."""
+
+
+class Reversal(Base):
+    """
+    A request that a transfer be reversed, and what was decided.
+
+    `debt` is what the receiver had spent already, in minor units; `journal_id` is the mirror.
+    """
+
+    __tablename__ = "reversals"
+    __table_args__ = (
+        # Declined, it may be asked for again; while it is asked for or done, it may not.
+        Index(
+            "uq_reversals_original_id",
+            "original_id",
+            unique=True,
+            postgresql_where=text("state <> 'declined'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    original_id: Mapped[int] = mapped_column(ForeignKey(Journal.id))
+    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id))
+    requested_by: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    state: Mapped[str] = mapped_column(Text, server_default="requested")
+    decided_by: Mapped[str | None] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    journal_id: Mapped[int | None] = mapped_column(ForeignKey(Journal.id), unique=True)
+    debt: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+def request(
+    session: Session, *, subscriber: int, reference: str, by: str, reason: str, now: datetime
+) -> int:
+    """
+    Ask for a transfer back; return the reversal's id.
+
+    Args:
+        session: The caller's transaction.
+        subscriber: Who sent the money.
+        reference: The transfer's, as on the receipt.
+        by: Who asks: the subscriber's own number, or the name of the staff member they told.
+        reason: Why, in words.
+        now: When.
+
+    Raises:
+        NoReason: There is none, or it is too long.
+        UnknownTransfer: They have sent nothing under that reference.
+        AlreadyRequested: It was asked for, and not declined.
+    """
+    original = session.execute(
+        select(Journal.id, Order.id)
+        .join(Order, Order.key == Journal.key)
+        .where(Journal.reference == reference.strip().upper(), Order.subscriber_id == subscriber)
+        .where(Journal.reason == Reason.TRANSFER)
+    ).one_or_none()
+    if original is None:
+        raise UnknownTransfer
+    made = session.scalar(
+        text(
+            "INSERT INTO reversals (original_id, order_id, requested_by, reason, requested_at)"
+            " VALUES (:original, :order, :by, :reason, :now)"
+            " ON CONFLICT (original_id) WHERE state <> 'declined' DO NOTHING RETURNING id"
+        ),
+        {
+            "original": original[0],
+            "order": original[1],
+            "by": by,
+            "reason": _words(reason),
+            "now": now,
+        },
+    )
+    if made is None:
+        raise AlreadyRequested
+    return int(made)
+
+
+def approve(session: Session, *, reversal: int, by: str, note: str, now: datetime) -> None:
+    """
+    Post the mirror of a transfer, and tell both sides.
+
+    Args:
+        session: The caller's transaction, a worker's.
+        reversal: Its id.
+        by: The staff member who decides; not who asked.
+        note: Why, in words.
+        now: When.
+
+    Raises:
+        UnknownReversal: There is none.
+        AlreadyDecided: Somebody was faster.
+        OwnRequest: It was asked for by the same person.
+        NoReason: There is no note, or it is too long.
+    """
+    found = _undecided(session, reversal, by=by, note=note)
+    parties = _parties(session, found)
+    legs = {
+        account: -amount
+        for account, amount in session.execute(
+            select(Entry.account_id, Entry.amount).where(Entry.journal_id == found.original_id)
+        )
+    }
+    draft = Draft(f"reversal:{reversal}", Reason.REVERSAL, legs)
+    [posting] = ledger.post(session, drafts=[draft], now=now)
+    debt = 0
+    if posting.outcome == InsufficientFunds.code:
+        # The account is locked from here on: what it holds now is what is taken.
+        debt = -legs[parties.recipient_account] - int(posting.detail["available"])
+        owed = chart.OWED.open(
+            session, currency=Currency[parties.currency], owner=parties.recipient_id
+        )
+        legs[parties.recipient_account] += debt
+        legs[owed] = -debt
+        moved = {account: amount for account, amount in legs.items() if amount}
+        [posting] = ledger.post(session, drafts=[Draft(draft.key, draft.reason, moved)], now=now)
+    assert posting.outcome == "posted", f"{draft.key}: {posting.outcome}"
+    mirror = session.scalars(select(Journal.id).where(Journal.key == draft.key)).one()
+    found.journal_id, found.debt = mirror, debt
+    _decide(found, ReversalState.APPROVED, by=by, note=note, now=now)
+    _tell(session, parties, posting.detail, event=Event.TRANSFER_REVERSED, now=now)
+
+
+def decline(session: Session, *, reversal: int, by: str, note: str, now: datetime) -> None:
+    """
+    Leave a transfer as it is, and tell who asked.
+
+    Raises:
+        UnknownReversal, AlreadyDecided, OwnRequest, NoReason: As `approve`.
+    """
+    found = _undecided(session, reversal, by=by, note=note)
+    _decide(found, ReversalState.DECLINED, by=by, note=note, now=now)
+    _tell(session, _parties(session, found), {}, event=Event.REVERSAL_DECLINED, now=now)
+
+
+def _undecided(session: Session, reversal: int, *, by: str, note: str) -> Reversal:
+    """Be the one who decides about a reversal."""
+    _words(note)
+    found = session.get(Reversal, reversal, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise UnknownReversal
+    if found.state != ReversalState.REQUESTED:
+        raise AlreadyDecided
+    if found.requested_by == by:
+        raise OwnRequest
+    return found
+
+
+def _decide(found: Reversal, state: ReversalState, *, by: str, note: str, now: datetime) -> None:
+    # All at once, and once: the database lets nobody change it afterwards.
+    found.note, found.state = _words(note), state
+    found.decided_by, found.decided_at = by, now
+
+
+def _words(words: str) -> str:
+    if not 0 < len(words.strip()) <= _WORDS_LENGTH_MAX:
+        raise NoReason
+    return words.strip()
+
+
+_PARTIES = text("""
+    SELECT o.reference, CAST(o.args ->> 'amount' AS bigint) AS amount,
+           o.args ->> 'currency' AS currency,
+           s.msisdn AS sender_msisdn, s.language AS sender_language, s.name AS sender_name,
+           s.account_id AS sender_account,
+           r.msisdn AS recipient_msisdn, r.language AS recipient_language,
+           r.name AS recipient_name, r.account_id AS recipient_account, r.id AS recipient_id
+    FROM orders o
+    JOIN subscribers s ON s.id = o.subscriber_id
+    JOIN subscribers r ON r.id = CAST(o.args ->> 'recipient' AS bigint)
+    WHERE o.id = :order
+""")
+
+
+def _parties(session: Session, found: Reversal) -> Row[tuple[object, ...]]:
+    return session.execute(_PARTIES, {"order": found.order_id}).one()
+
+
+def _tell(
+    session: Session,
+    parties: Row[tuple[object, ...]],
+    balances: Mapping[str, object],
+    *,
+    event: Event,
+    now: datetime,
+) -> None:
+    """Tell the sender; and the receiver, if money was taken from them."""
+    common = {"reference": parties.reference, "amount": parties.amount, "at": now.isoformat()}
+    balance = balances.get(str(parties.sender_account))
+    facts = [
+        Fact(
+            event,
+            parties.sender_msisdn,
+            parties.sender_language,
+            common | {"name": parties.recipient_name, "balance": balance},
+        )
+    ]
+    if balances:
+        left = balances.get(str(parties.recipient_account), 0)
+        facts.append(
+            Fact(
+                Event.TRANSFER_TAKEN_BACK,
+                parties.recipient_msisdn,
+                parties.recipient_language,
+                common | {"name": parties.sender_name, "balance": left},
+            )
+        )
+    outbox.stage(session, facts=facts, now=now)

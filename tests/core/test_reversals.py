@@ -1,0 +1,149 @@
+"""Reversals: asked for by one, decided by another, mirrored once, and never below zero."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from core import chart, ledger, reversals
+from core.money import Currency, kes
+from core.reversals import (
+    AlreadyDecided,
+    AlreadyRequested,
+    NoReason,
+    OwnRequest,
+    UnknownReversal,
+    UnknownTransfer,
+)
+
+HERS = "+254712000001"
+
+
+class Desk:
+    """What customers ask, and what staff decide."""
+
+    def __init__(self, house) -> None:
+        self.house = house
+
+    def sent(self, amount="500"):
+        """She sends him money; the transfer's reference."""
+        self.house.phone(HERS).dial().types("1", "0733000002", amount, "4071")
+        return self.house.bank.rows("SELECT reference FROM orders ORDER BY id")[-1][0]
+
+    def request(self, reference, *, by=HERS, reason="The wrong Otieno", of=HERS):
+        subscriber = self.house.bank.one("SELECT id FROM subscribers WHERE msisdn = :m", m=of)
+        with self.house.databases["web"].begin() as session:
+            return reversals.request(
+                session,
+                subscriber=subscriber,
+                reference=reference,
+                by=by,
+                reason=reason,
+                now=self.house.clock(),
+            )
+
+    def decide(self, decision, reversal, *, by="jane", note="He agrees"):
+        with self.house.databases["worker"].begin() as session:
+            decision(session, reversal=reversal, by=by, note=note, now=self.house.clock())
+
+    def owed(self):
+        owner = self.house.bank.one("SELECT id FROM subscribers WHERE name = 'Otieno'")
+        with self.house.databases["worker"]() as session:
+            path = chart.OWED.named(Currency.KES, owner=owner)
+            return ledger.balance(session, path=path)
+
+
+@pytest.fixture
+def desk(house, wanjiru, otieno):
+    return Desk(house)
+
+
+def test_approved_the_mirror_is_posted_linked_and_told(desk, wanjiru, otieno):
+    reversal = desk.request(desk.sent())
+    desk.decide(reversals.approve, reversal)
+    assert (wanjiru.balance, otieno.balance) == (kes(1250_00), kes(0))
+    [(state, debt, key)] = desk.house.bank.rows(
+        "SELECT r.state, r.debt, j.key FROM reversals r JOIN journals j ON j.id = r.journal_id"
+    )
+    assert (state, debt, key) == ("approved", 0, f"reversal:{reversal}")
+    hers = [each["message"] for each in desk.house.messages(HERS)]
+    his = [each["message"] for each in desk.house.messages("+254733000002")]
+    assert any("KES 500.00 you sent to Otieno came back to you" in each for each in hers)
+    assert any("from Wanjiru was sent in error and went back" in each for each in his)
+
+
+def test_what_was_spent_becomes_a_debt_and_nobody_goes_below_zero(desk, wanjiru, otieno, amina):
+    reversal = desk.request(desk.sent())
+    otieno.phone.dial().types("1", "0711000003", "100", "4071")
+    desk.decide(reversals.approve, reversal)
+    assert (wanjiru.balance, otieno.balance, amina.balance) == (kes(1250_00), kes(0), kes(1350_00))
+    assert desk.owed() == kes(-100_00)
+    assert desk.house.bank.one("SELECT debt FROM reversals") == 100_00
+
+
+def test_declined_nothing_moves_and_it_may_be_asked_for_again(desk, wanjiru, otieno):
+    reference = desk.sent()
+    reversal = desk.request(reference)
+    with pytest.raises(AlreadyRequested):
+        desk.request(reference)
+    desk.decide(reversals.decline, reversal, note="He says it was his")
+    assert otieno.balance == kes(500_00)
+    hers = [each["message"] for each in desk.house.messages(HERS)]
+    assert any("could not be brought back" in each for each in hers)
+    assert desk.request(reference) != reversal
+
+
+def test_nobody_decides_about_their_own_request(desk, otieno):
+    reversal = desk.request(desk.sent(), by="jane")
+    for decision in (reversals.approve, reversals.decline):
+        with pytest.raises(OwnRequest):
+            desk.decide(decision, reversal, by="jane")
+    with pytest.raises(DBAPIError, match="four_eyes"):
+        desk.house.bank.run("UPDATE reversals SET decided_by = 'jane', state = 'approved'")
+    desk.decide(reversals.approve, reversal, by="john")
+    assert otieno.balance == kes(0)
+
+
+def test_decided_once_however_many_decide(desk, wanjiru, otieno):
+    reversal = desk.request(desk.sent())
+
+    def decide(number):
+        try:
+            decision = reversals.approve if number % 2 else reversals.decline
+            desk.decide(decision, reversal, by=f"staff {number}")
+        except AlreadyDecided:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as hands:
+        assert sum(hands.map(decide, range(40))) == 1
+    assert wanjiru.balance + otieno.balance in (kes(1250_00), kes(1245_00))
+
+
+def test_only_what_they_sent_can_be_asked_back(desk):
+    reference = desk.sent()
+    for of, asked in (("+254733000002", reference), (HERS, "T000000000"), (HERS, "")):
+        with pytest.raises(UnknownTransfer):
+            desk.request(asked, of=of)
+    assert desk.request(f" {reference.lower()} ")
+
+
+@pytest.mark.parametrize("words", ["", "  ", "x" * 501])
+def test_words_are_needed(desk, words):
+    reference = desk.sent()
+    with pytest.raises(NoReason):
+        desk.request(reference, reason=words)
+    reversal = desk.request(reference)
+    with pytest.raises(NoReason):
+        desk.decide(reversals.approve, reversal, note=words)
+    with pytest.raises(UnknownReversal):
+        desk.decide(reversals.approve, reversal + 1)
+
+
+def test_a_decision_is_final_for_everybody(desk):
+    reversal = desk.request(desk.sent())
+    desk.decide(reversals.decline, reversal)
+    with pytest.raises(DBAPIError, match="that is final"):
+        desk.house.bank.run("UPDATE reversals SET state = 'approved', note = 'x'")
