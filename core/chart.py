@@ -23,6 +23,8 @@ class Side(StrEnum):
     """What we hold: reads negative."""
     INCOME = "income"
     """What we earn: reads positive."""
+    CLEARING = "clearing"
+    """What passes through: reads either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,10 @@ class Place:
 MAIN = Place("user:{owner}:main:{currency}", Side.LIABILITY, "what we owe the person")
 HELD = Place("user:{owner}:held:{currency}", Side.LIABILITY, "what we owe the person, set aside")
 OWED = Place("user:{owner}:owed:{currency}", Side.ASSET, "what the person owes us after a reversal")
+LIQUIDITY = Place(
+    "fx:liquidity:{currency}", Side.CLEARING, "what we hold to exchange with", Mode.RECORD
+)
+SPREAD = Place("fx:spread:{currency}", Side.INCOME, "what we earn on exchange", Mode.RECORD)
 TRANSFER_FEES = Place(
     "fees:transfer:{currency}", Side.INCOME, "what we earn on transfers", Mode.RECORD
 )
@@ -70,4 +76,4 @@ SANDBOX_CASH = Place(
     "sandbox:cash:{currency}", Side.ASSET, "what demo subscribers were given to play with"
 )
 
-CHART = (MAIN, HELD, OWED, TRANSFER_FEES, SANDBOX_CASH)
+CHART = (MAIN, HELD, OWED, LIQUIDITY, SPREAD, TRANSFER_FEES, SANDBOX_CASH)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import DataError, InternalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from core import ledger, orders, outbox, transfers
+from core import exchange, ledger, orders, outbox, transfers
 from core.db import Databases, transact
 from core.errors import DomainError, Refused
 from core.orders import Claimed, Kind
@@ -37,7 +37,7 @@ class Planner(Protocol):
         ...
 
 
-PLANNERS: Final[Mapping[Kind, Planner]] = {Kind.TRANSFER: transfers}
+PLANNERS: Final[Mapping[Kind, Planner]] = {Kind.TRANSFER: transfers, Kind.EXCHANGE: exchange}
 
 
 @dataclass(eq=False)

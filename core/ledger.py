@@ -69,6 +69,8 @@ class Reason(StrEnum):
     """Held money went on, and what was left came back."""
     RELEASE = "release"
     """Held money came back, by decision or because its time was over."""
+    EXCHANGE = "exchange"
+    """Money of one currency was given for money of another."""
     REVERSAL = "reversal"
     """The mirror of another journal."""
     OPENING = "opening"

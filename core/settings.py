@@ -4,9 +4,18 @@ The one typed settings object, and the only module that reads the environment.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _SECRET_LENGTH_MIN = 16
@@ -32,6 +41,14 @@ class Ussd(BaseModel):
     session_ttl_seconds: int = Field(default=300, ge=200, le=3600)
 
 
+class Rates(BaseModel):
+    """Where exchange rates come from; without an address nobody is quoted a price."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: Annotated[HttpUrl | None, BeforeValidator(lambda given: given or None)] = None
+
+
 class Settings(BaseSettings):
     """
     Everything the environment may say, read once at start.
@@ -50,6 +67,7 @@ class Settings(BaseSettings):
     pin_pepper: SecretStr
     turn_key: SecretStr
     africastalking: AfricasTalking
+    rates: Rates = Rates()
     ussd: Ussd = Ussd()
 
     @model_validator(mode="after")

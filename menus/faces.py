@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.errors import DomainError
+from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
 from core.fees import FeeChanged
 from core.holds import HoldResolved, HoldTooSmall, UnknownHold
@@ -19,6 +20,7 @@ from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
+from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.reversals import (
     AlreadyDecided,
     AlreadyRequested,
@@ -57,6 +59,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
+    ExchangeTooSmall: Face(_("That is too little to exchange.")),
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
     HoldResolved: Face(_("That was settled already.")),
     HoldTooSmall: Face(_("Only {held} is set aside.")),
@@ -72,10 +75,15 @@ FACES: Mapping[type[DomainError], Face] = {
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
+    QuoteExpired: Face(_("That price is over. Please ask for a new one.")),
+    QuoteUsed: Face(_("That price was used already.")),
+    RateStale: Face(_("We have no fresh rate. Please try again shortly.")),
     SameAccount: Face(_("That is your own number.")),
+    SameCurrency: Face(_("Choose another currency.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownHold: Face(_("Nothing is set aside.")),
+    UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),

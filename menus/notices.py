@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from core import msisdn, orders
-from core.money import kes
+from core.money import Currency, Money, kes
 from core.outbox import Event
 from core.subscribers import Language
 from menus import clock
@@ -66,6 +66,28 @@ def _refused(facts: Facts) -> Text:
         reference=facts["reference"],
         amount=kes(facts["amount"]),
         reason=face(error).words,
+    )
+
+
+def _exchanged(facts: Facts) -> Text:
+    given, got = Currency[facts["given_currency"]], Currency[facts["got_currency"]]
+    return _(
+        "{reference} You exchanged {given} for {got} on {at}. Balances {left}, {now}.",
+        reference=facts["reference"],
+        given=Money(facts["given"], given),
+        got=Money(facts["got"], got),
+        at=_when(facts),
+        left=Money(facts["balance_given"], given),
+        now=Money(facts["balance_got"], got),
+    )
+
+
+def _exchange_refused(facts: Facts) -> Text:
+    return _(
+        "{reference} Not exchanged: {given}. {reason}",
+        reference=facts["reference"],
+        given=Money(facts["given"], Currency[facts["given_currency"]]),
+        reason=face(orders.error_of(facts["refusal"])).words,
     )
 
 
@@ -129,6 +151,8 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.TRANSFER_SENT: _sent,
     Event.TRANSFER_RECEIVED: _received,
     Event.TRANSFER_REFUSED: _refused,
+    Event.EXCHANGED: _exchanged,
+    Event.EXCHANGE_REFUSED: _exchange_refused,
     Event.TRANSFER_REVERSED: _reversed,
     Event.TRANSFER_TAKEN_BACK: _taken_back,
     Event.REVERSAL_DECLINED: _reversal_declined,

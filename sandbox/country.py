@@ -21,6 +21,7 @@ from pathlib import Path
 
 from flask import Flask, Response, render_template, send_from_directory
 
+from sandbox import feed
 from sandbox.africastalking.courier import Courier, Pace
 from sandbox.africastalking.doors import create_blueprint
 from sandbox.africastalking.faults import Faults
@@ -72,6 +73,7 @@ def create_app(
     app.register_blueprint(
         create_blueprint(api=api, network=network, messages=messages, courier=courier, pace=pace)
     )
+    app.register_blueprint(feed.create_blueprint())
     app.extensions["courier"] = courier
     _hang_page(app, service_code)
     return app

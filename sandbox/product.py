@@ -108,6 +108,7 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "SENDER_ID": "KABAMBE",
         account + "CALLBACK_TOKEN": "sandbox",
         account + "URL": f"{ports.sandbox_url}/africastalking",
+        "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }

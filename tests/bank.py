@@ -16,7 +16,7 @@ from core.pins import Hasher
 from core.subscribers import Language
 
 PIN = "4071"
-KEPT = {"fee_tiers", "limits", "alembic_version"}
+KEPT = {"fee_tiers", "limits", "margins", "alembic_version"}
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 

@@ -31,6 +31,7 @@ from sandbox.africastalking.courier import Pace
 from workers import bell, queues, resources
 from workers.bell import Bell
 from workers.queues import Name
+from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
 from workers.sms.africastalking import AfricasTalking
@@ -89,6 +90,7 @@ class House:
         self.redis.flushdb()
         requests.delete(f"{self.country_url}/africastalking/messages", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
+        requests.delete(f"{self.country_url}/rates", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
         now = self.clock()
@@ -174,7 +176,9 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             sender_id="KABAMBE",
         )
         stack.callback(sender.close)
-        resources.install(Resources(databases["worker"], clock, ledger_bell, sender))
+        feed = RateFeed(f"{country_url}/rates")
+        stack.callback(feed.close)
+        resources.install(Resources(databases["worker"], clock, ledger_bell, sender, feed))
         conversation = Conversation(
             databases=databases["web"],
             sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),

@@ -19,6 +19,7 @@ from workers import ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
 from workers.queues import Name, Worker, queue
+from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
 from workers.sms.africastalking import AfricasTalking
@@ -57,6 +58,7 @@ def main(argv: Sequence[str]) -> int:
             url=str(account.url),
             sender_id=account.sender_id,
         ),
+        rates=RateFeed(str(settings.rates.url)) if settings.rates.url else None,
     )
     resources.install(have)
     if name is Name.LEDGER:

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS: Final = 1.0
 _UNHEARD: Final = timedelta(seconds=1)
 _SWEEP_SECONDS: Final = 5.0
+_RATES_SECONDS: Final = 30.0
 # Longer than any provider call may take.
 _ABANDONED: Final = timedelta(seconds=60)
 _IDS_PER_JOB: Final = 25
@@ -37,7 +38,9 @@ _IDS_PER_JOB: Final = 25
 DELIVER: Final = "workers.messages.deliver"
 UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
+REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
+JOBS: Final = (EXECUTE, DELIVER, UNDERSTAND, ROLL_UP, EXPIRE_HOLDS, REFRESH_RATES)
 
 
 class Relay:
@@ -50,6 +53,7 @@ class Relay:
         self._ledger = queue(Name.LEDGER, redis)
         self._sms = queue(Name.SMS, redis)
         self._swept_at = 0.0
+        self._priced_at = 0.0
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -80,6 +84,9 @@ class Relay:
         if time.monotonic() - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = time.monotonic()
             self._sweep(now)
+        if time.monotonic() - self._priced_at > _RATES_SECONDS and not is_deaf(self._sms):
+            self._priced_at = time.monotonic()
+            enqueue(self._sms, REFRESH_RATES)
 
     def _relay(self, box: type[Outbox | Inbox], job: str, now: datetime) -> bool:
         """Ring for one lot of a box; whether it was a full one."""

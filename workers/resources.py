@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.db import Databases
+from core.rates import RateSource
 from workers.bell import Bell
 from workers.sms import SmsSender
 
@@ -21,6 +22,7 @@ class Resources:
     clock: Callable[[], datetime]
     bell: Bell
     sender: SmsSender
+    rates: RateSource | None
 
 
 _installed: list[Resources] = []

@@ -10,13 +10,16 @@ from core.settings import Settings
 GOOD = {
     "DATABASE_URL": "postgresql://kabambe:s3cr3t-of-the-database@db/kabambe",
     "REDIS_URL": "redis://:s3cr3t-of-redis@redis/0",
+    "KABAMBE_RATES__URL": "https://rates.example/feed",
     "KABAMBE_PIN_PEPPER": "p3pp3r-0123456789abcdef",
     "KABAMBE_TURN_KEY": "turn5-0123456789abcdef",
     "KABAMBE_AFRICASTALKING__USERNAME": "kabambe",
     "KABAMBE_AFRICASTALKING__API_KEY": "atsk_0123456789abcdef",
     "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": "c4llb4ck-0123456789abcdef",
 }
-SECRETS = [name for name in GOOD if name.startswith("KABAMBE") and "USERNAME" not in name]
+SECRETS = [
+    name for name in GOOD if name.startswith("KABAMBE") and not name.endswith(("USERNAME", "URL"))
+]
 
 
 @pytest.fixture
@@ -42,7 +45,13 @@ def test_everything_missing_is_told_at_once(environment):
     with pytest.raises(ValidationError) as missing:
         Settings()
     told = {str(error["loc"][0]) for error in missing.value.errors()}
-    assert told == {"DATABASE_URL", "REDIS_URL", "pin_pepper", "turn_key", "africastalking"}
+    assert told == {
+        "DATABASE_URL",
+        "REDIS_URL",
+        "pin_pepper",
+        "turn_key",
+        "africastalking",
+    }
 
 
 @pytest.mark.parametrize("name", SECRETS)

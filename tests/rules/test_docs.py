@@ -15,7 +15,7 @@ from core.subscribers import Language
 from menus.faces import FACES
 from menus.screens import SCREENS
 from menus.text import catalogue
-from workers import bell, relay
+from workers.relay import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = {path.stem: path.read_text() for path in (ROOT / "docs").glob("*.md")}
@@ -117,7 +117,8 @@ def test_every_screen_is_in_the_docs():
 
 
 @pytest.mark.parametrize(
-    "job", [bell.EXECUTE, relay.DELIVER, relay.UNDERSTAND, relay.ROLL_UP, relay.EXPIRE_HOLDS]
+    "job",
+    JOBS,
 )
 def test_every_job_is_in_the_docs_with_why_it_may_run_twice(job):
     assert f"| `{job}` |" in sections(DOCS["architecture"])["Jobs"]

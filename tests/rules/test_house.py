@@ -12,12 +12,13 @@ from alembic.migration import MigrationContext
 from databases import create, drop, migrate, url_of
 from sqlalchemy import create_engine, text
 
+import core.exchange
 import core.holds
 import core.messages
 import core.reversals
 import core.transfers  # noqa: F401
 from core.db import Base
-from workers import bell, relay
+from workers.relay import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("core", "menus", "gateway", "workers", "migrations", "sandbox", "bench", "tests")
@@ -83,6 +84,6 @@ def test_migrations_go_up_down_and_up_and_leave_no_drift(servers, worker_id):
 
 
 def test_every_job_that_is_rung_for_exists():
-    for job in (bell.EXECUTE, relay.DELIVER, relay.UNDERSTAND, relay.ROLL_UP, relay.EXPIRE_HOLDS):
+    for job in JOBS:
         module, _, function = job.rpartition(".")
         assert callable(getattr(importlib.import_module(module), function)), job

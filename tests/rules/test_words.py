@@ -91,6 +91,12 @@ FACTS = {
     "at": AT.isoformat(),
     "until": AT.isoformat(),
     "reference": REFERENCE,
+    "given": 99_999_999_99,
+    "given_currency": "NGN",
+    "got": 99_99999999,
+    "got_currency": "BTC",
+    "balance_given": 99_999_999_99,
+    "balance_got": 99_99999999,
 }
 
 

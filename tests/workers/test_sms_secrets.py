@@ -24,7 +24,7 @@ from sms_provider import (
     stall,
 )
 
-from workers.sms.transport import Timeouts
+from workers.transport import Timeouts
 
 QUICK = Timeouts(connect_seconds=0.2, read_seconds=0.2)
 

@@ -23,7 +23,7 @@ from africastalking.SMS import SMSService
 from core.money import Money, kes
 from workers.errors import Rejected, Unknown, Unreachable
 from workers.sms import Receipt, SmsSender
-from workers.sms.transport import Answer, Timeouts, Transport
+from workers.transport import Answer, Timeouts, Transport
 
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 _KEY = re.compile(r"[!-~]+")

@@ -33,9 +33,9 @@ from sms_provider import (
     unread,
 )
 
+from workers import transport
 from workers.errors import Rejected, Unknown, Unreachable
-from workers.sms import transport
-from workers.sms.transport import Timeouts
+from workers.transport import Timeouts
 
 QUICK = Timeouts(connect_seconds=0.2, read_seconds=0.2)
 
