@@ -21,6 +21,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Identity,
+    Index,
     Integer,
     Text,
     func,
@@ -101,11 +102,19 @@ class Journal(Base):
     """One event in the book: entries that sum to zero, written together, never changed."""
 
     __tablename__ = "journals"
+    __table_args__ = (
+        Index(
+            "uq_journals_reference",
+            "reference",
+            unique=True,
+            postgresql_where=text("reference IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     key: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
     reason: Mapped[str] = mapped_column(Text)
-    reference: Mapped[str | None] = mapped_column(Text, unique=True)
+    reference: Mapped[str | None] = mapped_column(Text)
     posted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
@@ -119,9 +128,9 @@ class Entry(Base):
 
     __tablename__ = "entries"
 
-    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    account_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    journal_id: Mapped[int] = mapped_column(ForeignKey(Journal.id), index=True)
+    journal_id: Mapped[int] = mapped_column(BigInteger, index=True)
     amount: Mapped[int] = mapped_column(BigInteger)
     balance_after: Mapped[int | None] = mapped_column(BigInteger)
 
@@ -163,7 +172,8 @@ class Posting:
     What became of a draft.
 
     `outcome` is `posted`, `exists` (its key was written before), or the code of a refusal whose
-    facts are in `detail`. For the first two, `detail` maps account ids to their balance after it.
+    facts are in `detail`. For the first two, `detail` maps the ids of the accounts that have
+    bounds to their balance after it.
     """
 
     outcome: str
@@ -184,7 +194,8 @@ def _array(name: str, kind: type[Text | BigInteger | Integer]) -> Any:  # noqa: 
 
 _POST = (
     text(
-        "SELECT outcome, detail FROM post(:now, :keys, :reasons, :refs, :spenders, :spends,"
+        "SELECT outcome, balances, detail"
+        " FROM post(:now, :keys, :reasons, :refs, :spenders, :spends,"
         " :leg_ends, :leg_accounts, :leg_amounts) ORDER BY item"
     )
     .bindparams(_array("keys", Text), _array("reasons", Text), _array("refs", Text))
@@ -224,7 +235,19 @@ def post(session: Session, *, drafts: Sequence[Draft], now: datetime) -> list[Po
             "leg_amounts": amounts,
         },
     )
-    return [Posting(outcome, detail) for outcome, detail in rows]
+    return [
+        Posting(outcome, detail if balances is None else _balances(draft, balances))
+        for draft, (outcome, balances, detail) in zip(drafts, rows, strict=True)
+    ]
+
+
+def _balances(draft: Draft, balances: Sequence[int | None]) -> dict[str, int]:
+    """Balances by account; a record account has none yet."""
+    return {
+        str(account): balance
+        for account, balance in zip(draft.legs, balances, strict=True)
+        if balance is not None
+    }
 
 
 def open_account(

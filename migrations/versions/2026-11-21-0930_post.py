@@ -16,37 +16,64 @@ depends_on = None
 
 # Draft i has the legs from p_leg_ends[i - 1] + 1 to p_leg_ends[i]. Every account that has bounds
 # is locked before anything is read, in id order: what is checked below cannot change under us,
-# and two calls may wait for each other but never deadlock.
+# and two calls may wait for each other but never deadlock. Everything is then decided in memory,
+# draft after draft, and written in three statements however many drafts there are.
+#
+# One plan for all calls: planning anew for each length of array would cost more than the work,
+# and a plan made while the tables were small must not read them whole when they are not.
 POST = """
 CREATE FUNCTION post(
     p_at timestamptz, p_keys text[], p_reasons text[], p_references text[],
     p_spenders bigint[], p_spends bigint[],
     p_leg_ends integer[], p_leg_accounts bigint[], p_leg_amounts bigint[]
-) RETURNS TABLE (item integer, outcome text, detail jsonb)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+) RETURNS TABLE (item integer, outcome text, balances bigint[], detail jsonb)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
-    leg_first integer := 1;
-    leg_accounts bigint[];
-    leg_amounts bigint[];
-    refusal jsonb;
-    written bigint;
+    -- The locked accounts in id order, as what was accepted so far leaves them.
+    ids bigint[];
+    held bigint[];
+    minima bigint[];
+    maxima bigint[];
+    versions bigint[];
+    touched integer[];
+    -- What will be written.
+    new_journals bigint[] := '{}';
+    new_items integer[] := '{}';
+    entry_accounts bigint[] := '{}';
+    entry_versions bigint[] := '{}';
+    entry_journals bigint[] := '{}';
+    entry_amounts bigint[] := '{}';
+    entry_balances bigint[] := '{}';
+    written text[];
+    recorded boolean := false;
     journal bigint;
+    leg_first integer := 1;
+    at_leg integer;
+    refusal jsonb;
 BEGIN
-    PERFORM FROM accounts a WHERE a.id = ANY (p_leg_accounts) AND a.mode = 'authorise'
-        ORDER BY a.id FOR NO KEY UPDATE;
+    SELECT array_agg(a.id), array_agg(a.balance), array_agg(a.balance_min),
+           array_agg(a.balance_max), array_agg(a.version), array_agg(0)
+    INTO ids, held, minima, maxima, versions, touched
+    FROM (
+        SELECT x.id, x.balance, x.balance_min, x.balance_max, x.version FROM accounts x
+        WHERE x.id = ANY (p_leg_accounts) AND x.mode = 'authorise'
+        ORDER BY x.id FOR NO KEY UPDATE
+    ) a;
+    SELECT array_agg(j.key) INTO written FROM journals j WHERE j.key = ANY (p_keys);
 
     FOR i IN 1 .. coalesce(cardinality(p_keys), 0) LOOP
-        leg_accounts := p_leg_accounts[leg_first : p_leg_ends[i]];
-        leg_amounts := p_leg_amounts[leg_first : p_leg_ends[i]];
-        leg_first := p_leg_ends[i] + 1;
         item := i;
-
-        SELECT j.id INTO journal FROM journals j WHERE j.key = p_keys[i];
-        IF FOUND THEN
+        balances := NULL;
+        detail := NULL;
+        IF written IS NOT NULL AND p_keys[i] = ANY (written) THEN
             outcome := 'exists';
-            SELECT jsonb_object_agg(e.account_id, e.balance_after)
-                FILTER (WHERE e.balance_after IS NOT NULL)
-            INTO detail FROM entries e WHERE e.journal_id = journal;
+            SELECT array_agg(e.balance_after ORDER BY leg.n) INTO balances
+            FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]])
+                WITH ORDINALITY AS leg (account, n)
+            JOIN journals j ON j.key = p_keys[i]
+            LEFT JOIN entries e ON e.journal_id = j.id AND e.account_id = leg.account;
+            leg_first := p_leg_ends[i] + 1;
             RETURN NEXT;
             CONTINUE;
         END IF;
@@ -56,49 +83,55 @@ BEGIN
             refusal := limit_refusal(p_reasons[i], p_spenders[i], p_spends[i], p_at);
         END IF;
         IF refusal IS NULL THEN
-            SELECT jsonb_build_object('code', 'insufficient-funds', 'available',
-                    abs(a.balance - CASE WHEN a.balance + l.amount < a.balance_min
-                                         THEN a.balance_min ELSE a.balance_max END))
-            INTO refusal
-            FROM unnest(leg_accounts, leg_amounts) AS l (account, amount)
-            JOIN accounts a ON a.id = l.account
-            WHERE a.balance + l.amount < a.balance_min OR a.balance + l.amount > a.balance_max
-            ORDER BY a.id LIMIT 1;
+            FOR leg IN leg_first .. p_leg_ends[i] LOOP
+                at_leg := array_position(ids, p_leg_accounts[leg]);
+                CONTINUE WHEN at_leg IS NULL;
+                IF touched[at_leg] = i THEN
+                    RAISE EXCEPTION 'journal % names an account twice', p_keys[i];
+                END IF;
+                touched[at_leg] := i;
+                IF held[at_leg] + p_leg_amounts[leg] < minima[at_leg] THEN
+                    refusal := jsonb_build_object('code', 'insufficient-funds',
+                        'available', held[at_leg] - minima[at_leg]);
+                    EXIT;
+                ELSIF held[at_leg] + p_leg_amounts[leg] > maxima[at_leg] THEN
+                    refusal := jsonb_build_object('code', 'insufficient-funds',
+                        'available', maxima[at_leg] - held[at_leg]);
+                    EXIT;
+                END IF;
+            END LOOP;
         END IF;
         IF refusal IS NOT NULL THEN
             outcome := refusal ->> 'code';
             detail := refusal - 'code';
+            leg_first := p_leg_ends[i] + 1;
             RETURN NEXT;
             CONTINUE;
         END IF;
 
-        INSERT INTO journals (key, reason, reference, posted_at)
-        VALUES (p_keys[i], p_reasons[i], p_references[i], p_at) RETURNING id INTO journal;
-
-        WITH leg AS (
-            SELECT l.account, l.amount FROM unnest(leg_accounts, leg_amounts) AS l (account, amount)
-        ), moved AS (
-            UPDATE accounts a SET balance = a.balance + leg.amount, version = a.version + 1
-            FROM leg WHERE a.id = leg.account AND a.mode = 'authorise'
-            RETURNING a.id, a.version, leg.amount, a.balance
-        ), entered AS (
-            INSERT INTO entries (account_id, version, journal_id, amount, balance_after)
-            SELECT m.id, m.version, journal, m.amount, m.balance FROM moved m
-            UNION ALL
-            SELECT a.id, nextval('entry_numbers'), journal, leg.amount, NULL
-            FROM leg JOIN accounts a ON a.id = leg.account AND a.mode = 'record'
-            RETURNING entries.account_id, entries.version, entries.amount, entries.balance_after
-        ), listed AS (
-            INSERT INTO unrolled (account_id, version, amount)
-            SELECT e.account_id, e.version, e.amount FROM entered e WHERE e.balance_after IS NULL
-        )
-        SELECT count(*), jsonb_object_agg(e.account_id, e.balance_after)
-            FILTER (WHERE e.balance_after IS NOT NULL)
-        INTO written, detail FROM entered e;
-        IF written <> cardinality(leg_accounts) THEN
-            RAISE EXCEPTION 'journal % names an account twice, or one that does not exist',
-                p_keys[i];
-        END IF;
+        journal := nextval('journals_id_seq');
+        new_journals := new_journals || journal;
+        new_items := new_items || i;
+        balances := '{}';
+        FOR leg IN leg_first .. p_leg_ends[i] LOOP
+            at_leg := array_position(ids, p_leg_accounts[leg]);
+            entry_accounts := entry_accounts || p_leg_accounts[leg];
+            entry_journals := entry_journals || journal;
+            entry_amounts := entry_amounts || p_leg_amounts[leg];
+            IF at_leg IS NULL THEN
+                recorded := true;
+                entry_versions := entry_versions || nextval('entry_numbers');
+                entry_balances := array_append(entry_balances, NULL);
+                balances := array_append(balances, NULL);
+            ELSE
+                held[at_leg] := held[at_leg] + p_leg_amounts[leg];
+                versions[at_leg] := versions[at_leg] + 1;
+                entry_versions := entry_versions || versions[at_leg];
+                entry_balances := entry_balances || held[at_leg];
+                balances := balances || held[at_leg];
+            END IF;
+        END LOOP;
+        leg_first := p_leg_ends[i] + 1;
 
         IF p_spenders[i] IS NOT NULL THEN
             INSERT INTO spending AS s (account_id, hour, amount, count)
@@ -106,10 +139,29 @@ BEGIN
             ON CONFLICT ON CONSTRAINT pk_spending DO UPDATE
             SET amount = s.amount + excluded.amount, count = s.count + 1;
         END IF;
-
+        written := written || p_keys[i];
         outcome := 'posted';
         RETURN NEXT;
     END LOOP;
+
+    IF cardinality(new_journals) > 0 THEN
+        INSERT INTO journals (id, key, reason, reference, posted_at) OVERRIDING SYSTEM VALUE
+        SELECT j.id, p_keys[j.i], p_reasons[j.i], p_references[j.i], p_at
+        FROM unnest(new_journals, new_items) AS j (id, i);
+        INSERT INTO entries (account_id, version, journal_id, amount, balance_after)
+        SELECT * FROM unnest(
+            entry_accounts, entry_versions, entry_journals, entry_amounts, entry_balances);
+        UPDATE accounts a SET balance = n.balance, version = n.version
+        FROM unnest(ids, held, versions, touched) AS n (id, balance, version, touched)
+        WHERE a.id = n.id AND n.touched > 0;
+        IF recorded THEN
+            INSERT INTO unrolled (account_id, version, amount)
+            SELECT e.account, e.version, e.amount
+            FROM unnest(entry_accounts, entry_versions, entry_amounts, entry_balances)
+                AS e (account, version, amount, balance)
+            WHERE e.balance IS NULL;
+        END IF;
+    END IF;
 END $$;
 """
 

@@ -55,9 +55,34 @@ def test_the_database_refuses_what_does_not_balance(house, wanjiru, otieno):
     for legs in ({a: -100, b: 99}, {a: -100, b: 100, fees(house): 1}):
         with pytest.raises(DBAPIError, match="does not sum to zero"):
             posted(house, Draft("off", Reason.TRANSFER, legs), role="owner")
-    with pytest.raises(DBAPIError, match="one that does not exist"):
+    with pytest.raises(DBAPIError, match="that do not exist"):
         posted(house, Draft("off", Reason.TRANSFER, {a: -100, 999_999: 100}), role="owner")
     assert house.bank.one("SELECT count(*) FROM journals WHERE key = 'off'") == 0
+
+
+def test_a_repeat_finds_the_balances_of_the_first_time(house, wanjiru, otieno):
+    a, b = account(house, wanjiru), account(house, otieno)
+    one = Draft("one", Reason.TRANSFER, {a: -1000_00, fees(house): 5_00, b: 995_00})
+    [first] = posted(house, one)
+    posted(house, Draft("two", Reason.TRANSFER, {b: -1_00, a: 1_00}))
+    [again] = posted(house, one)
+    assert (again.outcome, again.detail) == ("exists", first.detail)
+    assert first.detail == {str(a): 250_00, str(b): 995_00}
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("INSERT INTO entries VALUES (1, 99, 1, 5, 5)", "does not sum to zero"),
+        ("INSERT INTO entries VALUES (999, 1, 1, 5, 5), (998, 1, 1, -5, 5)", "do not exist"),
+        ("INSERT INTO entries VALUES (1, 99, 777, 5, 5), (2, 99, 777, -5, 5)", "do not exist"),
+        ("DELETE FROM accounts", "has entries"),
+        ("TRUNCATE accounts CASCADE", "append-only"),
+    ],
+)
+def test_the_owner_cannot_write_past_post(house, wanjiru, statement, why):
+    with pytest.raises(DBAPIError, match=why):
+        house.bank.run(statement)
 
 
 def test_storms_in_both_directions_neither_deadlock_nor_lose_a_cent(house):
