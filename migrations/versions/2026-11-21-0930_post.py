@@ -1,7 +1,9 @@
 """
 `post`, the one function that writes the book, and `roll_up` for accounts that are never locked.
 
-Both run as their owner with a fixed search path; callers need EXECUTE and nothing on the tables.
+`post` runs as `kabambe_book`, a role that may do what it does and nothing else, and that nobody
+logs in as: what that role writes was checked by `post` itself, and everybody else's entries are
+checked by a trigger. Both have a fixed search path; callers need EXECUTE and nothing on the tables.
 Safe under load.
 """
 
@@ -36,7 +38,15 @@ DECLARE
     minima bigint[];
     maxima bigint[];
     versions bigint[];
+    currencies text[];
     touched integer[];
+    -- The others, which are never locked.
+    record_ids bigint[];
+    record_currencies text[];
+    currency text;
+    currency_before text;
+    total bigint;
+    mixed boolean;
     -- What will be written.
     new_journals bigint[] := '{}';
     new_items integer[] := '{}';
@@ -53,13 +63,18 @@ DECLARE
     refusal jsonb;
 BEGIN
     SELECT array_agg(a.id), array_agg(a.balance), array_agg(a.balance_min),
-           array_agg(a.balance_max), array_agg(a.version), array_agg(0)
-    INTO ids, held, minima, maxima, versions, touched
+           array_agg(a.balance_max), array_agg(a.version), array_agg(a.currency), array_agg(0)
+    INTO ids, held, minima, maxima, versions, currencies, touched
     FROM (
-        SELECT x.id, x.balance, x.balance_min, x.balance_max, x.version FROM accounts x
+        SELECT x.id, x.balance, x.balance_min, x.balance_max, x.version, x.currency
+        FROM accounts x
         WHERE x.id = ANY (p_leg_accounts) AND x.mode = 'authorise'
         ORDER BY x.id FOR NO KEY UPDATE
     ) a;
+    IF NOT p_leg_accounts <@ ids THEN
+        SELECT array_agg(a.id), array_agg(a.currency) INTO record_ids, record_currencies
+        FROM accounts a WHERE a.id = ANY (p_leg_accounts) AND a.mode = 'record';
+    END IF;
     SELECT array_agg(j.key) INTO written FROM journals j WHERE j.key = ANY (p_keys);
 
     FOR i IN 1 .. coalesce(cardinality(p_keys), 0) LOOP
@@ -83,9 +98,24 @@ BEGIN
             refusal := limit_refusal(p_reasons[i], p_spenders[i], p_spends[i], p_at);
         END IF;
         IF refusal IS NULL THEN
+            total := 0;
+            mixed := false;
             FOR leg IN leg_first .. p_leg_ends[i] LOOP
+                total := total + p_leg_amounts[leg];
                 at_leg := array_position(ids, p_leg_accounts[leg]);
-                CONTINUE WHEN at_leg IS NULL;
+                IF at_leg IS NULL THEN
+                    currency := record_currencies[
+                        array_position(record_ids, p_leg_accounts[leg])];
+                    IF currency IS NULL THEN
+                        RAISE EXCEPTION 'journal % names an account that does not exist',
+                            p_keys[i];
+                    END IF;
+                    mixed := mixed OR (leg > leg_first AND currency <> currency_before);
+                    currency_before := currency;
+                    CONTINUE;
+                END IF;
+                mixed := mixed OR (leg > leg_first AND currencies[at_leg] <> currency_before);
+                currency_before := currencies[at_leg];
                 IF touched[at_leg] = i THEN
                     RAISE EXCEPTION 'journal % names an account twice', p_keys[i];
                 END IF;
@@ -100,6 +130,15 @@ BEGIN
                     EXIT;
                 END IF;
             END LOOP;
+        END IF;
+        IF refusal IS NULL AND (total <> 0 OR mixed) THEN
+            PERFORM FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]],
+                    p_leg_amounts[leg_first : p_leg_ends[i]]) AS leg (account, amount)
+            GROUP BY (SELECT a.currency FROM accounts a WHERE a.id = leg.account)
+            HAVING sum(leg.amount) <> 0;
+            IF FOUND THEN
+                RAISE EXCEPTION 'journal % does not sum to zero', p_keys[i];
+            END IF;
         END IF;
         IF refusal IS NOT NULL THEN
             outcome := refusal ->> 'code';
@@ -185,12 +224,27 @@ $$;
 """
 
 
+BOOK = """
+GRANT SELECT ON accounts, journals, entries, limits, spending TO kabambe_book;
+GRANT UPDATE (balance, version) ON accounts TO kabambe_book;
+GRANT INSERT ON journals, entries, unrolled, spending TO kabambe_book;
+GRANT UPDATE ON spending TO kabambe_book;
+GRANT USAGE ON SEQUENCE journals_id_seq, entry_numbers TO kabambe_book;
+GRANT CREATE ON SCHEMA public TO kabambe_book;
+ALTER FUNCTION post OWNER TO kabambe_book;
+REVOKE CREATE ON SCHEMA public FROM kabambe_book;
+"""
+
+
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(POST)
     op.execute(ROLL_UP)
     op.execute("REVOKE EXECUTE ON FUNCTION post, roll_up FROM PUBLIC")
+    op.execute(BOOK)
 
 
 def downgrade() -> None:
     op.execute("DROP FUNCTION roll_up, post")
+    op.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM kabambe_book")
+    op.execute("REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM kabambe_book")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -49,8 +49,10 @@ class Engine(ABC):
         *,
         fast: bool = False,
         launched: Callable[[int], None] = lambda _: None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home.absolute()
+        self.settings = settings or {}
         self.fast = fast
         self._launched = launched
         self.adopted = False

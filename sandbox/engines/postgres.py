@@ -104,7 +104,7 @@ class Postgres(Engine):
         private(self.data.parent)
         if not self.data.exists():
             self._create(programs)
-        settings = _SETTINGS | (_FAST if self.fast else {})
+        settings = _SETTINGS | (_FAST if self.fast else {}) | dict(self.settings)
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         server: Words = [programs / "postgres", "-D", self.data, "-k", self.socket_path.parent]
         command_line = self._launch(*server, *options, ordinary=(self.data,))
