@@ -38,88 +38,60 @@ DECLARE
     minima bigint[];
     maxima bigint[];
     versions bigint[];
-    currencies text[];
-    touched integer[];
     -- The others, which are never locked.
-    record_ids bigint[];
-    record_currencies text[];
-    currency text;
-    currency_before text;
-    total bigint;
-    mixed boolean;
-    -- What will be written.
-    new_journals bigint[] := '{}';
-    new_items integer[] := '{}';
-    entry_accounts bigint[] := '{}';
-    entry_versions bigint[] := '{}';
-    entry_journals bigint[] := '{}';
-    entry_amounts bigint[] := '{}';
-    entry_balances bigint[] := '{}';
+    record_ids bigint[] := '{}';
+    currency_min text;
+    currency_max text;
     written text[];
-    recorded boolean := false;
+    -- What will be written: of a leg that was accepted, its journal, version and balance.
+    journals_new bigint[] := '{}';
+    items_new integer[] := '{}';
+    leg_journals bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_leg_accounts)]);
+    leg_versions bigint[] := leg_journals;
+    leg_balances bigint[] := leg_journals;
     journal bigint;
     leg_first integer := 1;
+    total bigint;
     at_leg integer;
     refusal jsonb;
 BEGIN
     SELECT array_agg(a.id), array_agg(a.balance), array_agg(a.balance_min),
-           array_agg(a.balance_max), array_agg(a.version), array_agg(a.currency), array_agg(0)
-    INTO ids, held, minima, maxima, versions, currencies, touched
+           array_agg(a.balance_max), array_agg(a.version), min(a.currency), max(a.currency)
+    INTO ids, held, minima, maxima, versions, currency_min, currency_max
     FROM (
         SELECT x.id, x.balance, x.balance_min, x.balance_max, x.version, x.currency
         FROM accounts x
         WHERE x.id = ANY (p_leg_accounts) AND x.mode = 'authorise'
         ORDER BY x.id FOR NO KEY UPDATE
     ) a;
-    IF NOT p_leg_accounts <@ ids THEN
-        SELECT array_agg(a.id), array_agg(a.currency) INTO record_ids, record_currencies
+    IF p_leg_accounts <@ ids IS NOT TRUE THEN
+        SELECT array_agg(a.id), least(currency_min, min(a.currency)),
+               greatest(currency_max, max(a.currency))
+        INTO record_ids, currency_min, currency_max
         FROM accounts a WHERE a.id = ANY (p_leg_accounts) AND a.mode = 'record';
+        IF p_leg_accounts <@ (coalesce(ids, '{}') || record_ids) IS NOT TRUE THEN
+            RAISE EXCEPTION 'there is a leg on an account that does not exist';
+        END IF;
     END IF;
     SELECT array_agg(j.key) INTO written FROM journals j WHERE j.key = ANY (p_keys);
 
     FOR i IN 1 .. coalesce(cardinality(p_keys), 0) LOOP
-        item := i;
-        balances := NULL;
-        detail := NULL;
-        IF written IS NOT NULL AND p_keys[i] = ANY (written) THEN
-            outcome := 'exists';
+        refusal := NULL;
+        total := 0;
+        IF p_keys[i] = ANY (written) THEN
             SELECT array_agg(e.balance_after ORDER BY leg.n) INTO balances
             FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]])
                 WITH ORDINALITY AS leg (account, n)
             JOIN journals j ON j.key = p_keys[i]
             LEFT JOIN entries e ON e.journal_id = j.id AND e.account_id = leg.account;
-            leg_first := p_leg_ends[i] + 1;
-            RETURN NEXT;
-            CONTINUE;
-        END IF;
-
-        refusal := NULL;
-        IF p_spenders[i] IS NOT NULL THEN
+            refusal := '{"code": "exists"}';
+        ELSIF p_spenders[i] IS NOT NULL THEN
             refusal := limit_refusal(p_reasons[i], p_spenders[i], p_spends[i], p_at);
         END IF;
         IF refusal IS NULL THEN
-            total := 0;
-            mixed := false;
             FOR leg IN leg_first .. p_leg_ends[i] LOOP
                 total := total + p_leg_amounts[leg];
                 at_leg := array_position(ids, p_leg_accounts[leg]);
-                IF at_leg IS NULL THEN
-                    currency := record_currencies[
-                        array_position(record_ids, p_leg_accounts[leg])];
-                    IF currency IS NULL THEN
-                        RAISE EXCEPTION 'journal % names an account that does not exist',
-                            p_keys[i];
-                    END IF;
-                    mixed := mixed OR (leg > leg_first AND currency <> currency_before);
-                    currency_before := currency;
-                    CONTINUE;
-                END IF;
-                mixed := mixed OR (leg > leg_first AND currencies[at_leg] <> currency_before);
-                currency_before := currencies[at_leg];
-                IF touched[at_leg] = i THEN
-                    RAISE EXCEPTION 'journal % names an account twice', p_keys[i];
-                END IF;
-                touched[at_leg] := i;
                 IF held[at_leg] + p_leg_amounts[leg] < minima[at_leg] THEN
                     refusal := jsonb_build_object('code', 'insufficient-funds',
                         'available', held[at_leg] - minima[at_leg]);
@@ -131,75 +103,73 @@ BEGIN
                 END IF;
             END LOOP;
         END IF;
-        IF refusal IS NULL AND (total <> 0 OR mixed) THEN
-            PERFORM FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]],
-                    p_leg_amounts[leg_first : p_leg_ends[i]]) AS leg (account, amount)
-            GROUP BY (SELECT a.currency FROM accounts a WHERE a.id = leg.account)
-            HAVING sum(leg.amount) <> 0;
-            IF FOUND THEN
-                RAISE EXCEPTION 'journal % does not sum to zero', p_keys[i];
-            END IF;
-        END IF;
         IF refusal IS NOT NULL THEN
+            item := i;
             outcome := refusal ->> 'code';
-            detail := refusal - 'code';
-            leg_first := p_leg_ends[i] + 1;
+            detail := nullif(refusal - 'code', '{}');
             RETURN NEXT;
+            balances := NULL;
+            leg_first := p_leg_ends[i] + 1;
             CONTINUE;
+        END IF;
+        IF total <> 0 OR currency_min <> currency_max AND EXISTS (
+            SELECT FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]],
+                p_leg_amounts[leg_first : p_leg_ends[i]]) AS leg (account, amount)
+            GROUP BY (SELECT a.currency FROM accounts a WHERE a.id = leg.account)
+            HAVING sum(leg.amount) <> 0
+        ) THEN
+            RAISE EXCEPTION 'journal % does not sum to zero', p_keys[i];
         END IF;
 
         journal := nextval('journals_id_seq');
-        new_journals := new_journals || journal;
-        new_items := new_items || i;
-        balances := '{}';
+        journals_new := journals_new || journal;
+        items_new := items_new || i;
         FOR leg IN leg_first .. p_leg_ends[i] LOOP
             at_leg := array_position(ids, p_leg_accounts[leg]);
-            entry_accounts := entry_accounts || p_leg_accounts[leg];
-            entry_journals := entry_journals || journal;
-            entry_amounts := entry_amounts || p_leg_amounts[leg];
+            leg_journals[leg] := journal;
             IF at_leg IS NULL THEN
-                recorded := true;
-                entry_versions := entry_versions || nextval('entry_numbers');
-                entry_balances := array_append(entry_balances, NULL);
-                balances := array_append(balances, NULL);
+                leg_versions[leg] := nextval('entry_numbers');
             ELSE
                 held[at_leg] := held[at_leg] + p_leg_amounts[leg];
                 versions[at_leg] := versions[at_leg] + 1;
-                entry_versions := entry_versions || versions[at_leg];
-                entry_balances := entry_balances || held[at_leg];
-                balances := balances || held[at_leg];
+                leg_balances[leg] := held[at_leg];
+                leg_versions[leg] := versions[at_leg];
             END IF;
         END LOOP;
-        leg_first := p_leg_ends[i] + 1;
-
         IF p_spenders[i] IS NOT NULL THEN
             INSERT INTO spending AS s (account_id, hour, amount, count)
             VALUES (p_spenders[i], date_trunc('hour', p_at), p_spends[i], 1)
             ON CONFLICT ON CONSTRAINT pk_spending DO UPDATE
             SET amount = s.amount + excluded.amount, count = s.count + 1;
         END IF;
-        written := written || p_keys[i];
+        item := i;
         outcome := 'posted';
+        detail := NULL;
+        balances := leg_balances[leg_first : p_leg_ends[i]];
         RETURN NEXT;
+        balances := NULL;
+        written := written || p_keys[i];
+        leg_first := p_leg_ends[i] + 1;
     END LOOP;
 
-    IF cardinality(new_journals) > 0 THEN
-        INSERT INTO journals (id, key, reason, reference, posted_at) OVERRIDING SYSTEM VALUE
-        SELECT j.id, p_keys[j.i], p_reasons[j.i], p_references[j.i], p_at
-        FROM unnest(new_journals, new_items) AS j (id, i);
-        INSERT INTO entries (account_id, version, journal_id, amount, balance_after)
-        SELECT * FROM unnest(
-            entry_accounts, entry_versions, entry_journals, entry_amounts, entry_balances);
-        UPDATE accounts a SET balance = n.balance, version = n.version
-        FROM unnest(ids, held, versions, touched) AS n (id, balance, version, touched)
-        WHERE a.id = n.id AND n.touched > 0;
-        IF recorded THEN
-            INSERT INTO unrolled (account_id, version, amount)
-            SELECT e.account, e.version, e.amount
-            FROM unnest(entry_accounts, entry_versions, entry_amounts, entry_balances)
-                AS e (account, version, amount, balance)
-            WHERE e.balance IS NULL;
-        END IF;
+    IF journal IS NULL THEN RETURN; END IF;
+    INSERT INTO journals (id, key, reason, reference, posted_at) OVERRIDING SYSTEM VALUE
+    SELECT j.id, p_keys[j.i], p_reasons[j.i], p_references[j.i], p_at
+    FROM unnest(journals_new, items_new) AS j (id, i);
+    INSERT INTO entries (account_id, version, journal_id, amount, balance_after)
+    SELECT e.account, e.version, e.journal, e.amount, e.balance
+    FROM unnest(p_leg_accounts, leg_versions, leg_journals, p_leg_amounts, leg_balances)
+        AS e (account, version, journal, amount, balance)
+    WHERE e.journal IS NOT NULL;
+    UPDATE accounts a SET balance = n.balance, version = n.version
+    FROM unnest(ids, held, versions) AS n (id, balance, version)
+    WHERE a.id = n.id AND a.version <> n.version;
+    IF record_ids <> '{}' THEN
+        INSERT INTO unrolled (account_id, version, amount)
+        SELECT e.account, e.version, e.amount
+        FROM unnest(p_leg_accounts, leg_versions, leg_journals, p_leg_amounts, leg_balances)
+            AS e (account, version, journal, amount, balance)
+        WHERE e.journal IS NOT NULL AND e.balance IS NULL;
     END IF;
 END $$;
 """

@@ -55,7 +55,7 @@ def test_the_database_refuses_what_does_not_balance(house, wanjiru, otieno):
     for legs in ({a: -100, b: 99}, {a: -100, b: 100, fees(house): 1}):
         with pytest.raises(DBAPIError, match="does not sum to zero"):
             posted(house, Draft("off", Reason.TRANSFER, legs), role="owner")
-    with pytest.raises(DBAPIError, match="that does not exist"):
+    with pytest.raises(DBAPIError, match="on an account that does not exist"):
         posted(house, Draft("off", Reason.TRANSFER, {a: -100, 999_999: 100}), role="owner")
     assert house.bank.one("SELECT count(*) FROM journals WHERE key = 'off'") == 0
 

@@ -1,0 +1,269 @@
+"""
+The book under load, all on one server: the SQL function beside the least that moves money
+(`yardstick.sql`), the Python API beside raw calls, batches, record accounts, orders end to end.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from sqlalchemy import text
+
+from bench import ledger_clients, stack
+from bench.figures import Figures, say
+from core import db
+from sandbox import product
+from sandbox.engines import Postgres, binaries
+
+ACCOUNTS: Final = 100_000
+FUNCTION_GOAL: Final = 0.6
+API_GOAL: Final = 0.6
+BATCHES_GOAL: Final = 6_000
+RECORD_GOAL: Final = 3.0
+ORDERS_GOAL: Final = 1_000
+ORDERS_P99_MS_MAX: Final = 1_000.0
+
+# As a small server of its own would be set; both contestants share it.
+_SETTINGS: Final = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
+_TPS: Final = re.compile(r"tps = ([0-9.]+)")
+
+# ruff: noqa: S608 - nobody types into these statements
+_SEED: Final = f"""
+INSERT INTO yardstick.account
+    SELECT n, 1, CASE WHEN n <= {ACCOUNTS} THEN 1000000000000 ELSE 0 END
+    FROM generate_series(1, {ACCOUNTS} + 1) n;
+INSERT INTO accounts (path, currency, balance, balance_min, mode)
+    SELECT 'bench:' || n, 'KES', CASE WHEN n <= {ACCOUNTS} THEN 1000000000000 ELSE 0 END,
+        CASE WHEN n <= {ACCOUNTS} THEN 0 END,
+        CASE WHEN n <= {ACCOUNTS} + 1 THEN 'authorise' ELSE 'record' END
+    FROM generate_series(1, {ACCOUNTS} + 2) n ORDER BY n;
+"""
+
+
+@dataclass(frozen=True)
+class Book:
+    """A migrated database with accounts in it; `first` is the id before the first of them."""
+
+    url: str
+    folder: Path
+    first: int
+
+    def calls(self, script: str, *, clients: int, seconds: float) -> float:
+        """Run a statement from so many clients at once; return how often it was run a second."""
+        file = self.folder / "script.sql"
+        file.write_text(script)
+        done = subprocess.run(  # noqa: S603 - our own command
+            [
+                *(str(binaries.postgres() / "pgbench"), "-n", "-M", "prepared"),
+                *("-c", str(clients), "-j", "2", "-T", str(max(int(seconds), 1))),
+                *("-h", unquote(self.url.partition("host=")[2]), "-U", "kabambe"),
+                *("-f", str(file), "kabambe"),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + 60,
+        )
+        found = _TPS.search(done.stdout)
+        assert found, done.stderr
+        return float(found.group(1))
+
+    def yardstick(self, *, hot: bool) -> str:
+        """Move money by the least function."""
+        to = str(ACCOUNTS + 1) if hot else ":b"
+        return (
+            f"\\set a random(1, {ACCOUNTS})\n"
+            f"\\set b 1 + (:a + random(1, {ACCOUNTS} - 1) - 1) % {ACCOUNTS}\n"
+            f"SELECT yardstick.move(gen_random_uuid(), :a, {to}, 10);\n"
+        )
+
+    def post(self, *, to: str = ":b") -> str:
+        """Move money by `post`, with a key, both accounts' bounds and every check."""
+        return (
+            f"\\set a {self.first} + random(1, {ACCOUNTS})\n"
+            f"\\set b {self.first} + 1 + (:a - {self.first} + random(1, {ACCOUNTS} - 1) - 1)"
+            f" % {ACCOUNTS}\n"
+            "SELECT outcome FROM post(now(), ARRAY[gen_random_uuid()::text], ARRAY['transfer'],"
+            " ARRAY[NULL]::text[], ARRAY[NULL]::bigint[], ARRAY[NULL]::bigint[], ARRAY[2],"
+            f" ARRAY[:a, {to}]::bigint[], ARRAY[-10, 10]::bigint[]);\n"
+        )
+
+    @property
+    def locked(self) -> str:
+        return str(self.first + ACCOUNTS + 1)
+
+    @property
+    def record(self) -> str:
+        return str(self.first + ACCOUNTS + 2)
+
+
+def run(*, seconds: float, rounds: int) -> int:
+    """Measure everything; return 0 when every goal was reached and the book balances."""
+    figures = Figures()
+    say("bench: starting PostgreSQL and opening accounts …")
+    with _opened() as book:
+        _function(book, figures, seconds=seconds, rounds=rounds)
+        _hot(book, figures, seconds=seconds, rounds=rounds)
+        _python(book, figures, seconds=seconds, rounds=rounds)
+    say("bench: starting the house for orders end to end …")
+    with stack.running(400) as house:
+        _orders(house, figures, seconds=seconds * 2)
+        if not stack.balanced(house.databases):
+            figures.missed.append("the book balances")
+    for name in figures.missed:
+        say(f"missed: {name}")
+    return 1 if figures.missed else 0
+
+
+def _function(book: Book, figures: Figures, *, seconds: float, rounds: int) -> None:
+    for hot in (False, True):
+        for clients in (1, 4, 16):
+            say(f"bench: the function, {clients} at once, {'one hot account' if hot else ''} …")
+            name = f"post, {clients} at once, {'hot' if hot else 'uniform'} (floor: yardstick)"
+            floor, value = _interleaved(
+                lambda c=clients, h=hot: book.calls(  # type: ignore[misc]
+                    book.yardstick(hot=h), clients=c, seconds=seconds
+                ),
+                lambda c=clients, h=hot: book.calls(  # type: ignore[misc]
+                    book.post(to=book.locked if h else ":b"), clients=c, seconds=seconds
+                ),
+                rounds=rounds,
+            )
+            goal = FUNCTION_GOAL if clients == 16 and not hot else None  # noqa: PLR2004 - where it counts
+            figures.rate(name, value, floor=floor, goal=goal)
+
+
+def _hot(book: Book, figures: Figures, *, seconds: float, rounds: int) -> None:
+    say("bench: a hot account in record mode …")
+    locked, recorded = _interleaved(
+        lambda: book.calls(book.post(to=book.locked), clients=16, seconds=seconds),
+        lambda: book.calls(book.post(to=book.record), clients=16, seconds=seconds),
+        rounds=rounds,
+    )
+    name = "record mode, 16 at once (floor: the same account locked)"
+    figures.rate(name, recorded, floor=locked, goal=RECORD_GOAL)
+
+
+def _python(book: Book, figures: Figures, *, seconds: float, rounds: int) -> None:
+    for processes in (1, 4):
+        say(f"bench: the Python API in {processes} processes …")
+
+        def calls(client: ledger_clients.Client, count: int = processes) -> float:
+            return _in_processes(client, book, processes=count, seconds=seconds)
+
+        raw, api = _interleaved(
+            lambda: calls(ledger_clients.raw),
+            lambda: calls(ledger_clients.api),
+            rounds=rounds,
+        )
+        name = f"Python API, {processes} processes (floor: raw calls)"
+        figures.rate(name, api, floor=raw, goal=API_GOAL if processes > 1 else None)
+        batches = calls(ledger_clients.batches)
+        name = f"transfers in batches of 100, {processes} processes (floor: raw calls)"
+        figures.rate(name, batches, floor=raw)
+        if processes == 1:
+            figures.at_least(
+                "transfers in batches of 100 with an outcome each", batches, "1/s", BATCHES_GOAL
+            )
+
+
+def _orders(house: stack.Stack, figures: Figures, *, seconds: float) -> None:
+    say("bench: orders end to end …")
+    url = house.environment["DATABASE_URL"], house.environment["REDIS_URL"]
+    began = time.monotonic()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        asked = [
+            pool.submit(ledger_clients.order, *url, list(house.people), seconds, number)
+            for number in range(2)
+        ]
+        count = sum(each.result() for each in asked)
+    stack.until(lambda: _placed(house) == 0)
+    took = time.monotonic() - began
+    with house.databases() as session:
+        done, p99 = session.execute(
+            text("""
+                SELECT count(*) FILTER (WHERE state = 'done'), percentile_cont(0.99)
+                    WITHIN GROUP (ORDER BY extract(epoch FROM executed_at - placed_at)) * 1000
+                FROM orders
+            """)
+        ).one()
+    assert done == count, f"{count - done} orders were refused"
+    rate = _ordered_rate(house, took)
+    figures.at_least("orders end to end", rate, "1/s", ORDERS_GOAL)
+    figures.at_most("orders end to end p99", float(p99), "ms", goal=ORDERS_P99_MS_MAX)
+
+
+def _ordered_rate(house: stack.Stack, took: float) -> float:
+    """Orders a second, from the first placed to the last executed."""
+    with house.databases() as session:
+        row = session.execute(
+            text(
+                "SELECT count(*), extract(epoch FROM max(executed_at) - min(placed_at)) FROM orders"
+            )
+        ).one()
+    return float(row[0]) / max(float(row[1] or took), 0.001)
+
+
+def _placed(house: stack.Stack) -> int:
+    with house.databases() as session:
+        found = session.scalar(text("SELECT count(*) FROM orders WHERE state = 'placed'"))
+    return int(found or 0)
+
+
+def _interleaved(
+    floor: Callable[[], float], value: Callable[[], float], *, rounds: int
+) -> tuple[float, float]:
+    """Measure both in turn; the medians."""
+    measured = [(floor(), value()) for _ in range(rounds)]
+    return statistics.median(a for a, _ in measured), statistics.median(b for _, b in measured)
+
+
+def _in_processes(
+    client: ledger_clients.Client, book: Book, *, processes: int, seconds: float
+) -> float:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        rates: Sequence[float] = [
+            each.result()
+            for each in [
+                pool.submit(client, book.url, book.first, ACCOUNTS, seconds, number)
+                for number in range(processes)
+            ]
+        ]
+    return sum(rates)
+
+
+@contextmanager
+def _opened() -> Iterator[Book]:
+    with ExitStack() as resources:
+        home = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-ledger-")))
+        postgres = Postgres(home, settings=_SETTINGS)
+        resources.callback(postgres.stop)
+        postgres.start()
+        environment = product.environment(product.Ports(1, 2), postgres.url, "redis://unused")
+        subprocess.run(  # noqa: S603 - our own command
+            product.migration(), cwd=stack.ROOT, env=environment, check=True, timeout=60
+        )
+        databases = db.connect(postgres.url)
+        resources.callback(databases.kw["bind"].dispose)
+        with databases.begin() as session:
+            session.execute(text("SET LOCAL statement_timeout = 0"))
+            yardstick = (stack.ROOT / "bench" / "yardstick.sql").read_text()
+            session.connection().exec_driver_sql(yardstick + _SEED)
+        with databases.kw["bind"].connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(
+                text("VACUUM ANALYZE")
+            )
+            first = connection.scalar(text("SELECT id - 1 FROM accounts WHERE path = 'bench:1'"))
+        yield Book(postgres.url, home, int(first))
