@@ -19,7 +19,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
-    ForeignKey,
     Identity,
     Index,
     Text,
@@ -137,7 +136,7 @@ class Unrolled(Base):
 
     __tablename__ = "unrolled"
 
-    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    account_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     amount: Mapped[int] = mapped_column(BigInteger)
 
@@ -168,9 +167,9 @@ class Posting:
     """
     What became of a draft.
 
-    `outcome` is `posted`, `exists` (its key was written before), or the code of a refusal whose
-    facts are in `detail`. For the first two, `detail` maps the ids of the accounts that have
-    bounds to their balance after it.
+    `outcome` is `posted`, `exists` (it was posted before under its key), or the code of a refusal
+    (`key-reused`: something else was) whose facts are in `detail`. For the first two, `detail`
+    maps the ids of the accounts that have bounds to their balance after it.
     """
 
     outcome: str

@@ -54,8 +54,7 @@ CREATE INDEX ix_entries_journal_id ON entries (journal_id);
 CREATE SEQUENCE entry_numbers AS bigint CACHE 32;
 
 CREATE TABLE unrolled (
-    account_id bigint NOT NULL
-        CONSTRAINT fk_unrolled_account_id REFERENCES accounts (id),
+    account_id bigint NOT NULL,
     version bigint NOT NULL,
     amount bigint NOT NULL,
     CONSTRAINT pk_unrolled PRIMARY KEY (account_id, version)

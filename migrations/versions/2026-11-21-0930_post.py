@@ -46,6 +46,7 @@ DECLARE
     -- What will be written: of a leg that was accepted, its journal, version and balance.
     journals_new bigint[] := '{}';
     items_new integer[] := '{}';
+    keys_new text[] := '{}';
     leg_journals bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_leg_accounts)]);
     leg_versions bigint[] := leg_journals;
     leg_balances bigint[] := leg_journals;
@@ -53,6 +54,9 @@ DECLARE
     leg_first integer := 1;
     total bigint;
     at_leg integer;
+    first integer;
+    first_leg integer;
+    is_same boolean;
     refusal jsonb;
 BEGIN
     SELECT array_agg(a.id), array_agg(a.balance), array_agg(a.balance_min),
@@ -78,13 +82,32 @@ BEGIN
     FOR i IN 1 .. coalesce(cardinality(p_keys), 0) LOOP
         refusal := NULL;
         total := 0;
-        IF p_keys[i] = ANY (written) THEN
-            SELECT array_agg(e.balance_after ORDER BY leg.n) INTO balances
-            FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]])
-                WITH ORDINALITY AS leg (account, n)
-            JOIN journals j ON j.key = p_keys[i]
-            LEFT JOIN entries e ON e.journal_id = j.id AND e.account_id = leg.account;
+        IF p_keys[i] = ANY (written) OR p_keys[i] = ANY (keys_new) THEN
+            first := items_new[array_position(keys_new, p_keys[i])];
+            IF first IS NOT NULL THEN  -- it was posted by this very call
+                first_leg := CASE WHEN first = 1 THEN 1 ELSE p_leg_ends[first - 1] + 1 END;
+                balances := leg_balances[first_leg : p_leg_ends[first]];
+                is_same := p_leg_accounts[first_leg : p_leg_ends[first]]
+                        = p_leg_accounts[leg_first : p_leg_ends[i]]
+                    AND p_leg_amounts[first_leg : p_leg_ends[first]]
+                        = p_leg_amounts[leg_first : p_leg_ends[i]];
+            ELSE
+                SELECT array_agg(e.balance_after ORDER BY leg.n) FILTER (WHERE leg.n IS NOT NULL),
+                       bool_and(e.amount IS NOT DISTINCT FROM leg.amount)
+                INTO balances, is_same
+                FROM (
+                    SELECT x.* FROM entries x JOIN journals j ON j.id = x.journal_id
+                    WHERE j.key = p_keys[i]
+                ) e
+                FULL JOIN unnest(p_leg_accounts[leg_first : p_leg_ends[i]],
+                        p_leg_amounts[leg_first : p_leg_ends[i]])
+                    WITH ORDINALITY AS leg (account, amount, n) ON leg.account = e.account_id;
+            END IF;
             refusal := '{"code": "exists"}';
+            IF NOT is_same THEN
+                refusal := '{"code": "key-reused"}';
+                balances := NULL;
+            END IF;
         ELSIF p_spenders[i] IS NOT NULL THEN
             refusal := limit_refusal(p_reasons[i], p_spenders[i], p_spends[i], p_at);
         END IF;
@@ -124,6 +147,7 @@ BEGIN
         journal := nextval('journals_id_seq');
         journals_new := journals_new || journal;
         items_new := items_new || i;
+        keys_new := keys_new || p_keys[i];
         FOR leg IN leg_first .. p_leg_ends[i] LOOP
             at_leg := array_position(ids, p_leg_accounts[leg]);
             leg_journals[leg] := journal;
@@ -148,14 +172,13 @@ BEGIN
         balances := leg_balances[leg_first : p_leg_ends[i]];
         RETURN NEXT;
         balances := NULL;
-        written := written || p_keys[i];
         leg_first := p_leg_ends[i] + 1;
     END LOOP;
 
     IF journal IS NULL THEN RETURN; END IF;
     INSERT INTO journals (id, key, reason, reference, posted_at) OVERRIDING SYSTEM VALUE
-    SELECT j.id, p_keys[j.i], p_reasons[j.i], p_references[j.i], p_at
-    FROM unnest(journals_new, items_new) AS j (id, i);
+    SELECT j.id, j.key, p_reasons[j.i], p_references[j.i], p_at
+    FROM unnest(journals_new, items_new, keys_new) AS j (id, i, key);
     INSERT INTO entries (account_id, version, journal_id, amount, balance_after)
     SELECT e.account, e.version, e.journal, e.amount, e.balance
     FROM unnest(p_leg_accounts, leg_versions, leg_journals, p_leg_amounts, leg_balances)
