@@ -84,7 +84,7 @@ class TestUssd:
             (lambda _: " CON Hello", "start with a CON or an END"),
             (lambda _: Response("CON Hello", 500), "answered 500"),
             (lambda _: Response("", 302, {"Location": "/elsewhere"}), "answered 302"),
-            (lambda _: time.sleep(0.6) or "CON late", "No answer within 0.3 s"),
+            (lambda _: time.sleep(1.8) or "CON late", "No answer within 1.5 s"),
         ],
     )
     def test_what_breaks_the_rules_ends_in_a_network_error(self, country, answer, words):
