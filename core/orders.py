@@ -193,13 +193,18 @@ def newest_under(session: Session, *, prefix: str) -> Placed | None:
 
 
 def claim(session: Session, *, orders_max: int) -> list[Claimed]:
-    """Take the oldest orders that nobody is working on; they stay ours until this commits."""
+    """
+    Take the oldest orders that nobody is working on; they stay ours until this commits.
+
+    A kind this process does not know is left to a newer one: during a deploy there are both.
+    """
     rows = session.execute(
         text(
-            "SELECT id, kind FROM orders WHERE state = 'placed' ORDER BY id LIMIT :most"
+            "SELECT id, kind FROM orders WHERE state = 'placed' AND kind = ANY (:kinds)"
+            " ORDER BY id LIMIT :most"
             " FOR UPDATE SKIP LOCKED"
         ),
-        {"most": orders_max},
+        {"most": orders_max, "kinds": list(Kind)},
     )
     return [Claimed(row.id, Kind(row.kind)) for row in rows]
 

@@ -58,7 +58,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="KABAMBE_", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix="KABAMBE_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     environment: Literal["sandbox", "production"] = "production"

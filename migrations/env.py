@@ -9,7 +9,9 @@ import os
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+import core.exchange
 import core.fees
+import core.holds
 import core.inbox
 import core.ledger
 import core.limits
@@ -17,6 +19,7 @@ import core.messages
 import core.orders
 import core.outbox
 import core.pins
+import core.reversals
 import core.subscribers  # noqa: F401 - each module brings its tables
 from core.db import Base, driver_url
 
