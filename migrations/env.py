@@ -5,23 +5,18 @@ Runs migrations: one at a time, each in its own transaction, giving up rather th
 from __future__ import annotations
 
 import os
+import pkgutil
+from importlib import import_module
 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-import core.exchange
-import core.fees
-import core.holds
-import core.inbox
-import core.ledger
-import core.limits
-import core.messages
-import core.orders
-import core.outbox
-import core.pins
-import core.reversals
-import core.subscribers  # noqa: F401 - each module brings its tables
+import core
 from core.db import Base, driver_url
+
+for module in pkgutil.iter_modules(core.__path__, "core."):
+    if module.name != "core.settings":  # wants an environment that a migration need not have
+        import_module(module.name)  # each brings its tables
 
 
 def run() -> None:

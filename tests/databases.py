@@ -15,11 +15,15 @@ def url_of(server: str, name: str) -> str:
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
-def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
+def config_of(url: str) -> alembic.config.Config:
     config = alembic.config.Config(toml_file=str(ROOT / "pyproject.toml"))
     config.set_main_option("script_location", str(ROOT / "migrations"))
     config.attributes["url"] = url
-    (alembic.command.downgrade if down else alembic.command.upgrade)(config, revision)
+    return config
+
+
+def migrate(url: str, revision: str = "head", *, down: bool = False) -> None:
+    (alembic.command.downgrade if down else alembic.command.upgrade)(config_of(url), revision)
 
 
 def create(server: str, name: str, *, template: str = "template1") -> None:

@@ -1,5 +1,5 @@
 """
-The roles that the web and the workers act as, and the one that writes the book.
+The two roles that the web and the workers act as.
 
 A login that serves the web need only be a member of `kabambe_web`; the same for workers.
 Roles belong to the whole server, so they may be there already. Safe under load.
@@ -14,12 +14,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-ROLES = ("kabambe_web", "kabambe_worker", "kabambe_book")
-
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for role in ROLES:
+    for role in ("kabambe_web", "kabambe_worker"):
         op.execute(f"""
             DO $$ BEGIN
                 IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
@@ -37,5 +35,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     # The roles stay: another database of this server may use them.
-    for role in ROLES:
+    for role in ("kabambe_web", "kabambe_worker"):
         op.execute(f"REVOKE USAGE ON SCHEMA public FROM {role}")
