@@ -6,18 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, Protocol
 
 import structlog
-from sqlalchemy.exc import DataError, InternalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from core import exchange, ledger, orders, outbox, transfers
 from core.db import Databases, transact
 from core.errors import DomainError, Refused
-from core.orders import Claimed, Kind
+from core.orders import Claimed, Kind, Outcome
 from core.plans import Plan, Result
 
 log = structlog.get_logger(__name__)
@@ -45,27 +45,27 @@ class NotExecuted(Refused):
     """The order could not be executed because of a fault of ours."""
 
 
-# Faults that the same order would meet again. A server that went, or a lock that was not had, is
-# none of these: those end the batch, and it is done again.
-_OUR_FAULT = (AssertionError, LookupError, DataError, InternalError, ProgrammingError)
-
-
 def execute(databases: Databases, *, now: datetime) -> list[int]:
     """
     Execute up to a hundred placed orders in one transaction; return the ids that were executed.
 
     Orders another worker holds are passed over. An order is executed once however often this
     runs: its journals' keys are the order's own.
+
+    Raises:
+        DBAPIError: The database went, or a lock was not had: nothing happened, do it again.
     """
 
     def batch(session: Session) -> list[int]:
-        claimed = orders.claim(session, orders_max=BATCH_MAX)
+        claimed = orders.claim(session, kinds=tuple(PLANNERS), orders_max=BATCH_MAX)
         if not claimed:
             return []
         try:
             with session.begin_nested():
                 _execute(session, claimed, now=now)
-        except _OUR_FAULT:
+        except Exception as error:
+            if _is_of_the_database(error):
+                raise
             log.exception("execution.batch_failed", orders=len(claimed))
             for each in claimed:
                 _execute_alone(session, each, now=now)
@@ -74,16 +74,43 @@ def execute(databases: Databases, *, now: datetime) -> list[int]:
     return transact(databases, batch)
 
 
+def oldest(session: Session, *, now: datetime) -> timedelta:
+    """How long the oldest order has waited that this process could execute."""
+    return orders.oldest(session, kinds=tuple(PLANNERS), now=now)
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """Whether the server went, or was too slow: no order is refused for that."""
+    return isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+
+
 def _execute_alone(session: Session, claimed: Claimed, *, now: datetime) -> None:
     """Execute one order of a batch that failed; the one at fault is refused, and moves nothing."""
     try:
         with session.begin_nested():
             _execute(session, [claimed], now=now)
-    except _OUR_FAULT:
+    except Exception as error:
+        if _is_of_the_database(error):
+            raise
         log.exception("execution.order_failed", order=claimed.id)
-        result = PLANNERS[claimed.kind].refuse(session, order=claimed.id, error=NotExecuted())
+        result = _not_executed(session, claimed)
         orders.record(session, outcomes=[result.outcome], now=now)
         outbox.stage(session, facts=result.facts, now=now)
+
+
+def _not_executed(session: Session, claimed: Claimed) -> Result:
+    """Refuse an order for a fault of ours, in words if its owner can be told in any."""
+    try:
+        with session.begin_nested():
+            planner = PLANNERS[claimed.kind]
+            return planner.refuse(session, order=claimed.id, error=NotExecuted())
+    except Exception as error:
+        if _is_of_the_database(error):
+            raise
+        log.exception("execution.order_untold", order=claimed.id)
+        return Result(Outcome.refused(claimed.id, NotExecuted()), [])
 
 
 def _execute(session: Session, claimed: Sequence[Claimed], *, now: datetime) -> None:

@@ -9,7 +9,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -192,11 +192,11 @@ def newest_under(session: Session, *, prefix: str) -> Placed | None:
     return None if row is None else Placed(row[0], row[1], State(row[2]), row[3] or {})
 
 
-def claim(session: Session, *, orders_max: int) -> list[Claimed]:
+def claim(session: Session, *, kinds: Sequence[Kind], orders_max: int) -> list[Claimed]:
     """
     Take the oldest orders that nobody is working on; they stay ours until this commits.
 
-    A kind this process does not know is left to a newer one: during a deploy there are both.
+    A kind this process cannot execute is left to a newer one: during a deploy there are both.
     """
     rows = session.execute(
         text(
@@ -204,9 +204,21 @@ def claim(session: Session, *, orders_max: int) -> list[Claimed]:
             " ORDER BY id LIMIT :most"
             " FOR UPDATE SKIP LOCKED"
         ),
-        {"most": orders_max, "kinds": list(Kind)},
+        {"most": orders_max, "kinds": list(kinds)},
     )
     return [Claimed(row.id, Kind(row.kind)) for row in rows]
+
+
+def oldest(session: Session, *, kinds: Sequence[Kind], now: datetime) -> timedelta:
+    """How long the oldest order of these kinds has waited; zero where none does."""
+    placed_at = session.scalar(
+        text(
+            "SELECT placed_at FROM orders WHERE state = 'placed' AND kind = ANY (:kinds)"
+            " ORDER BY id LIMIT 1"
+        ),
+        {"kinds": list(kinds)},
+    )
+    return timedelta(0) if placed_at is None else max(now - placed_at, timedelta(0))
 
 
 def record(session: Session, *, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -125,7 +125,8 @@ class Conversation:
         reply = engine.show(dialogue, hop)
         if reply.ends:
             return reply, {}
-        return reply, {"person": kept, "dialogue": engine.dump(dialogue)}
+        saved = engine.dump(dialogue, following=reply.following)
+        return reply, {"person": kept, "dialogue": saved}
 
     def _advance(self, dial: Dial, opened: Opened, hop: Hop) -> Dialogue:
         if opened.turn is Turn.NEW:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from core.errors import DomainError
 from menus.faces import face
-from menus.pages import BACK, HOME, MORE, paginate
+from menus.pages import BACK, HOME, MORE, page
 from menus.screen import AnyScreen, Hop
 from menus.text import Text, _
 
@@ -27,13 +27,20 @@ _HOME_LABEL: Final = _("Home")
 @dataclass(frozen=True, slots=True)
 class Dialogue:
     """
-    Where one USSD session is: the screens walked through, and the page being read.
+    Where one USSD session is.
 
-    `notice` is a line on top of the screen, said once; with `hangs_up` it is all there is to say.
+    Args:
+        stack: The screens walked through; the caller is on the last one.
+        line: The line that the page being read begins with.
+        following: The line that the next page begins with, if there is a next one.
+        left_at: The lines at which the screens below were left, to come back to.
+        notice: A line on top of the screen, said once; with `hangs_up` it is all there is to say.
     """
 
     stack: tuple[AnyScreen, ...]
-    page: int = 0
+    line: int = 0
+    following: int | None = None
+    left_at: tuple[int, ...] = ()
     notice: Text | None = None
     hangs_up: bool = False
 
@@ -41,22 +48,34 @@ class Dialogue:
     def top(self) -> AnyScreen:
         return self.stack[-1]
 
+    def to(self, screen: AnyScreen) -> Dialogue:
+        """Go on to another screen."""
+        return Dialogue(
+            (*self.stack, screen)[-DEPTH_MAX:],
+            left_at=(*self.left_at, self.line)[1 - DEPTH_MAX :],
+        )
+
+    def back(self) -> Dialogue:
+        """Return to the screen below, to the page that was read there."""
+        return Dialogue(self.stack[:-1], self.left_at[-1], left_at=self.left_at[:-1])
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the handset shows, and whether the session ends with it."""
+    """What the handset shows, whether the session ends with it, and where its next page begins."""
 
     text: str
     ends: bool
+    following: int | None = None
 
 
 def answer(dialogue: Dialogue, hop: Hop, text: str) -> Dialogue:
     """Answer the screen on top of the stack; return where that leads."""
     match text.strip():
-        case key if key == MORE:
-            return replace(dialogue, page=dialogue.page + 1, notice=None)
+        case key if key == MORE and dialogue.following is not None:
+            return replace(dialogue, line=dialogue.following, following=None, notice=None)
         case key if key == BACK and len(dialogue.stack) > 1:
-            return Dialogue(dialogue.stack[:-1])
+            return dialogue.back()
         case key if key == HOME:
             return Dialogue(dialogue.stack[:1])
     screen = dialogue.top
@@ -67,9 +86,14 @@ def answer(dialogue: Dialogue, hop: Hop, text: str) -> Dialogue:
     except DomainError as error:
         refusal = face(error)
         stays = screen.refusal_leads()
-        kept = dialogue.stack if stays is screen else (*dialogue.stack[:-1], stays)
-        return Dialogue(kept, dialogue.page, notice=refusal.words, hangs_up=refusal.hangs_up)
-    return Dialogue((*dialogue.stack, following)[-DEPTH_MAX:])
+        return replace(
+            dialogue,
+            stack=(*dialogue.stack[:-1], stays),
+            line=dialogue.line if stays is screen else 0,
+            notice=refusal.words,
+            hangs_up=refusal.hangs_up,
+        )
+    return dialogue.to(following)
 
 
 def walk(dialogue: Dialogue, hop: Hop, answers: Sequence[str]) -> Dialogue:
@@ -82,6 +106,8 @@ def walk(dialogue: Dialogue, hop: Hop, answers: Sequence[str]) -> Dialogue:
     for text in answers:
         if dialogue.top.guarded or dialogue.hangs_up:
             break
+        if text.strip() == MORE:  # whether that means anything is seen on the page alone
+            dialogue = replace(dialogue, following=show(dialogue, hop).following)
         dialogue = answer(dialogue, hop, text)
         if dialogue.notice is not None:
             break
@@ -97,7 +123,7 @@ def show(dialogue: Dialogue, hop: Hop) -> Reply:
     view = screen.show(hop)
     head = "\n".join(text.render(language) for text in (dialogue.notice, view.head) if text)
     if view.ends:
-        return Reply(paginate(head, (), more="", backs=[])[0], ends=True)
+        return Reply(page(head, (), more="", backs=[]).text, ends=True)
     lines = [
         f"{number}. {line.render(language)}" if view.numbered else line.render(language)
         for number, line in enumerate(view.lines, 1)
@@ -106,8 +132,9 @@ def show(dialogue: Dialogue, hop: Hop) -> Reply:
     backs = [f"{BACK}. {_BACK_LABEL.render(language)}"] if len(dialogue.stack) > 1 else []
     if len(dialogue.stack) > 2:  # noqa: PLR2004 - one step from home, back is home
         backs.insert(0, f"{backs[0]} {HOME}. {_HOME_LABEL.render(language)}")
-    pages = paginate(head, lines, more=more, backs=backs)
-    return Reply(pages[min(dialogue.page, len(pages) - 1)], ends=False)
+    start = dialogue.line if dialogue.line < len(lines) else 0
+    shown = page(head, lines, start=start, more=more, backs=backs)
+    return Reply(shown.text, ends=False, following=shown.following)
 
 
 def name(screen: type[AnyScreen]) -> str:
@@ -115,10 +142,16 @@ def name(screen: type[AnyScreen]) -> str:
     return f"{screen.__module__.rpartition('.')[2]}.{screen.__qualname__}"
 
 
-def dump(dialogue: Dialogue) -> dict[str, Any]:
-    """Make a dialogue JSON. What it holds is never a PIN: screens keep spans, not answers."""
+def dump(dialogue: Dialogue, *, following: int | None) -> dict[str, Any]:
+    """
+    Make a dialogue JSON. What it holds is never a PIN: screens keep spans, not answers.
+
+    `following` is of the page as it was shown: a notice on top leaves room for fewer lines.
+    """
     return {
-        "page": dialogue.page,
+        "line": dialogue.line,
+        "following": following,
+        "left_at": dialogue.left_at,
         "stack": [
             [name(type(screen)), _codec(type(screen)).dump_python(screen, mode="json")]
             for screen in dialogue.stack
@@ -136,7 +169,9 @@ def load(saved: Mapping[str, Any], screens: Mapping[str, type[AnyScreen]]) -> Di
     """
     return Dialogue(
         tuple(_codec(screens[name]).validate_python(fields) for name, fields in saved["stack"]),
-        saved["page"],
+        saved["line"],
+        saved["following"],
+        tuple(saved["left_at"]),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import structlog
 from redis import Redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import db, logs
 from core.settings import Settings
@@ -69,7 +70,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run_ledger(have: Resources, redis: Redis) -> None:
-    ledger.execute()  # whatever was placed while nobody was here; its bell may be lost
+    try:
+        ledger.execute()  # whatever was placed while nobody was here; its bell may be lost
+    except SQLAlchemyError as error:  # the relay rings again once the database is back
+        log.warning("ledger.first_look_failed", error=type(error).__name__)
     heartbeat = Heartbeat(have)
     heartbeat.start()
     try:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import backlog, execution, holds, ledger
+from core import execution, holds, ledger
 from core.db import transact
 from workers.bell import HEARTBEAT_SECONDS
 from workers.resources import Resources, current
@@ -60,8 +59,8 @@ class Heartbeat(threading.Thread):
         while not self._stopped.is_set():
             try:
                 with have.databases() as session:
-                    behind = backlog.oldest(session, now=have.clock())
-                have.bell.beat(max(behind.order, timedelta(0)))
+                    behind = execution.oldest(session, now=have.clock())
+                have.bell.beat(behind)
             except (SQLAlchemyError, RedisError) as error:
                 log.warning("ledger.heartbeat_failed", error=type(error).__name__)
             self._stopped.wait(HEARTBEAT_SECONDS)

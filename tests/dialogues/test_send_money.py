@@ -121,6 +121,13 @@ def test_the_amount_may_be_typed_as_people_write_it(wanjiru, otieno):
         assert wanjiru.phone.screen.startswith("Send KES 1,000.00 to Otieno"), amount
 
 
+def test_98_is_an_amount_like_any_other(wanjiru, otieno):
+    wanjiru.phone.dial().types("1", "0733000002", "98", "4071")
+    assert otieno.balance == kes(98_00)
+    wanjiru.phone.dial("*384*1*0733000002*98#").types("4071")
+    assert otieno.balance == kes(196_00)
+
+
 def test_what_is_no_number_or_no_amount_is_asked_again(wanjiru, otieno):
     for typed, line in {
         "hello": "That is not a phone number.",

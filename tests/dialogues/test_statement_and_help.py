@@ -40,6 +40,41 @@ def test_the_statement_runs_over_pages_and_shows_each_line_in_full(house, wanjir
     assert wanjiru.phone.screen.startswith("KES 1,250.00 from Opening gift")
 
 
+def test_a_mistake_on_a_page_hides_no_line_and_the_way_back_leads_to_the_page(
+    house, wanjiru, otieno
+):
+    for number in range(6):
+        wanjiru.phone.dial().types("1", "0733000002", str(101 + number), "4071")
+    wanjiru.phone.dial().types("2", "77").sees("""
+        That is not on the menu.
+        Statement, KES. Pick one for details:
+        1. 21/11 Otieno -106.00
+        2. 21/11 Otieno -105.00
+        3. 21/11 Otieno -104.00
+        98. More
+        0. Back
+    """)
+    wanjiru.phone.types("98").sees("""
+        Statement, KES. Pick one for details:
+        4. 21/11 Otieno -103.00
+        5. 21/11 Otieno -102.00
+        6. 21/11 Otieno -101.00
+        7. 21/11 Opening gift +1,250.00
+        0. Back
+    """)
+    page = wanjiru.phone.screen
+    wanjiru.phone.types("5", "0").sees(page)
+    wanjiru.phone.types("98")
+    assert wanjiru.phone.screen.startswith("That is not on the menu.\n"), "there is no more"
+
+
+def test_pages_can_be_dialled_ahead(wanjiru, otieno):
+    for number in range(6):
+        wanjiru.phone.dial().types("1", "0733000002", str(101 + number), "4071")
+    turned = wanjiru.phone.dial().types("2", "98").screen
+    assert wanjiru.phone.dial("*384*2*98#").screen == turned
+
+
 def test_the_receiver_sees_who_sent_and_no_fee(wanjiru, otieno):
     wanjiru.phone.dial().types("1", "0733000002", "500", "4071")
     otieno.phone.dial().types("2", "1")

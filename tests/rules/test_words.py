@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import string
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -138,8 +138,8 @@ def test_every_screen_fits_with_its_largest_values(screen, language, noticed, mo
             key=lambda words: septets(words.render(language)),
         )
     dialogue = Dialogue((home.Home(), home.Home(), screen), notice=notice)
-    for page in range(25):
-        reply = engine.show(Dialogue(dialogue.stack, page, notice), hop(language))
+    for line in range(25):
+        reply = engine.show(replace(dialogue, line=line), hop(language))
         assert septets(reply.text) <= SCREEN_SEPTETS_MAX
 
 
@@ -189,8 +189,9 @@ def test_what_is_said_in_no_language_fits():
 def test_every_screen_survives_redis(screen):
     if isinstance(screen, Done):
         pytest.skip("the session has ended with it")
-    dialogue = Dialogue((home.Home(), screen), page=3)
-    again = engine.load(json.loads(json.dumps(engine.dump(dialogue))), SCREENS)
+    dialogue = Dialogue((home.Home(), screen), line=3, following=5, left_at=(2,))
+    saved = engine.dump(dialogue, following=5)
+    again = engine.load(json.loads(json.dumps(saved)), SCREENS)
     assert again == dialogue
 
 
