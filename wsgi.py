@@ -18,7 +18,13 @@ THREADS_THAT_MAY_WAIT = 6  # of each process's eight: navigation never stands be
 
 logs.configure()
 settings = Settings()
-databases = db.connect(settings.database_url.get_secret_value(), role=db.WEB)
+db.wait_in_time()
+databases = db.connect(
+    settings.database_url.get_secret_value(),
+    role=db.WEB,
+    connections_max=THREADS_THAT_MAY_WAIT,
+    turn_seconds=0.5,
+)
 address = settings.redis_url.get_secret_value()
 redis = connect(address)
 waiting = Redis.from_url(address, socket_timeout=4, socket_connect_timeout=0.8)

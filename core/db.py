@@ -4,12 +4,19 @@ Connections, the declarative base, and the one place where a transaction is retr
 
 from __future__ import annotations
 
+import math
 import re
+import select
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Final, TypeVar
 
+import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, whatever its case
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -45,7 +52,53 @@ def driver_url(url: str) -> str:
     return re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url)
 
 
-def connect(url: str, *, role: str | None = None, connections_max: int = 10) -> Databases:
+class _Patience(threading.local):
+    """Until when this thread waits for the database (`time.monotonic`)."""
+
+    until: float = math.inf
+
+
+_patience = _Patience()
+
+
+def allow(seconds: float) -> None:
+    """
+    Give whatever this thread asks the database from now on no more than so long in all.
+
+    Means something only in a process that has called `wait_in_time`.
+    """
+    _patience.until = time.monotonic() + seconds
+
+
+def wait_in_time() -> None:
+    """
+    Let every connection of this process give up when its thread's time is over.
+
+    A server that is frozen, or behind a network that swallows packets, keeps no timeout of its
+    own: `statement_timeout` is the server's, and nothing else would end a wait for an answer.
+    """
+    set_wait_callback(_wait)
+
+
+def _wait(connection: Connection) -> None:
+    """
+    Wait for an answer (psycopg2's wait callback). The connection is closed when this raises.
+
+    Raises:
+        psycopg2.OperationalError: There was none in time.
+    """
+    while (state := connection.poll()) != POLL_OK:
+        left = _patience.until - time.monotonic()
+        lines = [connection.fileno()]
+        to_read, to_write = (lines, []) if state == POLL_READ else ([], lines)
+        timeout = None if left == math.inf else max(left, 0)
+        if not any(select.select(to_read, to_write, [], timeout)):
+            raise psycopg2.OperationalError("the database did not answer in time")
+
+
+def connect(
+    url: str, *, role: str | None = None, connections_max: int = 10, turn_seconds: float = 5
+) -> Databases:
     """
     Open a pool of connections.
 
@@ -53,16 +106,22 @@ def connect(url: str, *, role: str | None = None, connections_max: int = 10) -> 
         url: A PostgreSQL URL.
         role: What every connection becomes (`SET ROLE`); None stays who it logged in as.
         connections_max: How many connections the pool may hold.
+        turn_seconds: How long to wait for one of them when all are taken.
     """
     engine = create_engine(
         driver_url(url),
         pool_size=connections_max,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=turn_seconds,
         pool_pre_ping=False,
         hide_parameters=True,  # an error report must not carry what people typed
         connect_args={
             "connect_timeout": 5,
+            # A server whose machine went says nothing: ask, and give up within half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 25_000,
             "options": "-c statement_timeout=8000 -c lock_timeout=4000 -c timezone=UTC"
             " -c idle_in_transaction_session_timeout=20000",
         },
@@ -121,6 +180,7 @@ class Unit:
     def __init__(self, databases: Databases) -> None:
         """Remember where a session can be had."""
         self._databases = databases
+        self.is_in_doubt = False
         self._session: Session | None = None
         self._reading: Session | None = None
 
@@ -156,9 +216,19 @@ class Unit:
             raise
 
     def commit(self) -> None:
-        """Make everything so far permanent. Asking for the session again begins anew."""
+        """
+        Make everything so far permanent, and give the connections back.
+
+        Asking for a session again begins anew. When this raises because the server went,
+        `is_in_doubt` stays set: it may have been made permanent all the same.
+        """
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
         if self._session is not None:
+            self.is_in_doubt = self._session.in_transaction()
             self._session.commit()
+            self.is_in_doubt = False
 
     def close(self) -> None:
         """Give up what was not committed, and give the connection back."""

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from flask import Flask
+import structlog
+from flask import Flask, Response
+from sqlalchemy.exc import SQLAlchemyError
 
+from core import db
 from core.db import Databases
 from gateway import health, sms, ussd
 from menus.conversation import Conversation
+
+# A provider waits ten seconds or more for its callback to be taken.
+DATABASE_SECONDS_MAX: Final = 6
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,15 @@ def create_app(
     app.config["MAX_FORM_PARTS"] = ussd.FIELDS_MAX
     # Flask has it that what stands before it replaces its WSGI side.
     app.wsgi_app = ussd.Hops(app.wsgi_app, conversation, token=doors.africastalking)  # type: ignore[method-assign]
+    app.before_request(lambda: db.allow(DATABASE_SECONDS_MAX))
+    app.register_error_handler(SQLAlchemyError, _not_kept)
     app.register_blueprint(ussd.door(databases, clock, token=doors.africastalking))
     app.register_blueprint(sms.door(databases, clock, token=doors.africastalking))
     app.register_blueprint(health.door(databases, clock, redis_answers))
     return app
+
+
+def _not_kept(error: SQLAlchemyError) -> tuple[Response, int]:
+    """Nothing was kept because the database did not answer: whoever told us must tell us again."""
+    log.warning("door.database_failed", error=type(error).__name__)
+    return Response("Not now. Please repeat this.", mimetype="text/plain"), 503

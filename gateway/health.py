@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 import structlog
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import backlog
-from core.db import Databases
+from core.db import Databases, allow
+
+_DATABASE_SECONDS_MAX: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +31,7 @@ def door(
     @door.get("/ready")
     def ready() -> tuple[Response, int]:
         report: dict[str, object] = {"redis": "ok" if redis_answers() else "down"}
+        allow(_DATABASE_SECONDS_MAX)
         try:
             with databases() as session:
                 behind = backlog.oldest(session, now=clock())

@@ -13,16 +13,17 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from core import orders, subscribers
-from core.db import TRIES_MAX, Databases, Unit, is_passing
+from core.db import TRIES_MAX, Databases, Unit, allow, is_passing
 from core.money import Currency, Money
 from core.orders import Placed, State
 from core.pins import Hasher
 from core.subscribers import Language, Person
 from menus import engine
 from menus.engine import Dialogue, Reply
-from menus.faces import UNEXPECTED, face
+from menus.faces import UNCERTAIN, UNEXPECTED, face
 from menus.screen import AnyScreen, Done, Hop, Span
 from menus.screens import SCREENS, first
 from menus.sessions import Dial, Opened, Sessions, Turn
@@ -31,6 +32,8 @@ from menus.text import _
 log = structlog.get_logger(__name__)
 
 PENDING_SECONDS_MAX: Final = 6.0
+# The aggregator hangs up after ten seconds; so many are the database's, all tries together.
+DATABASE_SECONDS_MAX: Final = 6.0
 _PENDING_POLL_SECONDS: Final = 0.02
 
 # Said where nobody can know the language.
@@ -92,11 +95,17 @@ class Conversation:
 
     def _answer(self, dial: Dial, opened: Opened) -> tuple[Reply, dict[str, Any]]:
         """Converse in one transaction; do it again when another transaction won."""
+        allow(DATABASE_SECONDS_MAX)
+        words = UNEXPECTED
         for attempt in range(1, TRIES_MAX + 1):
             unit = Unit(self.databases)
             try:
                 return self._turn(dial, opened, unit)
+            except NoConnection:
+                log.warning("ussd.database_busy")
             except DBAPIError as error:
+                if unit.is_in_doubt:
+                    words = UNCERTAIN
                 if attempt < TRIES_MAX and is_passing(error):
                     continue
                 log.exception("ussd.database_failed", code=error.code)
@@ -107,7 +116,7 @@ class Conversation:
             break
         kept = (opened.state or {}).get("person") or {}
         language = Language(kept.get("language", Language.ENGLISH))
-        return Reply(UNEXPECTED.render(language), ends=True), {}
+        return Reply(words.render(language), ends=True), {}
 
     def _turn(self, dial: Dial, opened: Opened, unit: Unit) -> tuple[Reply, dict[str, Any]]:
         if opened.turn is Turn.NEW:

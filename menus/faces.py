@@ -51,6 +51,10 @@ class Face:
 
 
 UNEXPECTED = _("Something went wrong. Your money is safe. Please try again.")
+UNCERTAIN = _(
+    "We did not hear in time whether that was done. If it was, you get an SMS."
+    " Look at your statement before you try again."
+)
 
 FACES: Mapping[type[DomainError], Face] = {
     AlreadyDecided: Face(_("That was decided already.")),
