@@ -10,7 +10,7 @@ from pathlib import Path
 import alembic.command
 import pytest
 from databases import config_of, create, drop, migrate, url_of
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from workers.relay import JOBS
 
@@ -72,6 +72,23 @@ def test_migrations_go_up_down_and_up_and_leave_no_drift(servers, worker_id):
         alembic.command.check(config_of(url))
     finally:
         drop(servers[0], name)
+
+
+def test_a_login_that_may_not_make_roles_is_told_who_can(servers, worker_id):
+    name = f"kabambe_plain_{worker_id}"
+    engine = create_engine(servers[0], isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP ROLE IF EXISTS {name}"))
+        connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'plain'"))
+    create(servers[0], name)
+    try:
+        login = make_url(url_of(servers[0], name)).set(username=name, password="plain")
+        with pytest.raises(SystemExit, match=f'GRANT kabambe_book TO "{name}"'):
+            migrate(login.render_as_string(hide_password=False))
+    finally:
+        drop(servers[0], name)
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP ROLE {name}"))
 
 
 def test_what_has_landed_is_never_edited():
