@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import socket
 from pathlib import Path
 
 import alembic.command
@@ -106,3 +107,8 @@ def test_every_job_that_is_rung_for_exists():
     for job in JOBS:
         module, _, function = job.rpartition(".")
         assert callable(getattr(importlib.import_module(module), function)), job
+
+
+def test_no_test_reaches_out_of_this_machine():
+    with pytest.raises(UserWarning, match="tried to use socket"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
