@@ -50,7 +50,7 @@ def open_people(session: Session, *, hasher: Hasher, now: datetime) -> None:
                 note="opened for play",
                 now=now,
             )
-            pins.keep(session, subscriber=subscriber, pin=PIN, hasher=hasher, now=now)
+            pins.keep(session, subscriber=subscriber, pin=PIN, hasher=hasher, actor=OPENER, now=now)
         person = subscribers.recipient(session, msisdn=msisdn)
         draft = Draft(
             key=f"demo:{msisdn}",
