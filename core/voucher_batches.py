@@ -120,13 +120,9 @@ def issue(
     total = Money(value.minor * count, value.currency)
     if not (0 < count <= COUNT_MAX and value.minor > 0 and total.minor <= _MINOR_MAX):
         raise InvalidBatch
-    wanted = (issuer.id if issuer else None, value, count, expires_at)
-    first = session.scalars(select(Batch).where(Batch.key == key)).one_or_none()
-    if first is not None:
-        found = (first.issuer_id, _value(first), first.count, first.expires_at)
-        if found != wanted:
-            raise KeyReused
-        return first.id
+    wanted: _Wanted = (issuer.id if issuer else None, value, count, expires_at)
+    if (first := _issued_before(session, key=key, wanted=wanted)) is not None:
+        return first
     if not now < expires_at <= now + VALID_MAX:
         raise InvalidBatch
     journal, balance = _paid(session, issuer=issuer, total=total, key=key, now=now)
@@ -146,26 +142,7 @@ def issue(
     session.add(made)
     session.flush()
     _write(session, made, press=press)
-    detail: dict[str, object] = {"count": count, "value": str(value), "issuer": wanted[0]}
-    audit.record(
-        session,
-        actor=actor,
-        action=Action.VOUCHERS_ISSUED,
-        subject=f"vouchers:{made.id}",
-        detail=detail | {"expires_at": expires_at.isoformat()},
-        now=now,
-    )
-    if issuer is not None:
-        facts = {
-            "count": count,
-            "amount": value.minor,
-            "total": total.minor,
-            "currency": value.currency.value,
-            "until": expires_at.isoformat(),
-            "balance": balance,
-        }
-        told = Fact(Event.VOUCHERS_ISSUED, issuer.msisdn, issuer.language.value, facts)
-        outbox.stage(session, facts=[told], now=now)
+    _keep_issue(session, made, issuer=issuer, balance=balance, actor=actor, now=now)
     return made.id
 
 
@@ -286,6 +263,57 @@ def refund(session: Session, *, now: datetime, vouchers_max: int = 1000) -> int:
         _tell(session, batch, now=now)
     session.flush()
     return len(taken)
+
+
+_Wanted = tuple[int | None, Money, int, datetime]
+
+
+def _issued_before(session: Session, *, key: str, wanted: _Wanted) -> int | None:
+    first = session.scalars(select(Batch).where(Batch.key == key)).one_or_none()
+    if first is None:
+        return None
+    if (first.issuer_id, _value(first), first.count, first.expires_at) != wanted:
+        raise KeyReused
+    return first.id
+
+
+def _keep_issue(
+    session: Session,
+    batch: Batch,
+    *,
+    issuer: Person | None,
+    balance: int | None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Keep who issued what, and tell whoever paid."""
+    value, until = _value(batch), batch.expires_at.isoformat()
+    detail = {
+        "count": batch.count,
+        "value": str(value),
+        "issuer": batch.issuer_id,
+        "expires_at": until,
+    }
+    audit.record(
+        session,
+        actor=actor,
+        action=Action.VOUCHERS_ISSUED,
+        subject=f"vouchers:{batch.id}",
+        detail=detail,
+        now=now,
+    )
+    if issuer is None:
+        return
+    facts = {
+        "count": batch.count,
+        "amount": batch.value,
+        "total": batch.value * batch.count,
+        "currency": batch.currency,
+        "until": until,
+        "balance": balance,
+    }
+    told = Fact(Event.VOUCHERS_ISSUED, issuer.msisdn, issuer.language.value, facts)
+    outbox.stage(session, facts=[told], now=now)
 
 
 def _paid(

@@ -167,19 +167,8 @@ def find(
     wrong_tries = _wrong_tries(session, person, now=now)
     if wrong_tries >= TRIES_MAX:
         raise TooManyCodes
-    row = session.execute(
-        select(
-            Voucher.batch_id,
-            Voucher.number,
-            Voucher.state,
-            Batch.value,
-            Batch.currency,
-            Batch.expires_at,
-            Batch.cancelled_at,
-        )
-        .join(Batch, Batch.id == Voucher.batch_id)
-        .where(Voucher.code_hash == veil.hash(code))
-    ).one_or_none()
+    found = text("SELECT * FROM voucher_of(:hash)")
+    row = session.execute(found, {"hash": veil.hash(code)}).one_or_none()
     if row is None:
         _count(session, person, wrong_tries + 1, actor=actor, now=now)
         if wrong_tries + 1 >= TRIES_MAX:

@@ -228,6 +228,7 @@ class TestWhoMayDoWhat:
             ("web", "INSERT INTO vouchers (batch_id, number, code_hash) VALUES (1, 99, 'x')"),
             ("web", "UPDATE voucher_batches SET closed_at = NULL"),
             ("web", "SELECT salt FROM voucher_batches"),
+            ("web", "SELECT code_hash FROM vouchers"),
             ("web", "DELETE FROM voucher_tries"),
             ("worker", "UPDATE vouchers SET code_hash = 'x'"),
             ("worker", "UPDATE voucher_batches SET value = 1"),
