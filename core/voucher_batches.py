@@ -84,6 +84,14 @@ class Printed:
     signed: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """What one call of `refund` did."""
+
+    batch: int
+    count: int
+
+
 def issue(
     session: Session,
     *,
@@ -177,7 +185,7 @@ def print_all(
 
 
 def _printed(batch: Batch, numbers: Sequence[int], press: Press) -> Iterator[Printed]:
-    value = _value(batch)
+    value = batch.money
     for number in numbers:
         slip = Slip(f"{batch.id}-{number}", value, batch.expires_at)
         code = press.code(salt=batch.salt, number=number)
@@ -224,9 +232,9 @@ _TAKEN = text("""
 """)
 
 
-def refund(session: Session, *, now: datetime, vouchers_max: int = 1000) -> int:
+def refund(session: Session, *, now: datetime, vouchers_max: int = 1000) -> Refunded | None:
     """
-    Give back what some open vouchers of one ended batch are worth; return how many there were.
+    Give back what some open vouchers of one ended batch are worth; None when nothing is to be done.
 
     Never refused for a limit: the money was the issuer's. One that is just being redeemed is passed
     over; the batch is closed, and its issuer told, when none is open any more.
@@ -240,7 +248,7 @@ def refund(session: Session, *, now: datetime, vouchers_max: int = 1000) -> int:
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if batch is None:
-        return 0
+        return None
     taken = session.scalars(_TAKEN, {"batch": batch.id, "now": now, "most": vouchers_max}).all()
     currency = Currency[batch.currency]
     issuer = _payer(session, currency=currency, issuer=batch.issuer_id)
@@ -262,7 +270,9 @@ def refund(session: Session, *, now: datetime, vouchers_max: int = 1000) -> int:
         batch.closed_at = now
         _tell(session, batch, now=now)
     session.flush()
-    return len(taken)
+    if not taken and batch.closed_at is None:
+        return None  # what is left of it is being redeemed: look again later
+    return Refunded(batch.id, len(taken))
 
 
 _Wanted = tuple[int | None, Money, int, datetime]
@@ -272,7 +282,7 @@ def _issued_before(session: Session, *, key: str, wanted: _Wanted) -> int | None
     first = session.scalars(select(Batch).where(Batch.key == key)).one_or_none()
     if first is None:
         return None
-    if (first.issuer_id, _value(first), first.count, first.expires_at) != wanted:
+    if (first.issuer_id, first.money, first.count, first.expires_at) != wanted:
         raise KeyReused
     return first.id
 
@@ -287,7 +297,7 @@ def _keep_issue(
     now: datetime,
 ) -> None:
     """Keep who issued what, and tell whoever paid."""
-    value, until = _value(batch), batch.expires_at.isoformat()
+    value, until = batch.money, batch.expires_at.isoformat()
     detail = {
         "count": batch.count,
         "value": str(value),
@@ -383,7 +393,3 @@ def _tell(session: Session, batch: Batch, *, now: datetime) -> None:
     }
     told = Fact(Event.VOUCHERS_REFUNDED, issuer.msisdn, issuer.language, facts)
     outbox.stage(session, facts=[told], now=now)
-
-
-def _value(batch: Batch) -> Money:
-    return Money(batch.value, Currency[batch.currency])

@@ -111,6 +111,11 @@ class Batch(Base):
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     refunded: Mapped[int] = mapped_column(Integer, server_default="0")
 
+    @property
+    def money(self) -> Money:
+        """What each voucher is worth."""
+        return Money(self.value, Currency[self.currency])
+
 
 class Voucher(Base):
     """One voucher. Of its code only a keyed hash is kept; `order_id` is the one that got it."""

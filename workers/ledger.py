@@ -48,8 +48,9 @@ def expire_holds(**_: object) -> None:
 def refund_vouchers(**_: object) -> None:
     """Give back what vouchers are worth whose time is over, or that were cancelled."""
     have = current()
-    while done := transact(have.databases, partial(voucher_batches.refund, now=have.clock())):
-        log.info("ledger.vouchers_refunded", vouchers=done)
+    refund = partial(voucher_batches.refund, now=have.clock())
+    while (done := transact(have.databases, refund)) is not None:
+        log.info("ledger.vouchers_refunded", batch=done.batch, vouchers=done.count)
 
 
 class Heartbeat(threading.Thread):
