@@ -28,9 +28,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core import codes, db, slips, subscribers, voucher_batches
+from core import codes, db, msisdn, slips, subscribers, voucher_batches
 from core.audit import Actor
 from core.codes import Veil
 from core.errors import DomainError
@@ -58,6 +59,9 @@ def main(argv: Sequence[str]) -> int:
     except Unfit as unfit:
         print(unfit, file=sys.stderr)
         return MISUSED
+    except OperationalError:
+        print("PostgreSQL does not answer: start it, and do the same again.", file=sys.stderr)
+        return REFUSED
     except DomainError as error:
         print(face(error).words.render(Language.ENGLISH), file=sys.stderr)
         return REFUSED
@@ -95,10 +99,11 @@ def issue(asked: argparse.Namespace) -> int:
     databases = db.connect(settings.database_url.get_secret_value(), role=db.WORKER)
     actor, now = _actor(asked, f"vouchers:{asked.batch}"), datetime.now(UTC)
     value = Money.parse(asked.value, Currency[asked.currency])
+    number = msisdn.parse(asked.issuer) if asked.issuer else None
     ends = datetime.combine(asked.until + timedelta(days=1), time(), NAIROBI)
 
     def issued(session: Session) -> int:
-        issuer = subscribers.recipient(session, msisdn=asked.issuer) if asked.issuer else None
+        issuer = subscribers.recipient(session, msisdn=number) if number else None
         return voucher_batches.issue(
             session,
             issuer=issuer,
@@ -239,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
         "--currency", choices=[*map(str, Currency)], default="KES", help="KES if not given"
     )
     issued.add_argument("--until", required=True, type=date.fromisoformat, help="the last day")
-    issued.add_argument("--issuer", metavar="NUMBER", help="who pays (+254…); else the house")
+    issued.add_argument("--issuer", metavar="NUMBER", help="who pays; else the house")
     issued.add_argument("--key", required=True, type=Path, metavar="FILE", help="to sign with")
     issued.add_argument(
         "--by", required=True, metavar="NAME", help="who you are, for the audit log"
