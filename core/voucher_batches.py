@@ -232,7 +232,7 @@ _TAKEN = text("""
 """)
 
 
-def refund(session: Session, *, now: datetime, vouchers_max: int = 1000) -> Refunded | None:
+def refund(session: Session, *, now: datetime, vouchers_max: int = 10_000) -> Refunded | None:
     """
     Give back what some open vouchers of one ended batch are worth; None when nothing is to be done.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -90,11 +91,21 @@ class TestIssuing:
             merchants.open_till(
                 session, subscriber=shop.person(merchant).id, actor=STAFF, now=house.clock()
             )
-        printed = shop.printed(shop.issue(merchant, count=10_000, value=kes(50_00)))
+        began = time.monotonic()
+        batch = shop.issue(merchant, count=10_000, value=kes(50_00))
+        issued = time.monotonic()
+        printed = shop.printed(batch)
+        assert issued - began < 8, "the database allows no statement more"
+        assert time.monotonic() - issued < 40
         assert merchant.balance == kes(200_000_00)
         assert len({each.code for each in printed}) == 10_000
         assert len({each.code[:8] for each in printed}) > 9_900, "nothing tells one from another"
         assert shop.redeem(merchant, printed[9_999].code) == "done"  # paid with at the till
+        shop.house.clock.passes(days=30)
+        ledger_jobs.refund_vouchers()
+        assert merchant.balance == kes(700_000_00)
+        refunds = "SELECT count(*) FROM journals WHERE reason = 'refund'"
+        assert house.bank.one(refunds) == 1, "one line of a statement, not ten thousand"
 
     def test_printed_again_it_is_the_same_and_only_with_its_keys(self, shop):
         batch = shop.issue()
