@@ -44,13 +44,16 @@ def check(cluster: Cluster, figures: Figures, *, pace: Pace) -> None:
     storm = Storm(book, cluster.home / "sound")
     unbalanced = below = 0
     slowest = 0.0
-    for _ in range(pace.kills):
+    kills = 0
+    while kills < pace.kills or (not storm.told.committed and kills < 4 * pace.kills):
+        kills += 1
         slowest = max(slowest, _kill(cluster, storm, load_seconds=pace.load_seconds))
-        unbalanced += checks.unbalanced(book)
-        below += checks.below_floor(book)
-    found = checks.truth(book, storm.files)
+        with book.opened() as databases:
+            unbalanced += checks.unbalanced(databases)
+            below += checks.beyond_bounds(databases)
+    found = _truth(storm)
     told = storm.told
-    figures.at_least("kills of PostgreSQL under load", pace.kills, "1", pace.kills)
+    figures.at_least("kills of PostgreSQL under load", kills, "1", pace.kills)
     figures.at_least("movements answered", told.movements, "1", pace.movements_min)
     figures.told("slowest recovery of PostgreSQL", slowest, "s")
     figures.none(
@@ -104,7 +107,8 @@ def _unkilled(cluster: Cluster) -> tuple[int, int, int]:
     broken.change_post(credulous, broken.CREDULOUS)
     storm = Storm(credulous, cluster.home / "credulous")
     _blow(storm)
-    return checks.unbalanced(racy), checks.below_floor(boundless), storm.told.believed
+    with racy.opened() as in_race, boundless.opened() as in_debt:
+        return checks.unbalanced(in_race), checks.beyond_bounds(in_debt), storm.told.believed
 
 
 def _controls(cluster: Cluster) -> tuple[Truth, Truth]:
@@ -114,14 +118,14 @@ def _controls(cluster: Cluster) -> tuple[Truth, Truth]:
     lost = Storm(unsafe, cluster.home / "unsafe")
     for _ in range(_CONTROL_KILLS_MAX):
         _kill(cluster, lost, load_seconds=0.4)
-        unsafely = checks.truth(unsafe, lost.files)
+        unsafely = _truth(lost)
         if unsafely.lost:
             break
     renamed = cluster.database("renamed")
     doubled = Storm(renamed, cluster.home / "renamed", new_keys=True)
     for _ in range(_CONTROL_KILLS_MAX):
         _kill(cluster, doubled, load_seconds=0.3)
-        anew = checks.truth(renamed, doubled.files)
+        anew = _truth(doubled)
         if anew.doubled:
             break
     return unsafely, anew
@@ -137,6 +141,11 @@ def _kill(cluster: Cluster, storm: Storm, *, load_seconds: float) -> float:
     took = time.monotonic() - began
     storm.end()
     return took
+
+
+def _truth(storm: Storm) -> Truth:
+    with storm.book.opened() as databases:
+        return checks.truth(databases, storm.files)
 
 
 def _blow(storm: Storm) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from chaos.cluster import Book
+from core.db import Databases
 
 # One statement, so that all of it is of one moment, however many are writing.
 _BALANCED: Final = text("""
@@ -118,23 +118,23 @@ class Truth:
     """Accounts whose balance is not what the answers come to."""
 
 
-def unbalanced(book: Book) -> int:
+def unbalanced(databases: Databases) -> int:
     """Minor units by which currencies do not sum to zero, and balances are not their entries."""
-    with book.opened() as databases, databases() as session:
+    with databases() as session:
         _unhurried(session)
         return int(session.scalar(_BALANCED) or 0)
 
 
-def below_floor(book: Book) -> int:
+def beyond_bounds(databases: Databases) -> int:
     """How often an account was beyond its bounds, now or after any of its entries."""
-    with book.opened() as databases, databases() as session:
+    with databases() as session:
         _unhurried(session)
         return int(session.scalar(_BELOW) or 0)
 
 
-def truth(book: Book, files: Sequence[Path]) -> Truth:
+def truth(databases: Databases, files: Sequence[Path]) -> Truth:
     """Compare the book with what the clients of a storm were told."""
-    with book.opened() as databases, databases.begin() as session:
+    with databases.begin() as session:
         _unhurried(session)
         session.connection().exec_driver_sql(_TOLD)
         raw = session.connection().connection.driver_connection

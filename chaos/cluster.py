@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -84,11 +84,9 @@ class Cluster:
         """Another database, as the first one was before anything happened in it."""
         server = make_url(self.postgres.url).set(database="postgres")
         url = server.render_as_string(hide_password=False)
-        copied = self.first
-        with_other = {**vars(copied), "url": url}
-        Book(**with_other).run(f'CREATE DATABASE "{name}" TEMPLATE kabambe')
+        replace(self.first, url=url).run(f'CREATE DATABASE "{name}" TEMPLATE kabambe')
         own = server.set(database=name).render_as_string(hide_password=False)
-        return Book(**{**vars(copied), "url": own})
+        return replace(self.first, url=own)
 
     def crash(self) -> None:
         """Kill it and all its children."""

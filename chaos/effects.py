@@ -1,0 +1,301 @@
+"""
+R6, R7 and R11: what people are told after kills of every part of the house, how often, how soon.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+
+from bench import stack
+from chaos import checks, traffic
+from chaos.cluster import now
+from chaos.figures import Control, Figures, say
+from chaos.house import LEDGERS, House
+from chaos.traffic import Effect, Orders, Twice
+
+CALM_P99_SECONDS: Final = 1.0
+WORKER_SECONDS: Final = 15.0
+REDIS_SECONDS: Final = 20.0
+RECOVERED_SECONDS: Final = 2.0
+
+_BEFORE_SECONDS: Final = 0.6
+"""How long orders have flowed when something is killed under them."""
+_DOWN_SECONDS: Final = RECOVERED_SECONDS + 0.2
+_DRAINED_SECONDS: Final = 40.0
+_ABANDONED_SECONDS: Final = 80.0
+_SENDS: Final = 100
+"""People who send through the door; the orders of the others are placed beside it."""
+
+# Neither a message's claim nor that its event is done is kept: it may always be sent once more.
+_FORGETFUL: Final = """
+    CREATE FUNCTION forget_claim() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN NEW.state := 'queued'; RETURN NEW; END $$;
+    CREATE TRIGGER forgetful BEFORE UPDATE ON messages
+        FOR EACH ROW EXECUTE FUNCTION forget_claim();
+    CREATE FUNCTION forget_done() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN NEW.done_at := NULL; RETURN NEW; END $$;
+    CREATE TRIGGER forgetful BEFORE UPDATE ON outbox
+        FOR EACH ROW EXECUTE FUNCTION forget_done();
+"""
+_REMEMBERING: Final = """
+    DROP TRIGGER forgetful ON messages;
+    DROP TRIGGER forgetful ON outbox;
+    UPDATE outbox SET done_at = now() WHERE done_at IS NULL;
+"""
+# An event is staged as if it had been rung for and the ring could not be lost.
+_TRUSTING: Final = """
+    CREATE FUNCTION trust() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN NEW.done_at := NEW.staged_at; RETURN NEW; END $$;
+    CREATE TRIGGER trusting BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION trust();
+"""
+_UNSTAGED: Final = text("""
+    SELECT count(*) FROM orders o
+    WHERE o.state = 'placed' OR (SELECT count(*) FROM outbox b
+        WHERE b.facts ->> 'reference' = o.reference) <> CASE o.state WHEN 'done' THEN 2 ELSE 1 END
+""")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much of it."""
+
+    calm_seconds: float
+    rounds: int
+    after_seconds: float
+    """How long orders flow on after a kill."""
+    rate: float = 20.0
+    waits_for_abandoned: bool = False
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was done to the house between two moments."""
+
+    fault: str
+    began: datetime
+    ended: datetime
+
+    def slowest(self, effects: Sequence[Effect]) -> float:
+        """The longest time to effect of what was ordered meanwhile."""
+        return max(
+            (
+                each.seconds
+                for each in effects
+                if self.began <= each.ordered_at < self.ended and each.arrived_at
+            ),
+            default=0.0,
+        )
+
+
+def check(house: House, figures: Figures, *, pace: Pace, meanwhile: Callable[[], None]) -> None:
+    """
+    Find every figure of the house's.
+
+    Args:
+        house: Which will not be what it was.
+        figures: Where they are told.
+        pace: How much of it.
+        meanwhile: What is done while a lost bell is waited for.
+    """
+    say("chaos: the house undisturbed …")
+    calm = _calm(house, pace)
+    orders, twice = Orders(house, pace.rate), Twice(house)
+    orders.placed = int(pace.rate * pace.calm_seconds) + 10
+    say("chaos: PostgreSQL killed, and how soon the door sends money again …")
+    recovered = [_recovery(house, orders) for _ in range(pace.rounds)]
+    began = now()
+    withheld = _recovery(house, orders, down_seconds=_DOWN_SECONDS)
+    down = Window("PostgreSQL left down", began, now())
+    say("chaos: workers and the relay killed, every job run twice …")
+    twice.begin()
+    windows = []
+    for _ in range(pace.rounds):
+        windows += [
+            _fault(house, orders, pace, "ledger workers killed", lambda: house.kill(*LEDGERS)),
+            _fault(house, orders, pace, "relay killed", lambda: house.kill("relay")),
+            _fault(house, orders, pace, "SMS worker killed", lambda: house.kill("sms")),
+        ]
+    twice.end()
+    for number in range(pace.rounds):
+        say("chaos: all of Redis lost …")
+        windows.append(_fault(house, orders, pace, "Redis lost", house.lose_redis))
+        if number == pace.rounds - 1:
+            meanwhile()
+        stack.until(lambda: traffic.undone(house) == 0, seconds=_DRAINED_SECONDS)
+    found = traffic.effects(house)
+    slow = down.slowest(found)
+    figures.at_most(
+        "R7 time to effect undisturbed, p99",
+        calm,
+        "s",
+        CALM_P99_SECONDS,
+        control=_down(slow, CALM_P99_SECONDS),
+    )
+    figures.at_most(
+        "R11 PostgreSQL killed to the first transfer through the USSD door, slowest",
+        max(recovered),
+        "s",
+        RECOVERED_SECONDS,
+        control=_down(withheld, RECOVERED_SECONDS),
+    )
+    _times(figures, windows, found)
+    _counts(house, figures, found, orders=orders, rings=twice.rings)
+    if pace.waits_for_abandoned:
+        _abandoned(house, figures)
+
+
+def _calm(house: House, pace: Pace) -> float:
+    """Orders while nothing else happens; the p99 of the seconds until they had their effect."""
+    orders = Orders(house, pace.rate)
+    orders.begin()
+    time.sleep(pace.calm_seconds)
+    orders.end()
+    stack.until(lambda: traffic.undone(house) == 0)
+    took = sorted(each.seconds for each in traffic.effects(house) if each.arrived_at)
+    return took[min(int(len(took) * 0.99), len(took) - 1)]
+
+
+def _recovery(house: House, orders: Orders, *, down_seconds: float = 0.0) -> float:
+    """Kill PostgreSQL under orders; seconds until somebody had sent money through the door."""
+    orders.begin()
+    time.sleep(_BEFORE_SECONDS)
+    succeeded: list[float] = []
+    stopped, crashed = threading.Event(), threading.Event()
+
+    def caller() -> None:
+        crashed.wait()
+        for number in range(10**6):
+            sender = house.people[-1 - number % _SENDS]
+            if stopped.is_set():
+                return
+            if traffic.send(house, sender, house.people[number % _SENDS]):
+                succeeded.append(time.monotonic())
+                return
+
+    calling = threading.Thread(target=caller, name="caller", daemon=True)
+    calling.start()
+    began = time.monotonic()
+    house.crash_postgres(crashed, down_seconds=down_seconds)
+    calling.join(_DRAINED_SECONDS)
+    stopped.set()
+    orders.end()
+    stack.until(lambda: traffic.undone(house) == 0)
+    return succeeded[0] - began if succeeded else _DRAINED_SECONDS
+
+
+def _fault(
+    house: House, orders: Orders, pace: Pace, fault: str, strike: Callable[[], None]
+) -> Window:
+    """Do something to the house under orders."""
+    began = now()
+    orders.begin()
+    time.sleep(_BEFORE_SECONDS)
+    strike()
+    time.sleep(pace.after_seconds)
+    orders.end()
+    return Window(fault, began, now())
+
+
+def _times(figures: Figures, windows: Sequence[Window], found: Sequence[Effect]) -> None:
+    goals = {
+        "ledger workers killed": WORKER_SECONDS,
+        "relay killed": WORKER_SECONDS,
+        "Redis lost": REDIS_SECONDS,
+    }
+    for fault in dict.fromkeys(window.fault for window in windows):
+        slowest = max(window.slowest(found) for window in windows if window.fault == fault)
+        name = f"R7 time to effect, {fault}, slowest"
+        if fault in goals:
+            figures.at_most(name, slowest, "s", goals[fault])
+        else:
+            figures.told(name, slowest, "s")
+
+
+def _counts(
+    house: House, figures: Figures, found: Sequence[Effect], *, orders: Orders, rings: int
+) -> None:
+    with house.databases() as session:
+        unstaged = int(session.scalar(_UNSTAGED) or 0)
+    unbalanced = checks.unbalanced(house.databases)
+    last = max(each.outbox for each in found)
+    say("chaos: the controls of the house …")
+    doubled = _forgetting(house, orders, after=last)
+    missing = _trusting(house, orders, after=max(each.outbox for each in traffic.effects(house)))
+    figures.told("effects", len(found), "1")
+    figures.told("orders whose first call broke", orders.repeated, "1")
+    figures.told("jobs run twice on purpose", 2 * rings, "1")
+    figures.none(
+        "R6 effects missing",
+        unstaged + sum(not each.copies and not each.in_doubt for each in found),
+        broken="an event is called done when it is rung for",
+        control=missing,
+    )
+    figures.none(
+        "R6 effects doubled",
+        sum(max(each.copies - 1, 0) for each in found),
+        broken="neither a claim nor a sent message is remembered",
+        control=doubled,
+    )
+    doubtful = [each for each in found if each.in_doubt]
+    figures.told("effects in doubt, never sent again", len(doubtful), "1")
+    figures.told("those of them that had arrived", sum(each.copies for each in doubtful), "1")
+    figures.told("processes that died unasked", sum(house.deaths.values()), "1")
+    figures.told("minor units out of balance in the house", unbalanced, "1")
+
+
+def _forgetting(house: House, orders: Orders, *, after: int) -> int:
+    """Effects doubled when jobs run twice and nobody remembers a claim."""
+    _run(house, _FORGETFUL)
+    twice = Twice(house)
+    twice.begin()
+    _some(orders)
+    time.sleep(0.5)
+    twice.end()
+    _run(house, _REMEMBERING)
+    return sum(max(each.copies - 1, 0) for each in traffic.effects(house) if each.outbox > after)
+
+
+def _trusting(house: House, orders: Orders, *, after: int) -> int:
+    """Effects missing when an event is called done before anybody has acted on it."""
+    _run(house, _TRUSTING)
+    _some(orders)
+    time.sleep(0.3)
+    return sum(not each.copies for each in traffic.effects(house) if each.outbox > after)
+
+
+def _some(orders: Orders) -> None:
+    """A few orders more."""
+    orders.begin()
+    time.sleep(0.4)
+    orders.end()
+
+
+def _abandoned(house: House, figures: Figures) -> None:
+    """See that what is in doubt is called so, once whoever sent it must be dead."""
+    say("chaos: waiting until what is in doubt is called unknown …")
+
+    def left() -> int:
+        with house.databases() as session:
+            sending = text("SELECT count(*) FROM messages WHERE state = 'sending'")
+            return int(session.scalar(sending) or 0)
+
+    ends = time.monotonic() + _ABANDONED_SECONDS
+    while left() and time.monotonic() < ends:
+        time.sleep(1)
+    figures.none("R6 messages in doubt that are not called so", left())
+
+
+def _run(house: House, statements: str) -> None:
+    with house.databases.begin() as session:
+        session.execute(text(statements))
+
+
+def _down(found: float, goal: float) -> Control:
+    return Control(f"PostgreSQL is left down for {_DOWN_SECONDS} s", round(found, 3), found > goal)
