@@ -117,7 +117,9 @@ def _filled(url: str) -> Book:
     with databases.begin() as session:
         people = [subscribers.recipient(session, msisdn=each) for each in msisdns]
         cash = chart.SANDBOX_CASH.open(session, currency=Currency.USD)
-        dollars = [chart.MAIN.open(session, currency=Currency.USD, owner=each.id) for each in people]
+        dollars = [
+            chart.MAIN.open(session, currency=Currency.USD, owner=each.id) for each in people
+        ]
         drafts = [
             Draft(f"chaos:open:{account}", Reason.OPENING, {cash: -DOLLARS, account: DOLLARS})
             for account in dollars

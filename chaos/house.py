@@ -114,6 +114,19 @@ class House:
         self.postgres.start()
         self.databases.kw["bind"].dispose()  # ours alone: what the product does about it is seen
 
+    @contextmanager
+    def accompanied(self, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+        """Another program of ours, which ends with the block at the latest."""
+        other = subprocess.Popen(command, cwd=stack.ROOT, start_new_session=True)
+        self.watcher.add(other.pid, guard.APPLICATION, signal.SIGTERM)
+        try:
+            yield other
+        finally:
+            if other.poll() is None:
+                guard.end({other.pid: (guard.APPLICATION, signal.SIGINT)})
+                other.wait(10)
+            self.watcher.remove(other.pid)
+
     def _tend(self) -> None:
         while not self._ended.wait(_LOOK_SECONDS):
             with self._lock:
@@ -167,9 +180,7 @@ def running() -> Iterator[House]:
         msisdns = stack.open_people(databases, PEOPLE)
         with databases() as session:
             people = [subscribers.recipient(session, msisdn=each) for each in msisdns]
-        house = House(
-            home, postgres, valkey, ports, environment, databases, web, people, watcher
-        )
+        house = House(home, postgres, valkey, ports, environment, databases, web, people, watcher)
         resources.callback(house.close)
         house.open()
         yield house

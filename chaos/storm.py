@@ -8,7 +8,9 @@ compared with the book afterwards.
 
 from __future__ import annotations
 
+import itertools
 import random
+import socket
 import threading
 import time
 from collections import deque
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from chaos.cluster import Book, now
 from core import db, ledger
@@ -31,6 +34,8 @@ CLIENTS: Final = 4
 BATCH: Final = 50
 _AGAIN_SECONDS: Final = 0.01
 _ANSWER_SECONDS_MAX: Final = 30.0
+# Of so many calls, one has its line cut when COMMIT was sent and not yet answered.
+_CUT: Final = 12
 # Large beside what people hold, so that many a movement finds too little.
 _SHILLINGS_MAX: Final = 2_000_000
 _DOLLARS_MAX: Final = 30_000
@@ -152,15 +157,22 @@ class Storm:
             (self.folder / f"told-{name}").open("w") as file,
             self.book.opened(role=db.WORKER, connections_max=1) as databases,
         ):
-            count = 0
+            count, calls = 0, itertools.count()
             while not self._stopped.is_set():
                 movements = {
                     f"{name}-{count + place}": moves.legs()
                     for place in range(moves.chance.choice([1, BATCH, BATCH, BATCH]))
                 }
                 count += len(movements)
-                lie = _lie(moves.chance.choice(posted)) if posted else None
-                self._move(databases, movements, lie=lie, told=told, posted=posted, file=file)
+                self._move(
+                    databases,
+                    movements,
+                    lie=_lie(moves.chance.choice(posted)) if posted else None,
+                    is_cut=next(calls) % _CUT == 1,
+                    told=told,
+                    posted=posted,
+                    file=file,
+                )
         return told
 
     def _move(
@@ -169,6 +181,7 @@ class Storm:
         movements: Mapping[str, Legs],
         *,
         lie: Draft | None,
+        is_cut: bool,
         told: Told,
         posted: deque[Draft],
         file: IO[str],
@@ -183,9 +196,10 @@ class Storm:
                 for movement, legs in movements.items()
             ]
             try:
-                postings = _post(databases, [*drafts, lie] if lie else drafts)
+                postings = _post(databases, [*drafts, lie] if lie else drafts, is_cut=is_cut)
                 break
             except DBAPIError as error:
+                is_cut = False
                 is_unknown |= error.connection_invalidated
                 tries += 1
                 if time.monotonic() > ends:
@@ -208,9 +222,21 @@ class Storm:
                 )
 
 
-def _post(databases: Databases, drafts: Sequence[Draft]) -> list[Posting]:
+def _post(databases: Databases, drafts: Sequence[Draft], *, is_cut: bool) -> list[Posting]:
     with databases.begin() as session:
-        return ledger.post(session, drafts=drafts, now=now())
+        postings = ledger.post(session, drafts=drafts, now=now())
+        if is_cut:
+            _deafen(session)
+        return postings
+
+
+def _deafen(session: Session) -> None:
+    """Hear nothing more of what the server says: COMMIT will be sent, and not answered."""
+    raw = session.connection().connection.driver_connection
+    assert raw is not None
+    line = socket.socket(fileno=raw.fileno())
+    line.shutdown(socket.SHUT_RD)
+    line.detach()
 
 
 def _lie(draft: Draft) -> Draft:

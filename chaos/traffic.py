@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
@@ -114,6 +114,8 @@ class Twice:
     """Rings again for what was just rung for, until `end`: RQ may run any job twice."""
 
     house: House
+    after: int = 0
+    """The row of the outbox past which it rings: what is waited for must not be rung for."""
     rings: int = 0
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -133,8 +135,11 @@ class Twice:
         line = queue(Name.SMS, Redis.from_url(self.house.valkey.url))
         while not self._stopped.wait(_TWICE_SECONDS):
             with suppress(DBAPIError, RedisError), self.house.databases() as session:
-                newest = text("SELECT id FROM outbox ORDER BY id DESC LIMIT :most")
-                ids = list(session.scalars(newest, {"most": _TWICE_ROWS}))
+                newest = text(
+                    "SELECT id FROM outbox WHERE id > :after ORDER BY id DESC LIMIT :most"
+                )
+                which = {"after": self.after, "most": _TWICE_ROWS}
+                ids = list(session.scalars(newest, which))
                 if ids and not line.count:
                     enqueue(line, DELIVER, ids=sorted(ids[: len(ids) // 2]))
                     enqueue(line, DELIVER, ids=ids)
@@ -200,6 +205,16 @@ _STAGED: Final = text("""
 """)
 
 
+_UNDONE: Final = text("""
+    SELECT count(*) FROM orders o
+    WHERE o.placed_at >= :since AND (o.state = 'placed' OR EXISTS (
+        SELECT FROM outbox b LEFT JOIN messages m ON m.outbox_id = b.id
+        WHERE b.facts ->> 'reference' = o.reference AND b.done_at IS NULL
+            AND m.state IS DISTINCT FROM 'sending'))
+""")
+_EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 def effects(house: House) -> list[Effect]:
     """What was staged for orders, beside what the country's handsets have received."""
     copies: Counter[tuple[str, str]] = Counter()
@@ -215,20 +230,27 @@ def effects(house: House) -> list[Effect]:
     for row in rows:
         said = notices.words(Event(row.event), row.facts, Language(row.language))
         what = row.msisdn, said
-        found.append(
-            Effect(row.id, row.placed_at, arrived.get(what), copies[what], row.in_doubt)
-        )
+        found.append(Effect(row.id, row.placed_at, arrived.get(what), copies[what], row.in_doubt))
     return found
 
 
-def undone(house: House) -> int:
-    """Orders without an outcome, and events that are neither done nor in doubt."""
+def stall(house: House) -> None:
+    """Let the provider take the next two messages at once, and answer a second later."""
+    body = json.dumps({"kind": "accept-stall", "seconds": 1, "next": 2})
+    line = http.client.HTTPConnection("127.0.0.1", house.ports.sandbox, timeout=_HOP_SECONDS_MAX)
+    line.request("POST", "/africastalking/faults", body, {"Content-Type": "application/json"})
+    answer = line.getresponse()
+    line.close()
+    assert answer.status == http.HTTPStatus.CREATED, answer.status
+
+
+def newest(house: House) -> int:
+    """The newest row of the outbox."""
     with house.databases() as session:
-        found = session.scalar(
-            text("""
-                SELECT (SELECT count(*) FROM orders WHERE state = 'placed')
-                    + (SELECT count(*) FROM outbox b WHERE done_at IS NULL AND NOT EXISTS (
-                        SELECT FROM messages m WHERE m.outbox_id = b.id AND m.state = 'sending'))
-            """)
-        )
-    return int(found or 0)
+        return int(session.scalar(text("SELECT max(id) FROM outbox")) or 0)
+
+
+def undone(house: House, *, since: datetime | None = None) -> int:
+    """Orders without an outcome, and events neither done nor in doubt; of orders placed since."""
+    with house.databases() as session:
+        return int(session.scalar(_UNDONE, {"since": since or _EVER}) or 0)
