@@ -24,6 +24,7 @@ from core.subscribers import Person
 from core.transfers import Quote
 
 _CONTROL_KILLS_MAX: Final = 12
+_ASKED: Final = 1_00
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _unsafe(cluster: Cluster) -> Truth:
 
 
 def _kill(cluster: Cluster, storm: Storm, *, load_seconds: float) -> float:
-    """Load for a while, kill under it, start again, let all get their answers; the recovery's time."""
+    """Load for a while, kill under it, start again, let all be answered; how long it recovered."""
     storm.begin()
     time.sleep(load_seconds)
     cluster.crash()
@@ -173,7 +174,7 @@ def _lying_orders(book: Book, name: str) -> int:
     accepted = 0
     with book.opened(role=db.WEB) as databases:
         for sender, recipient in zip(book.people, _turned(book.people), strict=True):
-            for amount in (1_00, 2_00):
+            for amount in (_ASKED, 2 * _ASKED):
                 try:
                     with databases.begin() as session:
                         transfers.order(
@@ -186,7 +187,7 @@ def _lying_orders(book: Book, name: str) -> int:
                         )
                 except KeyReused:
                     continue
-                accepted += amount != 1_00
+                accepted += amount != _ASKED
     return accepted
 
 

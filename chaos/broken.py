@@ -37,11 +37,11 @@ CREDULOUS: Final[tuple[Change, ...]] = (("IF NOT is_same THEN", "IF false THEN")
 UNORDERED: Final[tuple[Change, ...]] = (
     (
         "SELECT array_agg(a.id), array_agg(a.balance)",
-        "FOR n IN 1 .. cardinality(p_leg_accounts) LOOP\n"
-        "        PERFORM FROM accounts x WHERE x.id = p_leg_accounts[n]"
-        " AND x.mode = 'authorise' FOR NO KEY UPDATE;\n"
-        "    END LOOP;\n"
-        "    SELECT array_agg(a.id), array_agg(a.balance)",
+        """FOR n IN 1 .. cardinality(p_leg_accounts) LOOP
+            PERFORM FROM accounts x
+            WHERE x.id = p_leg_accounts[n] AND x.mode = 'authorise' FOR NO KEY UPDATE;
+        END LOOP;
+        SELECT array_agg(a.id), array_agg(a.balance)""",
     ),
 )
 

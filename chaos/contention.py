@@ -266,7 +266,7 @@ def _unlocked_reversals(book: Book) -> Iterator[None]:
     """Decide about reversals by a look at them and nothing else."""
     book.run("DROP TRIGGER decision_is_final ON reversals")
 
-    def look(session: Session, reversal: int, *, by: str, note: str) -> Reversal:
+    def look(session: Session, reversal: int, **_words: str) -> Reversal:
         found = session.get(Reversal, reversal)
         if found is None or found.state != reversals.ReversalState.REQUESTED:
             raise reversals.AlreadyDecided

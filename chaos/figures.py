@@ -1,5 +1,5 @@
 """
-Figures: one JSON object a line, as the benchmarks print them, with the control that shows its teeth.
+Figures: one JSON object a line, as the benchmarks print them, each with the control that trips it.
 """
 
 from __future__ import annotations

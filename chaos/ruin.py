@@ -29,7 +29,8 @@ def crash(engine: Engine) -> None:
         RuntimeError: Something of it is still there.
     """
     pid = engine.pid
-    assert pid is not None and not engine.adopted, f"{engine.name} is not ours to kill"
+    assert pid is not None, f"{engine.name} does not run"
+    assert not engine.adopted, f"{engine.name} is not ours to kill"
     os.kill(pid, signal.SIGSTOP)
     doomed = [*_children(pid), pid]
     for each in doomed:

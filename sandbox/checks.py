@@ -1,4 +1,4 @@
-"""The commands for whoever works on Kabambe: test, lint, bench, lock."""
+"""The commands for whoever works on Kabambe: test, lint, bench, chaos, lock."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def test(arguments: Sequence[str]) -> int:
 def bench(arguments: Sequence[str]) -> int:
     """Run benchmarks; the answer is the exit status."""
     return _python("-m", "bench", *arguments)
+
+
+def chaos(arguments: Sequence[str]) -> int:
+    """Kill the house's parts under load; the answer is the exit status."""
+    return _python("-m", "chaos", *arguments)
 
 
 def lock(_: Sequence[str]) -> int:
