@@ -8,7 +8,7 @@ from redis import Redis
 
 from core import db, logs
 from core.pins import Hasher
-from core.settings import Settings
+from core.settings import load
 from gateway import Doors, create_app
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
@@ -17,7 +17,7 @@ from workers import bell, queues
 THREADS_THAT_MAY_WAIT = 6  # of each process's eight: navigation never stands behind a wait
 
 logs.configure()
-settings = Settings()
+settings = load()
 db.wait_in_time()
 databases = db.connect(
     settings.database_url.get_secret_value(),

@@ -8,13 +8,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, Identity, Index, Text, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    case,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
+
+TRIES_MAX: Final = 8
 
 
 class Kind(StrEnum):
@@ -45,6 +58,7 @@ class Inbox(Base):
     form: Mapped[dict[str, Any]] = mapped_column(JSONB)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ring_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    tries: Mapped[int] = mapped_column(Integer, server_default="0")
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
@@ -105,3 +119,16 @@ def take(session: Session, *, letter: int) -> Letter | None:
 def close(session: Session, *, letter: int, now: datetime) -> None:
     """Say that a letter was understood and acted on, in the transaction that acted."""
     session.execute(update(Inbox).where(Inbox.id == letter).values(done_at=now))
+
+
+def failed(session: Session, *, letter: int, now: datetime) -> bool:
+    """Count a try that met a fault of ours; return whether it was the last. The letter is kept."""
+    tries = Inbox.tries + 1
+    done_at = case((tries >= TRIES_MAX, now), else_=None)
+    made = session.scalar(
+        update(Inbox)
+        .where(Inbox.id == letter, Inbox.done_at.is_(None))
+        .values(tries=tries, done_at=done_at)
+        .returning(Inbox.tries)
+    )
+    return made == TRIES_MAX

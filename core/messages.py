@@ -21,6 +21,7 @@ from sqlalchemy import (
     Identity,
     Integer,
     Text,
+    func,
     select,
     text,
     update,
@@ -154,6 +155,7 @@ def sent(
     now: datetime,
 ) -> None:
     """The provider took it. A report that came before this answer is applied at once."""
+    _alone_with(session, provider_id)
     session.execute(
         update(Message)
         .where(Message.id == message.id)
@@ -204,6 +206,11 @@ def rejected(session: Session, *, message: Sending, why: str, now: datetime) -> 
     _end(session, message=message, state=State.REJECTED, why=why, now=now)
 
 
+def failed(session: Session, *, message: Sending, why: str, now: datetime) -> None:
+    """It did not go, for a fault of ours: the runbook says how it is sent after all."""
+    _end(session, message=message, state=State.FAILED, why=why, now=now)
+
+
 def unknown(session: Session, *, message: Sending, why: str, now: datetime) -> None:
     """It may have gone out. A receipt sent twice misleads; one not sent can be asked for."""
     _end(session, message=message, state=State.UNKNOWN, why=why, now=now)
@@ -226,6 +233,7 @@ def report(
     session: Session, *, provider_id: str, state: State, why: str | None, now: datetime
 ) -> None:
     """Take a delivery report in, in whatever order and however often it comes."""
+    _alone_with(session, provider_id)
     kept = session.get(Report, provider_id, with_for_update=True)
     if kept is None:
         kept = Report(provider_id=provider_id, state=state.value, why=why, reported_at=now)
@@ -245,6 +253,15 @@ def opt_out(session: Session, *, msisdn: str, now: datetime) -> None:
         ),
         {"msisdn": msisdn, "now": now},
     )
+
+
+def _alone_with(session: Session, provider_id: str) -> None:
+    """
+    Let one transaction at a time speak of a provider's message.
+
+    Its report and the end of its sending may come at once; neither would see the other's row.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(provider_id, 0))))
 
 
 def _advance(session: Session, report: Report, *, now: datetime) -> None:

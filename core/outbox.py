@@ -10,7 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Identity, Index, Text, insert, text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Identity,
+    Index,
+    Text,
+    insert,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -57,6 +67,12 @@ class Outbox(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "ix_outbox_not_understood",
+            "msisdn",
+            "staged_at",
+            postgresql_where=text("event = 'sms-not-understood'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -105,3 +121,13 @@ def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
             for fact in facts
         ],
     )
+
+
+def was_told(session: Session, *, event: Event, msisdn: str, since: datetime) -> bool:
+    """Whether somebody was told of such an event since an instant."""
+    told = select(Outbox.id).where(
+        Outbox.event == literal_column(f"'{event.value}'"),  # as the partial index has it
+        Outbox.msisdn == msisdn,
+        Outbox.staged_at > since,
+    )
+    return session.scalar(select(told.exists())) or False

@@ -30,6 +30,7 @@ TRIES_MAX: Final = 3
 LOCK: Final = timedelta(minutes=15)
 
 _ASCENDING: Final = "01234567890"
+_COLUMN: Final = ("2580", "0852")
 _BIRTH_YEAR: Final = re.compile(r"19[0-9]{2}|20[0-2][0-9]")
 
 
@@ -128,12 +129,14 @@ def choose(typed: str) -> str:
 
     Raises:
         InvalidPin: Not four digits.
-        WeakPin: Repeated (0000, 1212), sequential (1234, 9876), or like a birth year (1990).
+        WeakPin: Repeated (0000, 1212, 1122), mirrored (1221), sequential (1234, 9876), a column of
+            the keypad (2580), or like a birth year (1990).
     """
     pin = parse(typed)
-    repeated = pin[:2] == pin[2:]
+    repeated = pin[:2] == pin[2:] or (pin[0] == pin[1] and pin[2] == pin[3])
+    mirrored = pin[:2] == pin[:1:-1]
     sequential = pin in _ASCENDING or pin in _ASCENDING[::-1]
-    if repeated or sequential or _BIRTH_YEAR.fullmatch(pin):
+    if repeated or mirrored or sequential or pin in _COLUMN or _BIRTH_YEAR.fullmatch(pin):
         raise WeakPin
     return pin
 

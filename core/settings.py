@@ -4,7 +4,9 @@ The one typed settings object, and the only module that reads the environment.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -14,11 +16,16 @@ from pydantic import (
     Field,
     HttpUrl,
     SecretStr,
+    ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SECRET_LENGTH_MIN = 16
+_SECRET_LENGTH_MIN: Final = 16
+_SECRET_CHARACTERS_MIN: Final = 8
+_URL_SAFE: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+
+NoneIfEmpty: Final = BeforeValidator(lambda given: given or None)
 
 
 class AfricasTalking(BaseModel):
@@ -26,10 +33,10 @@ class AfricasTalking(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    username: str
+    username: str = Field(min_length=1)
     api_key: SecretStr
     callback_token: SecretStr
-    sender_id: str | None = None
+    sender_id: Annotated[str | None, NoneIfEmpty] = None
     url: HttpUrl = HttpUrl("https://api.africastalking.com")
 
 
@@ -46,7 +53,7 @@ class Rates(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    url: Annotated[HttpUrl | None, BeforeValidator(lambda given: given or None)] = None
+    url: Annotated[HttpUrl | None, NoneIfEmpty] = None
 
 
 class Settings(BaseSettings):
@@ -54,7 +61,7 @@ class Settings(BaseSettings):
     Everything the environment may say, read once at start.
 
     A variable that is missing stops the process, and all missing ones are listed at once.
-    In production a secret that is short, or is one of the sandbox's, stops it too.
+    In production whatever is fit for the sandbox only stops it too.
     """
 
     model_config = SettingsConfigDict(
@@ -70,24 +77,71 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(validation_alias=AliasChoices("REDIS_URL"))
     pin_pepper: SecretStr
     turn_key: SecretStr
-    africastalking: AfricasTalking
+    # Made of nothing where nothing is given, so that what is missing is told by its own name.
+    africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     rates: Rates = Rates()
     ussd: Ussd = Ussd()
 
     @model_validator(mode="after")
-    def _no_development_secret_in_production(self) -> Self:
+    def _fit_for_production(self) -> Self:
+        if not _URL_SAFE.fullmatch(self.africastalking.callback_token.get_secret_value()):
+            raise ValueError(
+                "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN is part of an address:"
+                " letters, digits and -_.~ only."
+            )
         if self.environment == "production":
-            secrets = {
-                "KABAMBE_PIN_PEPPER": self.pin_pepper,
-                "KABAMBE_TURN_KEY": self.turn_key,
-                "KABAMBE_AFRICASTALKING__API_KEY": self.africastalking.api_key,
-                "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
-            }
-            for name, secret in secrets.items():
-                word = secret.get_secret_value()
-                if len(word) < _SECRET_LENGTH_MIN or word.startswith("sandbox"):
-                    raise ValueError(
-                        f"{name} is too short or a sandbox secret. Give it at least"
-                        f" {_SECRET_LENGTH_MIN} random characters."
-                    )
+            faults = [*self._weak_secrets(), *self._sandbox_accounts()]
+            if faults:
+                raise ValueError(" ".join(faults))
         return self
+
+    def _weak_secrets(self) -> Iterator[str]:
+        secrets = {
+            "KABAMBE_PIN_PEPPER": self.pin_pepper,
+            "KABAMBE_TURN_KEY": self.turn_key,
+            "KABAMBE_AFRICASTALKING__API_KEY": self.africastalking.api_key,
+            "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
+        }
+        words = [secret.get_secret_value() for secret in secrets.values()]
+        for name, word in zip(secrets, words, strict=True):
+            if (
+                len(word) < _SECRET_LENGTH_MIN
+                or len(set(word)) < _SECRET_CHARACTERS_MIN
+                or word.startswith("sandbox")
+            ):
+                yield (
+                    f"{name} is too short, too plain or a sandbox secret. Give it at least"
+                    f" {_SECRET_LENGTH_MIN} random characters."
+                )
+            elif words.count(word) > 1:
+                yield f"{name} is the same as another secret. Give each its own."
+
+    def _sandbox_accounts(self) -> Iterator[str]:
+        if self.africastalking.username == "sandbox":
+            yield "KABAMBE_AFRICASTALKING__USERNAME is the sandbox's."
+        addresses = {
+            "KABAMBE_AFRICASTALKING__URL": self.africastalking.url,
+            "KABAMBE_RATES__URL": self.rates.url,
+        }
+        for name, url in addresses.items():
+            if url is not None and url.scheme != "https":
+                yield f"{name} must begin with https://."
+
+
+def load() -> Settings:
+    """
+    Read the settings; end the process with what is wrong with which variable.
+
+    Raises:
+        SystemExit: A variable is missing or will not do. No value is shown.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        told = []
+        for each in error.errors(include_url=False, include_input=False, include_context=False):
+            name = "__".join(str(part) for part in each["loc"]).upper()
+            prefix = "" if not name or name in ("DATABASE_URL", "REDIS_URL") else "KABAMBE_"
+            what = "is missing" if each["type"] == "missing" else each["msg"]
+            told.append(f"{prefix}{name} {what}".strip())
+        raise SystemExit("Kabambe cannot start. See .env.example.\n" + "\n".join(told)) from None

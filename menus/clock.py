@@ -16,6 +16,11 @@ def hour_and_minute(instant: datetime) -> str:
     return instant.astimezone(NAIROBI).strftime("%H:%M")
 
 
+def minute_after(instant: datetime) -> str:
+    """`19:24` for 19:23:01, in Nairobi: what is over by then is over."""
+    return hour_and_minute(instant + timedelta(minutes=1, microseconds=-1))
+
+
 def day(instant: datetime) -> str:
     """`21/11`, in Nairobi."""
     return instant.astimezone(NAIROBI).strftime("%d/%m")

@@ -144,9 +144,12 @@ class Conversation:
                 return beginning
             # Dialled ahead, or a session that Redis forgot: then it may have ordered something.
             prefix = f"ussd:{dial.session_id}:"
-            forgotten = orders.newest_under(hop.unit.reading, prefix=prefix)
-            if forgotten is not None:
-                return Dialogue((_ordered(forgotten),))
+            if hop.person is not None:
+                forgotten = orders.newest_under(
+                    hop.unit.reading, subscriber=hop.person.id, prefix=prefix
+                )
+                if forgotten is not None:
+                    return Dialogue((_ordered(forgotten),))
             return engine.walk(beginning, hop, dial.text.split("*"))
         state = opened.state or {}
         if not state:  # the session has ended; its caller's handset has not noticed

@@ -31,7 +31,7 @@ from core.reversals import (
 )
 from core.subscribers import AlreadyRegistered, InvalidName, UnknownRecipient
 from core.transfers import SameAccount
-from menus.clock import hour_and_minute
+from menus.clock import minute_after
 from menus.screen import InvalidChoice
 from menus.text import Text, _
 
@@ -100,7 +100,7 @@ def face(error: DomainError) -> Face:
     """The words for a refusal, its parameters in their places."""
     found = FACES[type(error)]
     params: dict[str, Any] = {
-        name: hour_and_minute(value) if isinstance(value, datetime) else value
+        name: minute_after(value) if isinstance(value, datetime) else value
         for name, value in error.params.items()
     }
     return Face(Text(found.words.msgid, params), hangs_up=found.hangs_up)

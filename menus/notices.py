@@ -134,7 +134,7 @@ def _pin_locked(facts: Facts) -> Text:
     return _(
         "Your Kabambe PIN was entered wrong 3 times and is locked until {until}."
         " Your money is safe.",
-        until=clock.hour_and_minute(datetime.fromisoformat(facts["until"])),
+        until=clock.minute_after(datetime.fromisoformat(facts["until"])),
     )
 
 

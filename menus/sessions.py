@@ -49,7 +49,9 @@ if kept[9] then return {'replay', kept[9]} end
 if kept[4] and tonumber(kept[4]) > now and kept[8] ~= token then return {'pending'} end
 if heard >= 0 then
     if position <= heard then
-        redis.call('HSET', key, 'r:' .. digest, kept[6])
+        if hops < hops_max then
+            redis.call('HSET', key, 'r:' .. digest, kept[6], 'hops', hops + 1)
+        end
         return {'stale', kept[6]}
     end
     if guess ~= heard then return {'heard', heard} end

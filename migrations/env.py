@@ -9,7 +9,7 @@ import pkgutil
 from importlib import import_module
 
 from alembic import context
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import Connection, create_engine, pool, text
 
 import core
 from core.db import Base, driver_url
@@ -17,6 +17,35 @@ from core.db import Base, driver_url
 for module in pkgutil.iter_modules(core.__path__, "core."):
     if module.name != "core.settings":  # wants an environment that a migration need not have
         import_module(module.name)  # each brings its tables
+
+
+ROLES = ("kabambe_web", "kabambe_worker", "kabambe_book")
+
+
+def _want_roles(connection: Connection) -> None:
+    """
+    Look whether whoever logs in can have the roles that the revisions grant to.
+
+    Raises:
+        SystemExit: It may not make them, and nobody has made them for it.
+    """
+    login, may_make = connection.execute(
+        text("SELECT rolname, rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
+    ).one()
+    had = connection.scalars(
+        text(
+            "SELECT rolname FROM pg_roles WHERE rolname = ANY (:roles)"
+            " AND pg_has_role(current_user, oid, 'MEMBER')"
+        ),
+        {"roles": list(ROLES)},
+    ).all()
+    connection.rollback()
+    if not may_make and (wanted := [role for role in ROLES if role not in had]):
+        orders = [f'CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{login}";' for role in wanted]
+        raise SystemExit(
+            f"The login {login} may not make roles. Let PostgreSQL's administrator make them once"
+            " (where one is there already, its GRANT alone):\n" + "\n".join(orders)
+        )
 
 
 def run() -> None:
@@ -33,6 +62,7 @@ def run() -> None:
         connection.execute(text("SET lock_timeout = '5s'"))
         connection.execute(text("SELECT pg_advisory_lock(hashtext('kabambe.migrations'))"))
         connection.commit()
+        _want_roles(connection)
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,

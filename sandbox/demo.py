@@ -14,7 +14,7 @@ from core import chart, db, ledger, pins, registration, subscribers
 from core.ledger import Draft, Reason
 from core.money import Currency
 from core.pins import Hasher
-from core.settings import Settings
+from core.settings import load
 from core.subscribers import Language
 
 PIN: Final = "4071"
@@ -52,7 +52,7 @@ def open_people(session: Session, *, hasher: Hasher, now: datetime) -> None:
 
 def main() -> int:
     """Open them in the database of this environment, if it is a sandbox."""
-    settings = Settings()
+    settings = load()
     if settings.environment != "sandbox":
         print("Demo subscribers exist in the sandbox only.", file=sys.stderr)
         return 1

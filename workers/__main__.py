@@ -15,7 +15,7 @@ from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import db, logs
-from core.settings import Settings
+from core.settings import load
 from workers import ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("worker", choices=[*Name, "relay"])
     chosen = parser.parse_args(argv).worker
     logs.configure()
-    settings = Settings()
+    settings = load()
     databases = db.connect(settings.database_url.get_secret_value(), role=db.WORKER)
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_connect_timeout=2, health_check_interval=15

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import inbox, messages, msisdn, outbox, subscribers
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 # Sending is waiting: one slow answer must not hold up everybody's receipts.
 _HANDS: Final = 8
+
+_REPLIED_FOR: Final = timedelta(days=1)
 
 # developers.africastalking.com, SMS delivery reports. A status not listed here is only logged.
 _STATES: Final[Mapping[str, messages.State]] = {
@@ -55,7 +58,14 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
     """Act on what providers told us, each letter in a transaction of its own."""
     have = current()
     for letter in ids:
-        transact(have.databases, partial(_understand, letter=letter, now=have.clock()))
+        try:
+            transact(have.databases, partial(_understand, letter=letter, now=have.clock()))
+        except DBAPIError:
+            raise  # the database's trouble is no letter's fault: the relay rings again
+        except Exception:
+            log.exception("inbox.letter_failed", letter=letter)
+            if transact(have.databases, partial(inbox.failed, letter=letter, now=have.clock())):
+                log.error("inbox.given_up", letter=letter)  # noqa: TRY400 - the traceback is above
 
 
 def _deliver(have: Resources, outbox_id: int) -> None:
@@ -63,8 +73,14 @@ def _deliver(have: Resources, outbox_id: int) -> None:
     message = transact(have.databases, begin)
     if message is None:
         return
-    text = notices.words(message.event, message.facts, Language(message.language))
-    record = _send(have, message, text)
+    try:
+        text = notices.words(message.event, message.facts, Language(message.language))
+    except Exception:
+        log.exception("sms.no_words", message=message.id, notice=message.event.value)
+        why = "there are no words for it"
+        record = partial(messages.failed, message=message, why=why, now=have.clock())
+    else:
+        record = _send(have, message, text)
     transact(have.databases, record)
 
 
@@ -129,15 +145,22 @@ def _report(session: Session, told: Letter, *, now: datetime) -> None:
 
 
 def _reply(session: Session, told: Letter, *, now: datetime) -> None:
-    """Answer an SMS with how to reach us. A short code or a word as sender gets no answer."""
+    """
+    Answer an SMS with how to reach us, once a day: two machines must not talk for ever.
+
+    A short code or a word as sender gets no answer.
+    """
     try:
         number = msisdn.claimed(told.form["from"])
     except DomainError:
         log.info("sms.sender_is_no_phone")
         return
+    event = Event.SMS_NOT_UNDERSTOOD
+    if outbox.was_told(session, event=event, msisdn=number, since=now - _REPLIED_FOR):
+        return
     person = subscribers.find(session, msisdn=number)
     language = person.language if person is not None else Language.ENGLISH
-    fact = Fact(Event.SMS_NOT_UNDERSTOOD, number, language.value, {})
+    fact = Fact(event, number, language.value, {})
     outbox.stage(session, facts=[fact], now=now)
 
 

@@ -89,7 +89,9 @@ class Relay:
             enqueue(self._sms, REFRESH_RATES)
 
     def _relay(self, box: type[Outbox | Inbox], job: str, now: datetime) -> bool:
-        """Ring for one lot of a box; whether it was a full one."""
+        """Ring for one lot of a box; whether it was a full one. Not into ears that are full."""
+        if is_deaf(self._sms):
+            return False
         with self._databases.begin() as session:
             ids = relaying.due(session, box=box, now=now)
             for first in range(0, len(ids), _IDS_PER_JOB):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +14,27 @@ from core import msisdn
 from core.inbox import Kind
 from menus.sessions import Dial
 
-_SESSION_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_SESSION_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")  # no ":", which ends it in keys
 _SERVICE_CODE: Final = re.compile(r"\*[0-9*]{1,30}#")
 _TEXT_LENGTH_MAX: Final = 500
 _FIELD_LENGTH_MAX: Final = 2000
+
+# What of each callback is kept. What else comes may hold anything (`hopsMetadata`: what was typed).
+_ENDED: Final = (
+    "date",
+    "sessionId",
+    "serviceCode",
+    "networkCode",
+    "phoneNumber",
+    "status",
+    "cost",
+    "durationInMillis",
+    "hopsCount",
+    "errorMessage",
+)
+_DELIVERY: Final = ("id", "status", "phoneNumber", "networkCode", "failureReason", "retryCount")
+_INBOUND: Final = ("id", "from", "to", "text", "date", "linkId", "cost", "networkCode")
+_OPTOUT: Final = ("senderId", "phoneNumber")
 
 
 class NotOurWire(ValueError):
@@ -63,7 +80,7 @@ def ended(form: Mapping[str, str]) -> Told:
     session_id = form.get("sessionId", "")
     if not _SESSION_ID.fullmatch(session_id):
         raise NotOurWire
-    kept = _cut(form)
+    kept = _cut(form, _ENDED)
     kept["input"] = f"{len(form.get('input', ''))} characters"
     return Told(Kind.USSD_ENDED, session_id, kept)
 
@@ -79,7 +96,7 @@ def delivery(form: Mapping[str, str]) -> Told:
     if not message or not status:
         raise NotOurWire
     said = f"{message}\n{status}\n{form.get('failureReason', '')}"
-    return Told(Kind.SMS_DELIVERY, hashlib.sha256(said.encode()).hexdigest(), _cut(form))
+    return Told(Kind.SMS_DELIVERY, hashlib.sha256(said.encode()).hexdigest(), _cut(form, _DELIVERY))
 
 
 def inbound(form: Mapping[str, str]) -> Told:
@@ -92,7 +109,7 @@ def inbound(form: Mapping[str, str]) -> Told:
     message = form.get("id", "")
     if not message or not form.get("from"):
         raise NotOurWire
-    kept = _cut(form)
+    kept = _cut(form, _INBOUND)
     kept["text"] = re.sub(r"(?<![0-9])[0-9]{4}(?![0-9])", "****", kept.get("text", ""))
     return Told(Kind.SMS_INBOUND, hashlib.sha256(message.encode()).hexdigest(), kept)
 
@@ -108,12 +125,11 @@ def optout(form: Mapping[str, str]) -> Told:
     if not number:
         raise NotOurWire
     said = f"{form.get('senderId', '')}\n{number}"
-    return Told(Kind.SMS_OPTOUT, hashlib.sha256(said.encode()).hexdigest(), _cut(form))
+    return Told(Kind.SMS_OPTOUT, hashlib.sha256(said.encode()).hexdigest(), _cut(form, _OPTOUT))
 
 
-def _cut(form: Mapping[str, str]) -> dict[str, str]:
-    """The form, with no field longer than any real one, and nothing PostgreSQL cannot hold."""
+def _cut(form: Mapping[str, str], fields: Sequence[str]) -> dict[str, str]:
+    """The fields, none longer than any real one, and nothing in them PostgreSQL cannot hold."""
     return {
-        name[:64].replace("\0", ""): value[:_FIELD_LENGTH_MAX].replace("\0", "")
-        for name, value in form.items()
+        name: form[name][:_FIELD_LENGTH_MAX].replace("\0", "") for name in fields if name in form
     }

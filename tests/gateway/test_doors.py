@@ -40,6 +40,7 @@ def test_a_wrong_token_finds_nothing(house, door):
     [
         {"sessionId": ""},
         {"sessionId": "a b"},
+        {"sessionId": "a:b"},
         {"sessionId": "x" * 129},
         {"phoneNumber": ""},
         {"phoneNumber": "hello"},

@@ -143,6 +143,32 @@ def test_redis_emptied_after_the_order_says_what_became_of_it(house, wanjiru, ot
     assert otieno.balance == kes(500_00)
 
 
+def test_an_order_is_told_to_nobody_but_its_owner(house, wanjiru, otieno):
+    wanjiru.phone.dial().types("1", "0733000002", "500", "4071")
+    house.redis.flushdb()
+    otieno.phone.session_id, otieno.phone.text = wanjiru.phone.session_id, "1*0712000001"
+    otieno.phone._hop("(the same session, another number)")
+    assert "REF" not in otieno.phone.screen
+    assert "Amount in KES" in otieno.phone.screen
+
+
+def test_old_hops_do_not_fill_redis(house, wanjiru):
+    wanjiru.phone.dial().types("1")
+    key = f"kabambe:ussd:{wanjiru.phone.session_id}"
+    for number in range(300):
+        wanjiru.phone.text = str(number % 9) if number < 9 else ""
+        house.client.post(
+            "/ussd/africastalking/sandbox",
+            data={
+                "sessionId": wanjiru.phone.session_id,
+                "serviceCode": "*384#",
+                "phoneNumber": wanjiru.phone.msisdn,
+                "text": chr(ord("a") + number % 26),
+            },
+        )
+    assert house.redis.hlen(key) < 120
+
+
 def test_a_screen_that_a_deploy_renamed_is_a_fresh_start(house, wanjiru):
     hop(house, "")
     hop(house, "3")

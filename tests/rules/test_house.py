@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import socket
 from pathlib import Path
 
 import alembic.command
 import pytest
 from databases import config_of, create, drop, migrate, url_of
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from workers.relay import JOBS
 
@@ -84,6 +85,23 @@ def test_migrations_go_up_down_and_up_and_leave_no_drift(servers, worker_id):
         drop(servers[0], name)
 
 
+def test_a_login_that_may_not_make_roles_is_told_who_can(servers, worker_id):
+    name = f"kabambe_plain_{worker_id}"
+    engine = create_engine(servers[0], isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP ROLE IF EXISTS {name}"))
+        connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'plain'"))
+    create(servers[0], name)
+    try:
+        login = make_url(url_of(servers[0], name)).set(username=name, password="plain")
+        with pytest.raises(SystemExit, match=f'GRANT kabambe_book TO "{name}"'):
+            migrate(login.render_as_string(hide_password=False))
+    finally:
+        drop(servers[0], name)
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP ROLE {name}"))
+
+
 def test_what_has_landed_is_never_edited():
     """A database somewhere stands at each of these: it will not run them again."""
     listed = dict(
@@ -99,3 +117,8 @@ def test_every_job_that_is_rung_for_exists():
     for job in JOBS:
         module, _, function = job.rpartition(".")
         assert callable(getattr(importlib.import_module(module), function)), job
+
+
+def test_no_test_reaches_out_of_this_machine():
+    with pytest.raises(UserWarning, match="tried to use socket"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from workers import messages
+from core import messages as core_messages
+from workers import messages, queues
 
 
 def pay(wanjiru):
@@ -89,6 +91,81 @@ def test_other_moods_of_the_provider_are_outlived(house, wanjiru, otieno, fault)
     house.send_messages()
     house.clock.passes(minutes=70)
     assert len(house.messages(otieno.phone.msisdn)) == 1
+
+
+def test_a_message_without_words_is_kept_as_failed_and_the_others_go(house, wanjiru, otieno):
+    pay(wanjiru)
+    house.bank.run("UPDATE outbox SET facts = facts - 'at' WHERE event = 'transfer-sent'")
+    assert len(house.messages(otieno.phone.msisdn)) == 1
+    assert states(house) == ["failed", "sent"]
+    assert house.bank.one("SELECT count(*) FROM outbox WHERE done_at IS NULL") == 0
+
+
+def test_a_report_that_comes_at_the_very_moment_of_the_answer_is_not_lost(house, wanjiru, otieno):
+    """Neither transaction sees the other's row, so one must wait for the other."""
+    pay(wanjiru)
+    [outbox_id] = house.bank.rows("SELECT id FROM outbox WHERE event = 'transfer-sent'")[0]
+    now = house.clock()
+    with house.databases["worker"].begin() as session:
+        message = core_messages.begin(session, outbox_id=outbox_id, now=now)
+
+    def report():
+        with house.databases["worker"].begin() as session:
+            state = core_messages.State.DELIVERED
+            core_messages.report(session, provider_id="ATXid", state=state, why=None, now=now)
+
+    with ThreadPoolExecutor(1) as hands:
+        with house.databases["worker"].begin() as session:
+            core_messages.sent(
+                session, message=message, provider_id="ATXid", parts=1, cost=None, now=now
+            )
+            reported = hands.submit(report)
+            time.sleep(0.2)
+        reported.result()
+    assert house.bank.one("SELECT state FROM messages") == "delivered"
+
+
+class TestLetters:
+    def write(self, house, number, wanjiru):
+        form = {"id": f"m{number}", "from": wanjiru.phone.msisdn, "to": "384", "text": "hello"}
+        house.client.post("/sms/africastalking/sandbox/inbound", data=form)
+
+    def test_one_at_fault_is_counted_and_the_others_are_understood(self, house, wanjiru):
+        for number in range(3):
+            self.write(house, number, wanjiru)
+        house.bank.run("UPDATE inbox SET form = '{}' WHERE form ->> 'id' = 'm1'")
+        ids = [each for (each,) in house.bank.rows("SELECT id FROM inbox")]
+        messages.understand(ids=ids)
+        undone = "SELECT tries FROM inbox WHERE done_at IS NULL"
+        assert house.bank.rows(undone) == [(1,)]
+        for _ in range(10):
+            messages.understand(ids=ids)
+        assert house.bank.rows(undone) == []
+        assert house.bank.one("SELECT max(tries) FROM inbox") == 8
+
+    def test_a_number_is_answered_once_a_day(self, house, wanjiru):
+        told = "SELECT count(*) FROM outbox WHERE event = 'sms-not-understood'"
+        for number in range(3):
+            self.write(house, number, wanjiru)
+            house.send_messages()
+        assert house.bank.one(told) == 1
+        house.clock.passes(hours=25)
+        self.write(house, 9, wanjiru)
+        house.send_messages()
+        assert house.bank.one(told) == 2
+
+
+def test_the_relay_does_not_ring_into_full_ears(house, wanjiru, otieno):
+    """The rows stay due; Redis does not fill with what nobody hears."""
+    house.bank.run(
+        "INSERT INTO outbox (event, msisdn, language, facts, staged_at, ring_at)"
+        " SELECT 'pin-changed', '+254700000001', 'en', '{}', :now, :now"
+        " FROM generate_series(1, 2000)",
+        now=house.clock(),
+    )
+    house.relay.once()
+    assert queues.queue(queues.Name.SMS, house.redis).count < 40
+    assert house.bank.one("SELECT count(*) FROM outbox WHERE ring_at <= :now", now=house.clock())
 
 
 def test_a_letter_understood_twice_and_at_once_is_answered_once(house, wanjiru):
