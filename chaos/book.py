@@ -39,7 +39,7 @@ class Pace:
 def check(cluster: Cluster, figures: Figures, *, pace: Pace) -> None:
     """Find every figure of the book's."""
     racy, boundless, believed, renamed = _unkilled(cluster)
-    say(f"chaos: PostgreSQL killed {pace.kills} times under load …")
+    say(f"PostgreSQL killed {pace.kills} times under load …")
     unsafe = _unsafe(cluster)
     book = cluster.database("sound")
     storm = Storm(book, cluster.home / "sound")
@@ -96,7 +96,7 @@ def check(cluster: Cluster, figures: Figures, *, pace: Pace) -> None:
 
 def _unkilled(cluster: Cluster) -> tuple[int, int, int, Truth]:
     """The controls that need no kill: what their checks find."""
-    say("chaos: the controls that need no kill …")
+    say("the controls that need no kill …")
     racy = cluster.database("racy")
     broken.change_post(racy, broken.RACY)
     _blow(Storm(racy, cluster.home / "racy"))

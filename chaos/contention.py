@@ -55,7 +55,7 @@ def check(cluster: Cluster, figures: Figures, *, seconds: float, rounds: int) ->
         seconds: How long sixteen clients go on.
         rounds: How many holds and reversals are resolved by a hundred at once.
     """
-    say(f"chaos: {CLIENTS} clients over {ACCOUNTS} accounts …")
+    say(f"{CLIENTS} clients over {ACCOUNTS} accounts …")
     unordered = cluster.database("unordered")
     broken.change_post(unordered, broken.UNORDERED)
     unordered.run("ALTER DATABASE unordered SET deadlock_timeout = '100ms'")
@@ -69,7 +69,7 @@ def check(cluster: Cluster, figures: Figures, *, seconds: float, rounds: int) ->
         broken="post locks the accounts as they are named",
         control=control,
     )
-    say(f"chaos: {RESOLVERS} at once on one hold, and on one reversal …")
+    say(f"{RESOLVERS} at once on one hold, and on one reversal …")
     for what, prepare, ways, locked in (
         ("a hold", _hold, (_capture, _release), _unlocked_holds),
         ("a reversal", _reversal, (_approve, _decline), _unlocked_reversals),

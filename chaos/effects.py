@@ -122,11 +122,11 @@ def check(
         pace: How much of it.
         beside: What goes on in the quarter of a minute that a lost bell may take.
     """
-    say("chaos: the house undisturbed …")
+    say("the house undisturbed …")
     calm = _calm(house, pace)
     orders, rings = Orders(house, pace.rate), 0
     orders.placed = int(pace.rate * pace.calm_seconds) + 10
-    say("chaos: PostgreSQL killed, and how soon the door sends money again …")
+    say("PostgreSQL killed, and how soon the door sends money again …")
     recovered, windows = [], []
     for _ in range(pace.rounds):
         seconds, window = _recovery(house, orders)
@@ -135,11 +135,11 @@ def check(
         windows.append(window)
     with beside():
         for _ in range(pace.rounds):
-            say("chaos: all of Redis lost …")
+            say("all of Redis lost …")
             lose = partial(_lose_redis, house)
             windows.append(_fault(house, orders, pace, "Redis lost", lose, is_slow=True))
             twice = Twice(house, after=traffic.newest(house))
-            say("chaos: workers and the relay killed, every job run twice …")
+            say("workers and the relay killed, every job run twice …")
             twice.begin()
             windows += _workers(house, orders, pace)
             twice.end()
@@ -279,7 +279,7 @@ def _counts(
         unstaged = int(session.scalar(_UNSTAGED) or 0)
     unbalanced = checks.unbalanced(house.databases)
     last = max(each.outbox for each in found)
-    say("chaos: the controls of the house …")
+    say("the controls of the house …")
     doubled = _forgetting(house, orders, after=last)
     missing = _trusting(house, orders, after=max(each.outbox for each in traffic.effects(house)))
     figures.told("effects", len(found), "1")
@@ -333,7 +333,7 @@ def _some(orders: Orders) -> None:
 
 def _abandoned(house: House, figures: Figures) -> None:
     """See that what is in doubt is called so, once whoever sent it must be dead."""
-    say("chaos: waiting until what is in doubt is called unknown …")
+    say("waiting until what is in doubt is called unknown …")
 
     def left() -> int:
         with house.databases() as session:

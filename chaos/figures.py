@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import asdict, dataclass, field
+from typing import Final
+
+_BEGAN: Final = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -78,4 +82,4 @@ class Figures:
 
 def say(words: str) -> None:
     """Tell whoever waits how far it is."""
-    print(words, file=sys.stderr, flush=True)
+    print(f"{time.monotonic() - _BEGAN:4.0f} s  {words}", file=sys.stderr, flush=True)
