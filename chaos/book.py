@@ -34,6 +34,8 @@ class Pace:
     kills: int
     load_seconds: float
     movements_min: int
+    seconds_max: float
+    """After which no further kill is made for the sake of movements alone."""
 
 
 def check(cluster: Cluster, figures: Figures, *, pace: Pace) -> None:
@@ -42,17 +44,20 @@ def check(cluster: Cluster, figures: Figures, *, pace: Pace) -> None:
     say(f"PostgreSQL killed {pace.kills} times under load …")
     unsafe = _unsafe(cluster)
     book = cluster.database("sound")
-    storm = Storm(book, cluster.home / "sound")
-    unbalanced = below = 0
-    slowest = 0.0
-    for _ in range(pace.kills):
+    storm = Storm(book, cluster.home / "sound", keeps=True)
+    unbalanced = below = kills = 0
+    slowest, ends = 0.0, time.monotonic() + pace.seconds_max
+    while kills < pace.kills or (
+        storm.told.movements < pace.movements_min and time.monotonic() < ends
+    ):
+        kills += 1
         slowest = max(slowest, _kill(cluster, storm, load_seconds=pace.load_seconds))
         with book.opened() as databases:
             unbalanced += checks.unbalanced(databases)
             below += checks.beyond_bounds(databases)
     found = _truth(storm)
     told = storm.told
-    figures.at_least("kills of PostgreSQL under load", pace.kills, "1", pace.kills)
+    figures.at_least("kills of PostgreSQL under load", kills, "1", pace.kills)
     figures.at_least("movements answered", told.movements, "1", pace.movements_min)
     figures.told("slowest recovery of PostgreSQL", slowest, "s")
     figures.none(
@@ -129,14 +134,12 @@ def _unsafe(cluster: Cluster) -> Truth:
 
 def _kill(cluster: Cluster, storm: Storm, *, load_seconds: float) -> float:
     """Load for a while, kill under it, start again, let all be answered; how long it recovered."""
-    storm.begin()
-    time.sleep(load_seconds)
-    cluster.crash()
-    began = time.monotonic()
-    cluster.start()
-    took = time.monotonic() - began
-    storm.end()
-    return took
+    with storm.blowing():
+        time.sleep(load_seconds)
+        cluster.crash()
+        began = time.monotonic()
+        cluster.start()
+        return time.monotonic() - began
 
 
 def _truth(storm: Storm) -> Truth:
@@ -146,9 +149,8 @@ def _truth(storm: Storm) -> Truth:
 
 def _blow(storm: Storm) -> None:
     """Load for a moment."""
-    storm.begin()
-    time.sleep(0.4)
-    storm.end()
+    with storm.blowing():
+        time.sleep(0.4)
 
 
 def _lies(cluster: Cluster, figures: Figures, *, tried: int, found: int, control: int) -> None:

@@ -56,7 +56,9 @@ _TRUTH: Final = text("""
                count(*) AS legs
         FROM told GROUP BY movement
     ), journal AS (
-        SELECT id, key, split_part(key, ':', 2) AS movement FROM journals WHERE key LIKE 'storm:%'
+        SELECT id, key, CASE WHEN key LIKE 'hold:%' THEN key ELSE split_part(key, ':', 2) END
+            AS movement
+        FROM journals WHERE key LIKE 'storm:%' OR key LIKE 'hold:%'
     ), written AS (
         SELECT j.movement, count(DISTINCT j.id) AS journals, count(e.journal_id) AS entries
         FROM journal j LEFT JOIN entries e ON e.journal_id = j.id GROUP BY j.movement

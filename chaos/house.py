@@ -32,6 +32,7 @@ PEOPLE: Final = 400
 LEDGERS: Final = ("ledger", "ledger-2")
 _LOOK_SECONDS: Final = 0.05
 _BACKOFF_SECONDS: Final = 0.2
+_ENDING_SECONDS: Final = 30.0
 
 
 @dataclass
@@ -115,16 +116,18 @@ class House:
         self.databases.kw["bind"].dispose()  # ours alone: what the product does about it is seen
 
     @contextmanager
-    def accompanied(self, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-        """Another program of ours, which ends with the block at the latest."""
-        other = subprocess.Popen(command, cwd=stack.ROOT, start_new_session=True)
+    def accompanied(self, command: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+        """Another program of ours, whose output is read; it ends with the block at the latest."""
+        other = subprocess.Popen(
+            command, cwd=stack.ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self.watcher.add(other.pid, guard.APPLICATION, signal.SIGTERM)
         try:
             yield other
         finally:
             if other.poll() is None:
-                guard.end({other.pid: (guard.APPLICATION, signal.SIGINT)})
-                other.wait(10)
+                other.terminate()  # it ends its own servers, and throws its own folder away
+                other.wait(_ENDING_SECONDS)
             self.watcher.remove(other.pid)
 
     def _tend(self) -> None:

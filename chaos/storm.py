@@ -14,21 +14,26 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from chaos.cluster import Book, now
-from core import db, ledger
+from core import db, holds, ledger
 from core.db import Databases
-from core.ledger import Draft, Posting, Reason
+from core.holds import Hold, HoldResolved
+from core.ledger import Draft, InsufficientFunds, Posting, Reason
+from core.money import kes
 
 Legs = Mapping[int, int]
+T = TypeVar("T")
 
 CLIENTS: Final = 4
 BATCH: Final = 50
@@ -116,37 +121,42 @@ class Storm:
         book: Where.
         folder: Where they note what they were told.
         new_keys: Whether a call that is repeated has a new key: what nobody should do.
+        keeps: Whether one more client sets money aside and resolves it again.
     """
 
     book: Book
     folder: Path
     new_keys: bool = False
+    keeps: bool = False
     told: Told = field(default_factory=Told)
     _stopped: threading.Event = field(default_factory=threading.Event)
+    _given_up: threading.Event = field(default_factory=threading.Event)
     _begun: int = 0
-    _pool: ThreadPoolExecutor | None = None
-    _clients: list[Future[Told]] = field(default_factory=list)
 
     @property
     def files(self) -> list[Path]:
         """What was told so far."""
         return sorted(self.folder.glob("told-*"))
 
-    def begin(self) -> None:
-        """Let the clients loose."""
+    @contextmanager
+    def blowing(self) -> Iterator[None]:
+        """Clients for as long as the block lasts; then each gets its last answer."""
         self.folder.mkdir(exist_ok=True)
         self._stopped.clear()
         self._begun += 1
-        self._pool = ThreadPoolExecutor(CLIENTS, thread_name_prefix="storm")
-        self._clients = [self._pool.submit(self._client, number) for number in range(CLIENTS)]
-
-    def end(self) -> None:
-        """Let each client get its last answer, and take all of it in."""
-        self._stopped.set()
-        for client in self._clients:
-            self.told.add(client.result(timeout=2 * _ANSWER_SECONDS_MAX))
-        assert self._pool is not None
-        self._pool.shutdown()
+        with ThreadPoolExecutor(CLIENTS + 1, thread_name_prefix="storm") as pool:
+            clients = [pool.submit(self._client, number) for number in range(CLIENTS)]
+            if self.keeps:
+                clients.append(pool.submit(self._keeper))
+            try:
+                yield
+            except BaseException:
+                self._given_up.set()
+                raise
+            finally:
+                self._stopped.set()
+            for client in clients:
+                self.told.add(client.result(timeout=2 * _ANSWER_SECONDS_MAX))
 
     def _client(self, number: int) -> Told:
         name = f"{self._begun}-{number}"
@@ -187,47 +197,136 @@ class Storm:
         file: IO[str],
     ) -> None:
         """Post a batch until there is an answer, and note it."""
-        ends = time.monotonic() + _ANSWER_SECONDS_MAX
-        tries, is_unknown = 0, False
-        while True:
-            again = f":{tries}" if self.new_keys else ""
-            drafts = [
+        tries = itertools.count()
+
+        def drafts() -> list[Draft]:
+            again = f":{next(tries)}" if self.new_keys else ""
+            return [
                 Draft(f"storm:{movement}{again}", Reason.TRANSFER, legs)
                 for movement, legs in movements.items()
             ]
-            try:
-                postings = _post(databases, [*drafts, lie] if lie else drafts, is_cut=is_cut)
-                break
-            except DBAPIError as error:
-                is_cut = False
-                is_unknown |= error.connection_invalidated
-                tries += 1
-                if time.monotonic() > ends:
-                    raise
-                time.sleep(_AGAIN_SECONDS)
+
+        def post(session: Session) -> tuple[list[Draft], list[Posting]]:
+            asked = drafts()
+            lies = [lie] if lie else []
+            return asked, ledger.post(session, drafts=[*asked, *lies], now=now())
+
+        (asked, postings), is_unknown = self._answered(databases, post, is_cut=is_cut)
         if lie:
             told.lies += 1
             told.believed += postings.pop().is_posted
-        told.movements += len(drafts)
+        told.movements += len(asked)
         if is_unknown:
-            told.unknown += len(drafts)
+            told.unknown += len(asked)
             told.committed += sum(each.outcome == "exists" for each in postings)
-        for movement, draft, posting in zip(movements, drafts, postings, strict=True):
+        for movement, draft, posting in zip(movements, asked, postings, strict=True):
             if posting.is_posted:
                 posted.append(draft)
-            for account, amount in draft.legs.items():
-                file.write(
-                    f"{movement}\t{draft.key}\t{posting.is_posted}\t{is_unknown}\t{account}"
-                    f"\t{amount}\n"
-                )
+            _note(file, movement, draft, is_posted=posting.is_posted, is_unknown=is_unknown)
+
+    def _keeper(self) -> Told:
+        """Set money aside and resolve it, one step at a time, until the storm is over."""
+        name = f"{self._begun}-keeper"
+        chance, told = random.Random(name), Told()
+        with (
+            (self.folder / f"told-{name}").open("w") as file,
+            self.book.opened(role=db.WORKER, connections_max=1) as databases,
+        ):
+            for count in itertools.count():
+                if self._stopped.is_set():
+                    return told
+                self._keep(databases, f"{name}:{count}", chance=chance, told=told, file=file)
+        raise AssertionError
+
+    def _keep(
+        self, databases: Databases, key: str, *, chance: random.Random, told: Told, file: IO[str]
+    ) -> None:
+        """Place one hold, then capture a part of it, or release it."""
+        owner, taker = chance.sample(self.book.people, 2)
+        to = taker.account_id
+        amount = chance.randint(1, _SHILLINGS_MAX)
+        part = chance.choice([None, chance.randint(1, amount)])
+
+        def place(session: Session) -> tuple[int, int, int]:
+            ends = now() + timedelta(hours=1)
+            which = holds.place(
+                session, owner=owner.id, amount=kes(amount), key=key, expires_at=ends, now=now()
+            )
+            made = session.get_one(Hold, which)
+            return which, made.account_id, made.held_account_id
+
+        def resolve(session: Session) -> bool:
+            try:
+                if part is None:
+                    holds.release(session, hold=hold, now=now())
+                else:
+                    holds.capture(session, hold=hold, to=to, amount=kes(part), now=now())
+            except HoldResolved:
+                return True  # by nobody else: by this very call, when its line broke
+            return False
+
+        try:
+            placed, was_unknown = self._answered(
+                databases, place, is_cut=not chance.randrange(_CUT)
+            )
+        except InsufficientFunds:
+            return
+        hold, account, held = placed
+        _note(
+            file,
+            f"hold:{hold}:place",
+            Draft(f"hold:{hold}:place", Reason.HOLD, {account: -amount, held: amount}),
+            is_posted=True,
+            is_unknown=was_unknown,
+        )
+        repeated, is_unknown = self._answered(databases, resolve, is_cut=not chance.randrange(_CUT))
+        legs = {held: -amount, account: amount - (part or 0)}
+        if part:
+            legs[to] = part
+        legs = {each: moved for each, moved in legs.items() if moved}
+        _note(
+            file,
+            f"hold:{hold}:resolve",
+            Draft(f"hold:{hold}:resolve", Reason.CAPTURE, legs),
+            is_posted=True,
+            is_unknown=is_unknown,
+        )
+        told.movements += 2
+        told.unknown += was_unknown + is_unknown
+        told.committed += repeated
+
+    def _answered(
+        self, databases: Databases, call: Callable[[Session], T], *, is_cut: bool
+    ) -> tuple[T, bool]:
+        """
+        Make a call until it is answered: what it answered, and whether a line broke before.
+
+        Args:
+            databases: Where.
+            call: One transaction.
+            is_cut: Whether the first call's COMMIT is sent, and its answer never heard.
+        """
+        ends, is_unknown = time.monotonic() + _ANSWER_SECONDS_MAX, False
+        while True:
+            try:
+                with databases.begin() as session:
+                    answer = call(session)
+                    if is_cut:
+                        _deafen(session)
+            except DBAPIError as error:
+                is_cut = False
+                is_unknown |= error.connection_invalidated
+                if time.monotonic() > ends or self._given_up.is_set():
+                    raise
+                time.sleep(_AGAIN_SECONDS)
+            else:
+                return answer, is_unknown
 
 
-def _post(databases: Databases, drafts: Sequence[Draft], *, is_cut: bool) -> list[Posting]:
-    with databases.begin() as session:
-        postings = ledger.post(session, drafts=drafts, now=now())
-        if is_cut:
-            _deafen(session)
-        return postings
+def _note(file: IO[str], movement: str, draft: Draft, *, is_posted: bool, is_unknown: bool) -> None:
+    """Write down what became of a movement, a line for each of its legs."""
+    for account, amount in draft.legs.items():
+        file.write(f"{movement}\t{draft.key}\t{is_posted}\t{is_unknown}\t{account}\t{amount}\n")
 
 
 def _deafen(session: Session) -> None:
