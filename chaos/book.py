@@ -59,6 +59,7 @@ def check(cluster: Cluster, figures: Figures, *, pace: Pace) -> None:
     told = storm.told
     figures.at_least("kills of PostgreSQL under load", kills, "1", pace.kills)
     figures.at_least("movements answered", told.movements, "1", pace.movements_min)
+    figures.at_least("those of them that moved money", told.posted, "1", told.movements // 4)
     figures.told("slowest recovery of PostgreSQL", slowest, "s")
     figures.none(
         "R1 minor units out of balance, after every kill",

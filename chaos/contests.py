@@ -28,15 +28,16 @@ from chaos import checks
 from chaos.cluster import Book, Cluster, now
 from chaos.figures import Control, Figures, say
 from core import db, exchange, execution, holds, rates, reversals, transfers
+from core.audit import Actor
 from core.db import Databases
 from core.errors import DomainError
 from core.ledger import Draft, Reason
 from core.money import Currency, kes
 from core.rates import Rate
-from core.transfers import Quote
 
 RESOLVERS: Final = 100
 _HELD: Final = kes(50_00)
+_STAFF: Final = Actor("staff:chaos", "office", "chaos")
 # Between the look and the deed, where nothing keeps the others out.
 _THOUGHT_SECONDS: Final = 0.1
 
@@ -195,7 +196,7 @@ def _reversal(databases: Databases, book: Book) -> int:
             session,
             sender=sender,
             recipient=recipient.id,
-            quoted=Quote(kes(10_00), kes(0)),
+            quoted=transfers.quote(session, sender=sender, amount=kes(10_00), now=now()),
             key=f"chaos:{time.monotonic_ns()}",
             now=now(),
         )
@@ -205,18 +206,18 @@ def _reversal(databases: Databases, book: Book) -> int:
             session,
             subscriber=sender.id,
             reference=placed.reference,
-            by=sender.msisdn,
+            actor=Actor(sender.msisdn, "ussd", "chaos"),
             reason="chaos",
             now=now(),
         )
 
 
 def _approve(session: Session, reversal: int) -> None:
-    reversals.approve(session, reversal=reversal, by="staff", note="chaos", now=now())
+    reversals.approve(session, reversal=reversal, actor=_STAFF, note="chaos", now=now())
 
 
 def _decline(session: Session, reversal: int) -> None:
-    reversals.decline(session, reversal=reversal, by="staff", note="chaos", now=now())
+    reversals.decline(session, reversal=reversal, actor=_STAFF, note="chaos", now=now())
 
 
 def _promise(databases: Databases, book: Book) -> int:

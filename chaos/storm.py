@@ -52,6 +52,8 @@ class Told:
 
     movements: int = 0
     """Answered: posted, found posted, or refused."""
+    posted: int = 0
+    """Those of them that moved money."""
     unknown: int = 0
     """Movements whose connection broke before there was an answer."""
     committed: int = 0
@@ -222,6 +224,7 @@ class Storm:
         for movement, draft, posting in zip(movements, asked, postings, strict=True):
             if posting.is_posted:
                 posted.append(draft)
+                told.posted += 1
             _note(file, movement, draft, is_posted=posting.is_posted, is_unknown=is_unknown)
 
     def _keeper(self) -> Told:
@@ -292,6 +295,7 @@ class Storm:
             is_unknown=is_unknown,
         )
         told.movements += 2
+        told.posted += 2
         told.unknown += was_unknown + is_unknown
         told.committed += repeated
 

@@ -30,7 +30,6 @@ from core import transfers
 from core.money import kes
 from core.outbox import Event
 from core.subscribers import Language, Person
-from core.transfers import Quote
 from menus import notices
 from workers.bell import Bell
 from workers.queues import Name, enqueue, queue
@@ -43,8 +42,7 @@ _TWICE_SECONDS: Final = 0.2
 # Half a minute of orders: what a worker that was killed could have had in hand.
 _TWICE_ROWS: Final = 50
 
-# What a transfer costs by the tariff that the schema begins with.
-_PRICES: Final = ((50_00, 0), (200_00, 5_00))
+_AMOUNTS: Final = (kes(50_00), kes(200_00))
 
 
 @dataclass
@@ -87,7 +85,7 @@ class Orders:
         recipient = people[(7 * self.placed + 3) % len(people)]
         if recipient.id == sender.id:
             recipient = people[(self.placed + 1) % len(people)]
-        amount, fee = _PRICES[self.placed % len(_PRICES)]
+        amount = _AMOUNTS[self.placed % len(_AMOUNTS)]
         asked_at = now()
         for tried in itertools.count():
             try:
@@ -96,7 +94,7 @@ class Orders:
                         session,
                         sender=sender,
                         recipient=recipient.id,
-                        quoted=Quote(kes(amount), kes(fee)),
+                        quoted=transfers.quote(session, sender=sender, amount=amount, now=asked_at),
                         key=f"chaos:{self.placed}",
                         now=asked_at,
                     )
