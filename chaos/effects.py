@@ -129,7 +129,8 @@ def check(
     orders, rings = Orders(house, pace.rate), 0
     calm = _calm(house, orders, pace, figures)
     say("PostgreSQL killed, and how soon the door sends money again …")
-    recovered, windows = [], []
+    recovered: list[float] = []
+    windows: list[Window] = []
     while len(recovered) < pace.rounds or (
         # One is no series: what a neighbour on the machine disturbed is measured again.
         pace.rounds == 1 and min(recovered) > RECOVERED_SECONDS and len(recovered) < _TRIES
@@ -320,7 +321,7 @@ def _counts(
     figures.none(
         "R6 effects missing",
         unstaged + sum(not each.copies and not each.in_doubt for each in found),
-        broken="an event is called done when it is rung for",
+        broken="an event is called done as soon as it is staged",
         control=missing,
     )
     figures.none(
