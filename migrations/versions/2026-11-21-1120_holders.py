@@ -238,10 +238,13 @@ REVOKE INSERT ON subscribers FROM kabambe_web;
 GRANT INSERT (id, msisdn, name, language, account_id, terms_version, registered_at)
     ON subscribers TO kabambe_web;
 GRANT SELECT ON reference_rates, excise_duty, merchants TO kabambe_web, kabambe_worker;
+GRANT INSERT (subscriber_id, opened_at) ON merchants TO kabambe_worker;
+GRANT UPDATE (kind, tier) ON subscribers TO kabambe_worker;
 GRANT INSERT (holder_id) ON accounts TO kabambe_web, kabambe_worker;
 """
 
 BEFORE = """
+REVOKE UPDATE (kind, tier) ON subscribers FROM kabambe_worker;
 DROP FUNCTION ceiling_refusal, limit_refusal, excise, fee;
 DROP TABLE excise_duty;
 DELETE FROM limits WHERE (holder, tier) <> ('personal', 'verified');
