@@ -330,7 +330,8 @@ def _counts(
         broken="neither a claim nor a sent message is remembered",
         control=doubled,
     )
-    figures.told("processes that died unasked", sum(house.deaths.values()), "1")
+    for name, deaths in house.deaths.items():
+        figures.told(f"times that {name} died unasked", deaths, "1")
     figures.none("R1 minor units out of balance in the house", unbalanced)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import stack
+from chaos.figures import say
 from chaos.ruin import crash
 from core import db, subscribers
 from core.db import Databases
@@ -136,8 +137,13 @@ class House:
                 for name, process in self._processes.items():
                     if process.poll() is not None:
                         self.deaths[name] = self.deaths.get(name, 0) + 1
+                        say(f"{name} died unasked: {self._last_words(name)}")
                         guard.kill(process.pid)
                         self._again(name)
+
+    def _last_words(self, name: str) -> str:
+        lines = (self.home / f"{name}.log").read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")
 
     def _again(self, name: str) -> None:
         self.watcher.remove(self._processes[name].pid)
