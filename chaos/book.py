@@ -23,7 +23,7 @@ from core.orders import KeyReused
 from core.subscribers import Person
 from core.transfers import Quote
 
-_CONTROL_KILLS_MAX: Final = 12
+_CONTROL_KILLS_MAX: Final = 20
 _ASKED: Final = 1_00
 
 

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -38,9 +38,12 @@ from workers.relay import DELIVER
 _AGAIN_SECONDS: Final = 0.02
 _DOOR: Final = "/ussd/africastalking/sandbox"
 _HOP_SECONDS_MAX: Final = 5.0
+_SOME_SECONDS: Final = 0.4
 _TWICE_SECONDS: Final = 0.2
-# Half a minute of orders: what a worker that was killed could have had in hand.
-_TWICE_ROWS: Final = 50
+_TWICE_SECONDS_MAX: Final = 15.0
+_TWICE_WAITING_MAX: Final = 5
+# Half a ring of the relay's, and a whole one.
+_TWICE_ROWS: Final = 25
 
 _AMOUNTS: Final = (kes(50_00), kes(200_00))
 
@@ -68,6 +71,12 @@ class Orders:
         self._stopped.set()
         assert self._thread is not None
         self._thread.join()
+
+    def some(self) -> None:
+        """Let them order for a moment."""
+        self.begin()
+        time.sleep(_SOME_SECONDS)
+        self.end()
 
     def _order(self) -> None:
         redis = Redis.from_url(self.house.valkey.url)
@@ -124,7 +133,10 @@ class Twice:
         self._thread.start()
 
     def end(self) -> None:
-        """Leave it."""
+        """Leave it, when it was done once at least."""
+        ends = time.monotonic() + _TWICE_SECONDS_MAX
+        while not self.rings and time.monotonic() < ends:
+            time.sleep(_AGAIN_SECONDS)
         self._stopped.set()
         assert self._thread is not None
         self._thread.join()
@@ -138,7 +150,7 @@ class Twice:
                 )
                 which = {"after": self.after, "most": _TWICE_ROWS}
                 ids = list(session.scalars(newest, which))
-                if ids and not line.count:
+                if ids and (not self.rings or line.count < _TWICE_WAITING_MAX):
                     enqueue(line, DELIVER, ids=sorted(ids[: len(ids) // 2]))
                     enqueue(line, DELIVER, ids=ids)
                     self.rings += 1
@@ -208,13 +220,18 @@ _UNDONE: Final = text("""
     WHERE o.placed_at >= :since AND (o.state = 'placed' OR EXISTS (
         SELECT FROM outbox b LEFT JOIN messages m ON m.outbox_id = b.id
         WHERE b.facts ->> 'reference' = o.reference AND b.done_at IS NULL
-            AND m.state IS DISTINCT FROM 'sending'))
+            AND (m.state IS DISTINCT FROM 'sending' OR m.changed_at > :just_now)))
 """)
+# Longer than the fake provider takes: who is still sending then is dead.
+_SENDING: Final = timedelta(seconds=3)
 _EVER: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def effects(house: House) -> list[Effect]:
     """What was staged for orders, beside what the country's handsets have received."""
+    # In this order: what arrives between the two looks was in doubt at the first.
+    with house.databases() as session:
+        rows = session.execute(_STAGED).all()
     copies: Counter[tuple[str, str]] = Counter()
     arrived: dict[tuple[str, str], datetime] = {}
     for line in (house.home / "africastalking.jsonl").read_text().splitlines():
@@ -222,8 +239,6 @@ def effects(house: House) -> list[Effect]:
         what = message["to"], message["message"]
         copies[what] += 1
         arrived.setdefault(what, datetime.fromisoformat(message["at"]))
-    with house.databases() as session:
-        rows = session.execute(_STAGED).all()
     found = []
     for row in rows:
         said = notices.words(Event(row.event), row.facts, Language(row.language))
@@ -250,5 +265,6 @@ def newest(house: House) -> int:
 
 def undone(house: House, *, since: datetime | None = None) -> int:
     """Orders without an outcome, and events neither done nor in doubt; of orders placed since."""
+    given = {"since": since or _EVER, "just_now": now() - _SENDING}
     with house.databases() as session:
-        return int(session.scalar(_UNDONE, {"since": since or _EVER}) or 0)
+        return int(session.scalar(_UNDONE, given) or 0)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 
 from chaos.figures import Control, Figures
+from chaos.neighbours import Neighbours
 
 
 @pytest.fixture
@@ -67,3 +72,24 @@ def test_the_table_is_in_the_order_of_the_requirements(figures):
     lines = figures.table().splitlines()[2:]
     assert [line.split()[0] for line in lines] == ["R2", "R11", "kills"]
     assert "1,234: a rule" in lines[0]
+
+
+def test_a_time_is_judged_unless_the_machine_was_others(figures):
+    figures.soon("R7 seconds", 1.2, 1.0, others=0.9)
+    assert (figures.missed, figures.absent(["R7"])) == ([], [])
+    assert "NOT JUDGED" in figures.table()
+    figures.soon("R7 on a quiet machine", 1.2, 1.0, others=0.1)
+    figures.is_strict = True
+    figures.soon("R7 in the long form", 1.2, 1.0, others=0.9)
+    assert figures.missed == ["R7 on a quiet machine", "R7 in the long form"]
+
+
+def test_our_own_work_and_our_childrens_is_no_neighbours():
+    spun = "import time; e = time.process_time() + 0.5\nwhile time.process_time() < e: pass"
+    neighbours = Neighbours()
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", spun], check=True)
+    with_them = neighbours.share() * (time.monotonic() - began) * (os.cpu_count() or 1)
+    counted = sum(os.times()[2:4])
+    assert counted >= 0.5
+    assert with_them <= (time.monotonic() - began) * (os.cpu_count() or 1) - 0.5 + 0.05
