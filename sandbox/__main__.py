@@ -12,6 +12,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run dial CODE [ANSWER …]  a phone in the terminal: ./run dial '*384#' --as 0712000001
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
+  ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
   ./run bench [ARGUMENT …]    the benchmarks
   ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
   ./run lock                  compile requirements*.in to requirements*.txt, with hashes
@@ -26,6 +27,7 @@ own in place of the embedded ones.
 _COMMANDS = {
     "start": ("sandbox.start", "main"),
     "dial": ("sandbox.dial", "main"),
+    "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "bench": ("sandbox.checks", "bench"),
