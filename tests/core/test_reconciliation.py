@@ -1,0 +1,579 @@
+"""Reconciliation: every seeded break is found, and a right book raises no alarm."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from traffic import Traffic
+
+from core import breaks, ledger, reconciliation
+from core.audit import Actor
+from core.breaks import BreakClosed, NoNote, UnknownBreak
+from core.ledger import Draft, Reason
+
+JANE = Actor("staff:jane", "desk", "r1")
+WHOLE, NEWEST = reconciliation.whole, reconciliation.newest
+
+
+def run(house, how=WHOLE):
+    return how(house.databases["worker"], clock=house.clock)
+
+
+def tamper(house, *statements):
+    """As somebody does whom neither trigger nor grant stops."""
+    with house.bank.owner.begin() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        for statement in statements:
+            assert session.execute(text(statement)).rowcount > 0, statement
+
+
+def found(summary):
+    return {(each.kind.value, each.subject) for each in summary.opened}
+
+
+@pytest.fixture(scope="module")
+def kept(built):
+    """A book of every kind of movement, made once."""
+    built.reset()
+    traffic = Traffic.open(built)
+    traffic.give_dollars()
+    traffic.steps(250, seed=7)
+    traffic.leave_a_refusal()
+    traffic.leave_a_debt()
+    yield traffic
+    built.reset()
+
+
+@pytest.fixture
+def book(kept, built):
+    """The book, as it was again after the test."""
+    yield kept
+    with built.bank.owner.begin() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text("TRUNCATE breaks, reconciliations RESTART IDENTITY"))
+
+
+class Saved:
+    """Tables as they were before somebody tampered with them."""
+
+    TABLES = (
+        "accounts",
+        "journals",
+        "entries",
+        "unrolled",
+        "orders",
+        "holds",
+        "reversals",
+        "quotes",
+    )
+
+    def __init__(self, house) -> None:
+        self.house = house
+
+    def __enter__(self):
+        with self.house.bank.owner.begin() as session:
+            for table in self.TABLES:
+                session.execute(text(f"CREATE TABLE saved_{table} AS TABLE {table}"))
+        return self
+
+    def __exit__(self, *_):
+        with self.house.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for table in self.TABLES:
+                session.execute(text(f"DELETE FROM {table}"))
+                session.execute(
+                    text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE saved_{table}")
+                )
+                session.execute(text(f"DROP TABLE saved_{table}"))
+
+
+def test_a_book_of_every_kind_raises_no_alarm(book, built):
+    kinds = {row[0] for row in built.bank.rows("SELECT DISTINCT reason FROM journals")}
+    assert kinds >= {"transfer", "payment", "exchange", "hold", "capture", "release", "reversal"}
+    assert built.bank.one("SELECT count(*) FROM reversals WHERE debt > 0") > 0
+    assert run(built).opened == []
+    assert run(built, NEWEST).opened == []
+    assert built.bank.one("SELECT count(*) FROM breaks") == 0
+
+
+ORDER = "SELECT min(o.id) FROM orders o WHERE o.state = 'done' AND o.kind = '{}'"
+JOURNAL_OF = "SELECT j.id FROM journals j JOIN orders o ON o.key = j.key WHERE o.id = {}"
+PICKS = {
+    "order": ORDER.format("transfer"),
+    "journal": JOURNAL_OF.format("({order})"),
+    "payment": ORDER.format("payment"),
+    "exchange": ORDER.format("exchange"),
+    "refused": "SELECT min(id) FROM orders WHERE state = 'refused'",
+    "payer": (
+        "SELECT e.account_id FROM entries e WHERE e.journal_id = {journal} AND e.amount < 0"
+        " AND EXISTS (SELECT FROM entries x WHERE x.account_id = e.account_id"
+        " AND x.version = e.version + 1)"
+    ),
+    "at": "SELECT version FROM entries WHERE account_id = {payer} AND journal_id = {journal}",
+    "quiet": (
+        "SELECT a.id FROM accounts a WHERE a.mode = 'authorise' AND a.version > 5"
+        " AND a.path LIKE 'user:%:main:kes' ORDER BY a.id LIMIT 1"
+    ),
+    "record": "SELECT id FROM accounts WHERE path = 'fees:transfer:kes'",
+    "open_hold": "SELECT min(id) FROM holds WHERE state = 'open'",
+    "captured": "SELECT min(id) FROM holds WHERE state = 'captured' AND captured < amount",
+    "released": "SELECT min(id) FROM holds WHERE state = 'released'",
+    "held": "SELECT held_account_id FROM holds WHERE id = {open_hold}",
+    "held_released": "SELECT held_account_id FROM holds WHERE id = {released}",
+    "reversal": "SELECT min(id) FROM reversals WHERE state = 'approved' AND debt = 0",
+    "debt": "SELECT min(id) FROM reversals WHERE debt > 0",
+    "declined": (
+        "SELECT min(id) FROM reversals r WHERE state = 'declined' AND NOT EXISTS (SELECT FROM"
+        " reversals x WHERE x.original_id = r.original_id AND x.state <> 'declined')"
+    ),
+    "journals": "SELECT max(id) FROM journals",
+}
+
+# What somebody does to the book, and every break that must be found then: these and no others.
+SEEDS = {
+    "a balance is changed": (
+        ["UPDATE accounts SET balance = balance + 5 WHERE id = {quiet}"],
+        ["balance account:{quiet}", "currency-unbalanced currency:KES"],
+    ),
+    "money is moved between two balances": (
+        [
+            "UPDATE accounts SET balance = balance + 5 WHERE id = {quiet}",
+            "UPDATE accounts SET balance = balance - 5 WHERE id = {record}",
+        ],
+        ["balance account:{quiet}", "balance account:{record}"],
+    ),
+    "a version is changed": (
+        ["UPDATE accounts SET version = version + 1 WHERE id = {quiet}"],
+        ["numbering account:{quiet}"],
+    ),
+    "an entry is deleted": (
+        ["DELETE FROM entries WHERE account_id = {payer} AND version = {at}"],
+        [
+            "balance account:{payer}",
+            "numbering account:{payer}",
+            "running account:{payer}",
+            "journal-unbalanced journal:{journal}",
+            "order-differs order:{order}",
+            "outcome-differs order:{order}",
+        ],
+    ),
+    "an entry has another amount": (
+        ["UPDATE entries SET amount = amount - 1 WHERE account_id = {payer} AND version = {at}"],
+        [
+            "balance account:{payer}",
+            "running account:{payer}",
+            "journal-unbalanced journal:{journal}",
+            "order-differs order:{order}",
+        ],
+    ),
+    "an entry is doubled": (
+        [
+            "INSERT INTO entries SELECT {payer}, a.version + 1, {journal}, e.amount,"
+            " a.balance + e.amount FROM entries e, accounts a WHERE e.account_id = {payer}"
+            " AND e.version = {at} AND a.id = {payer}",
+        ],
+        [
+            "balance account:{payer}",
+            "numbering account:{payer}",
+            "journal-unbalanced journal:{journal}",
+            "order-differs order:{order}",
+            "outcome-differs order:{order}",
+        ],
+    ),
+    "an entry has another balance after it": (
+        [
+            "UPDATE entries SET balance_after = balance_after + 1"
+            " WHERE account_id = {payer} AND version = {at}"
+        ],
+        ["running account:{payer}", "outcome-differs order:{order}"],
+    ),
+    "an entry is of a record account, and goes": (
+        ["DELETE FROM entries WHERE account_id = {record} AND journal_id = {journal}"],
+        [
+            "balance account:{record}",
+            "journal-unbalanced journal:{journal}",
+            "order-differs order:{order}",
+        ],
+    ),
+    "an entry is put on another's account": (
+        [
+            "UPDATE entries SET account_id = {record}, version = 9999999, balance_after = NULL"
+            " WHERE account_id = {payer} AND version = {at}"
+        ],
+        [
+            "balance account:{payer}",
+            "balance account:{record}",
+            "numbering account:{payer}",
+            "running account:{payer}",
+            "order-differs order:{order}",
+            "outcome-differs order:{order}",
+        ],
+    ),
+    "an entry's account is of another currency": (
+        ["UPDATE accounts SET currency = 'EUR' WHERE path = 'fees:payment:kes'"],
+        [
+            "currency-unbalanced currency:KES",
+            "currency-unbalanced currency:EUR",
+            "SELECT 'journal-unbalanced journal:' || e.journal_id FROM entries e"
+            " JOIN accounts a ON a.id = e.account_id WHERE a.path = 'fees:payment:kes'",
+        ],
+    ),
+    "a journal goes": (
+        ["DELETE FROM journals WHERE id = {journal}"],
+        ["journal-missing journal:{journal}", "order-without-journal order:{order}"],
+    ),
+    "a journal goes with its entries": (
+        [
+            "DELETE FROM journals WHERE id = {journal}",
+            "DELETE FROM entries WHERE journal_id = {journal}",
+        ],
+        [
+            "order-without-journal order:{order}",
+            "SELECT 'balance account:' || account_id FROM entries WHERE journal_id = {journal}",
+            "SELECT 'numbering account:' || account_id FROM entries WHERE journal_id = {journal}"
+            " AND balance_after IS NOT NULL",
+            "SELECT 'running account:' || e.account_id FROM entries e JOIN entries n"
+            " ON n.account_id = e.account_id AND n.version = e.version + 1"
+            " WHERE e.journal_id = {journal} AND e.balance_after IS NOT NULL",
+        ],
+    ),
+    "a journal has no entries": (
+        [
+            "INSERT INTO journals (id, key, reason, posted_at) OVERRIDING SYSTEM VALUE"
+            " VALUES ({journals} + 1, 'x', 'opening', now())"
+        ],
+        ["journal-empty journal:{journals_next}"],
+    ),
+    "a journal nobody ordered": (
+        [
+            "INSERT INTO journals (id, key, reason, reference, posted_at) OVERRIDING SYSTEM VALUE"
+            " VALUES ({journals} + 1, 'again', 'transfer', 'TAGAIN', now())",
+            "INSERT INTO entries SELECT {record}, 9999990 + n, {journals} + 1, 3 - 2 * n, NULL"
+            " FROM generate_series(1, 2) n",
+            "INSERT INTO unrolled SELECT {record}, 9999990 + n, 3 - 2 * n"
+            " FROM generate_series(1, 2) n",
+        ],
+        ["journal-unexplained journal:{journals_next}"],
+    ),
+    "an account goes": (
+        ["DELETE FROM accounts WHERE id = {quiet}"],
+        [
+            "account-missing account:{quiet}",
+            "currency-unbalanced currency:KES",
+            "SELECT 'journal-unbalanced journal:' || journal_id FROM entries"
+            " WHERE account_id = {quiet}",
+            "SELECT 'order-differs order:' || o.id FROM orders o JOIN journals j ON j.key = o.key"
+            " JOIN entries e ON e.journal_id = j.id WHERE e.account_id = {quiet}",
+        ],
+    ),
+    "an order's amount is changed": (
+        [
+            "UPDATE orders SET args = jsonb_set(args, '{{amount}}', '7') WHERE id = {order}",
+        ],
+        ["order-differs order:{order}"],
+    ),
+    "an order's currency is changed": (
+        [
+            "UPDATE orders SET args = jsonb_set(args, '{{currency}}', '\"EUR\"') WHERE id = {order}",
+        ],
+        ["order-differs order:{order}"],
+    ),
+    "a payment's recipient is changed": (
+        ["UPDATE orders SET args = jsonb_set(args, '{{recipient}}', '3') WHERE id = {payment}"],
+        ["order-differs order:{payment}"],
+    ),
+    "an exchange was promised another price": (
+        ["UPDATE quotes SET get = get + 1 WHERE order_id = {exchange}"],
+        ["order-differs order:{exchange}"],
+    ),
+    "a done order is placed again": (
+        ["UPDATE orders SET state = 'placed' WHERE id = {order}"],
+        ["order-not-done order:{order}"],
+    ),
+    "a refused order is done": (
+        ["UPDATE orders SET state = 'done' WHERE id = {refused}"],
+        ["order-without-journal order:{refused}"],
+    ),
+    "an order goes": (
+        ["DELETE FROM orders WHERE id = {order}"],
+        ["journal-unexplained journal:{journal}"],
+    ),
+    "an outcome tells another balance": (
+        ["UPDATE orders SET outcome = '{{\"1\": 5}}' WHERE id = {order}"],
+        ["outcome-differs order:{order}"],
+    ),
+    "an order is late": (
+        ["UPDATE orders SET state = 'placed', outcome = NULL, placed_at = '2026-01-01'"
+         " WHERE id = {refused}"],
+        ["order-late order:{refused}"],
+    ),
+    "a hold's amount is changed": (
+        ["UPDATE holds SET amount = amount + 1 WHERE id = {open_hold}"],
+        ["hold-differs hold:{open_hold}", "held-differs account:{held}"],
+    ),
+    "an open hold is called released": (
+        ["UPDATE holds SET state = 'released' WHERE id = {open_hold}"],
+        ["hold-differs hold:{open_hold}", "held-differs account:{held}"],
+    ),
+    "a released hold is called open": (
+        ["UPDATE holds SET state = 'open' WHERE id = {released}"],
+        ["hold-differs hold:{released}", "held-differs account:{held_released}"],
+    ),
+    "less was captured than went on": (
+        ["UPDATE holds SET captured = captured - 1 WHERE id = {captured}"],
+        ["hold-differs hold:{captured}"],
+    ),
+    "a hold goes": (
+        ["DELETE FROM holds WHERE id = {released}"],
+        [
+            "SELECT 'journal-unexplained journal:' || id FROM journals"
+            " WHERE key LIKE 'hold:{released}:%'"
+        ],
+    ),
+    "a reversal's debt is changed": (
+        ["UPDATE reversals SET debt = debt + 1 WHERE id = {debt}"],
+        ["reversal-differs reversal:{debt}"],
+    ),
+    "a reversal mirrors another journal": (
+        ["UPDATE reversals SET original_id = 1 WHERE id = {reversal}"],
+        ["reversal-differs reversal:{reversal}"],
+    ),
+    "an approved reversal is called declined": (
+        ["UPDATE reversals SET state = 'declined', debt = 0 WHERE id = {reversal}"],
+        ["reversal-differs reversal:{reversal}"],
+    ),
+    "a declined reversal is called approved": (
+        ["UPDATE reversals SET state = 'approved' WHERE id = {declined}"],
+        ["reversal-differs reversal:{declined}"],
+    ),
+    "what was not rolled up yet is changed": (
+        [
+            "INSERT INTO unrolled VALUES ({record}, 9999999, 5)",
+        ],
+        ["balance account:{record}", "currency-unbalanced currency:KES"],
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_tampered_with_is_found_and_nothing_else_is(book, built, seed):
+    statements, expected = SEEDS[seed]
+    names = {}
+    for name, query in PICKS.items():
+        names[name] = built.bank.one(query.format(**names))
+    names["journals_next"] = names["journals"] + 1
+    missing = [name for name, value in names.items() if value is None]
+    assert not missing
+    wanted = set()
+    for each in expected:
+        told = each.format(**names)
+        rows = built.bank.rows(told) if told.startswith("SELECT") else [(told,)]
+        assert rows
+        wanted |= {tuple(row[0].split(" ")) for row in rows}
+    with Saved(built):
+        tamper(built, *[each.format(**names) for each in statements])
+        assert found(run(built)) == wanted
+        assert run(built, NEWEST).opened == []  # and it is opened once
+    assert run(built).closed == len(wanted)
+    assert run(built, NEWEST).opened == []
+
+
+def test_what_came_since_is_found_by_the_next_short_run(book, built):
+    assert run(built, NEWEST).opened == []
+    assert run(built, NEWEST).opened == []
+    with Saved(built):
+        book.steps(30, seed=8)
+        order = built.bank.one(
+            "SELECT max(id) FROM orders WHERE state = 'done' AND kind = 'transfer'"
+        )
+        journal = built.bank.one(JOURNAL_OF.format(order))
+        account, version = built.bank.rows(
+            f"SELECT account_id, version FROM entries WHERE journal_id = {journal} AND amount < 0"
+        )[0]
+        tamper(
+            built,
+            f"UPDATE entries SET amount = amount - 1 WHERE account_id = {account}"
+            f" AND version = {version}",
+        )
+        looked = run(built, NEWEST)
+        assert looked.looked_at < 150
+        assert found(looked) == {
+            ("running", f"account:{account}"),
+            ("balance", f"account:{account}"),
+            ("journal-unbalanced", f"journal:{journal}"),
+            ("order-differs", f"order:{order}"),
+        }
+        assert found(run(built, NEWEST)) == set()
+
+
+def test_a_short_run_looks_at_a_part_and_says_that_it_is_behind(book, built):
+    looked = NEWEST(built.databases["worker"], clock=built.clock, most=40)
+    assert looked.is_behind
+    runs = 1
+    while looked.is_behind:
+        looked = NEWEST(built.databases["worker"], clock=built.clock, most=40)
+        runs += 1
+    most = built.bank.one("SELECT max(id) FROM journals")
+    assert most // 40 <= runs <= most // 40 + 3  # only the first part is looked at twice
+    settled = "SELECT journals_settled FROM reconciliations ORDER BY id DESC LIMIT 1"
+    assert built.bank.one(settled) == most
+
+
+def test_a_journal_that_commits_late_is_not_passed_over(house, wanjiru, otieno):
+    """Its number was given before a later one's, which was looked at in between."""
+    ids = [
+        house.bank.one("SELECT account_id FROM subscribers WHERE name = :n", n=name)
+        for name in ("Wanjiru", "Otieno")
+    ]
+    cash = house.bank.one("SELECT id FROM accounts WHERE path = 'sandbox:cash:kes'")
+
+    def post(session, key, account):
+        draft = Draft(key, Reason.OPENING, {cash: -5, account: 5})
+        [posting] = ledger.post(session, drafts=[draft], now=house.clock())
+        assert posting.is_posted
+
+    house.bank.run("UPDATE accounts SET mode = 'record' WHERE path = 'sandbox:cash:kes'")
+    late = house.databases["worker"]()
+    post(late, "late", ids[0])
+    with house.databases["worker"].begin() as session:
+        post(session, "early", ids[1])
+    for _ in range(3):
+        run(house, NEWEST)
+    before = house.bank.one("SELECT max(journals_settled) FROM reconciliations")
+    late.commit()
+    late.close()
+    journal = house.bank.one("SELECT id FROM journals WHERE key = 'late'")
+    assert before < journal
+    tamper(house, f"UPDATE entries SET amount = 6 WHERE journal_id = {journal} AND amount = 5")
+    assert ("journal-unbalanced", f"journal:{journal}") in found(run(house, NEWEST))
+    for _ in range(2):
+        run(house, NEWEST)
+    settled = house.bank.one("SELECT max(journals_settled) FROM reconciliations")
+    assert settled >= journal
+    house.bank.empty()
+
+
+def test_runs_raise_no_alarm_while_money_moves(house):
+    traffic = Traffic.open(house)
+    stop = threading.Event()
+
+    def move(seed):
+        done = 0
+        while not stop.is_set():
+            traffic.steps(5, seed=seed * 1_000_000 + done)
+            done += 5
+        return done
+
+    with ThreadPoolExecutor(4) as hands:
+        moving = [hands.submit(move, seed) for seed in range(1, 4)]
+        try:
+            for _ in range(6):
+                for how in (NEWEST, WHOLE):
+                    assert run(house, how).opened == []
+        finally:
+            stop.set()
+        assert sum(each.result() for each in moving) > 60
+    assert run(house).opened == []
+
+
+class TestBreaks:
+    def test_is_opened_once_seen_again_and_closed_when_gone(self, house, wanjiru):
+        account = house.bank.one("SELECT account_id FROM subscribers")
+        tamper(house, f"UPDATE accounts SET balance = balance + 5 WHERE id = {account}")
+        began = house.clock()
+        assert len(run(house).opened) == 2
+        house.clock.passes(minutes=1)
+        assert run(house, NEWEST).opened == []
+        [one, _] = _open(house)
+        assert (one.kind, one.expected, one.found) == (
+            "balance",
+            "the sum of its entries",
+            "+5 KES minor",
+        )
+        assert (one.found_at, one.seen_at) == (began, house.clock())
+        tamper(house, f"UPDATE accounts SET balance = balance - 5 WHERE id = {account}")
+        assert run(house, NEWEST).closed == 2
+        [row] = house.bank.rows(f"SELECT closed_at, closed_by FROM breaks WHERE id = {one.id}")
+        assert tuple(row) == (house.clock(), "reconciliation")
+
+    def test_stays_the_same_break_while_money_moves_on(self, house, wanjiru, otieno):
+        account = house.bank.one("SELECT account_id FROM subscribers WHERE name = 'Wanjiru'")
+        tamper(house, f"UPDATE accounts SET balance = balance + 5 WHERE id = {account}")
+        assert len(run(house).opened) == 2
+        self.close(house, 1)
+        self.close(house, 2)
+        # The next entry says its balance after the wrong one, so that it shows there, too.
+        wanjiru.phone.dial().types("1", "0733000002", "100", "4071")
+        assert found(run(house)) == {("running", f"account:{account}")}
+        tamper(
+            house,
+            f"UPDATE accounts SET balance = balance - 5 WHERE id = {account}",
+            f"UPDATE entries SET balance_after = balance_after - 5 WHERE account_id = {account}"
+            " AND version = 2",
+        )
+        tamper(house, "UPDATE orders SET outcome = outcome || '{}'")
+        run(house)
+
+    def close(self, house, id_, *, note="A test did it"):
+        with house.databases["worker"].begin() as session:
+            breaks.close(session, id_=id_, actor=JANE, note=note, now=house.clock())
+
+    def test_what_a_person_explains_is_not_opened_again_but_another_is(self, house, wanjiru):
+        account = house.bank.one("SELECT account_id FROM subscribers")
+        tamper(house, f"UPDATE accounts SET balance = balance + 5 WHERE id = {account}")
+        run(house)
+        self.close(house, 1)
+        assert run(house).opened == []
+        [line] = house.bank.rows("SELECT actor, action, subject FROM audit_log WHERE id > 2")
+        assert tuple(line) == ("staff:jane", "break-closed", "break:1")
+        tamper(house, f"UPDATE accounts SET balance = balance + 1 WHERE id = {account}")
+        assert [each.found for each in run(house).opened] == ["+6 KES minor"]
+        tamper(house, f"UPDATE accounts SET balance = balance - 6 WHERE id = {account}")
+
+    def test_refuses_to_be_closed_twice_without_a_note_or_where_there_is_none(self, house, wanjiru):
+        tamper(house, "UPDATE accounts SET version = version + 1 WHERE path LIKE 'user%'")
+        run(house)
+        with pytest.raises(NoNote):
+            self.close(house, 1, note="  ")
+        with pytest.raises(UnknownBreak):
+            self.close(house, 99)
+        self.close(house, 1)
+        with pytest.raises(BreakClosed):
+            self.close(house, 1)
+        tamper(house, "UPDATE accounts SET version = version - 1 WHERE path LIKE 'user%'")
+
+    @pytest.mark.parametrize(
+        ("role", "statement", "why"),
+        [
+            ("web", "INSERT INTO breaks DEFAULT VALUES", "permission denied"),
+            ("web", "UPDATE breaks SET closed_at = now()", "permission denied"),
+            ("worker", "UPDATE breaks SET found = 'nothing'", "permission denied"),
+            ("worker", "DELETE FROM breaks", "permission denied"),
+            ("worker", "TRUNCATE breaks", "permission denied"),
+            ("worker", "UPDATE reconciliations SET opened = 0", "permission denied"),
+            ("worker", "DELETE FROM reconciliations", "permission denied"),
+            ("owner", "UPDATE breaks SET found = 'nothing'", "never changed"),
+            ("owner", "UPDATE breaks SET closed_at = NULL, closed_by = NULL", "that is final"),
+            ("owner", "DELETE FROM breaks", "append-only"),
+            ("owner", "TRUNCATE breaks", "append-only"),
+            ("owner", "UPDATE reconciliations SET opened = 0", "append-only"),
+            ("owner", "TRUNCATE reconciliations", "append-only"),
+        ],
+    )
+    def test_nobody_rewrites_what_was_found(self, house, wanjiru, role, statement, why):
+        tamper(house, "UPDATE accounts SET version = version + 1 WHERE path LIKE 'user%'")
+        run(house)
+        if "final" in why:
+            self.close(house, 1)
+        with pytest.raises(DBAPIError, match=why), house.databases[role].begin() as session:
+            session.execute(text(statement))
+        tamper(house, "UPDATE accounts SET version = version - 1 WHERE path LIKE 'user%'")
+
+
+def _open(house):
+    with house.databases["web"]() as session:
+        return breaks.opened(session)
