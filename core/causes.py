@@ -195,7 +195,9 @@ REVERSALS: Final = text("""
         LEFT JOIN journals k ON k.key = 'reversal:' || r.id
         WHERE r.id = ANY (:ids)
     ), left_over AS (
-        SELECT l.id, string_agg(x.amount || CASE WHEN a.path LIKE '%:owed:%' THEN ' owed' ELSE '' END,
+        SELECT l.id,
+               string_agg(
+                   x.amount || CASE WHEN a.path LIKE '%:owed:%' THEN ' owed' ELSE '' END,
                    ', ' ORDER BY x.amount) AS legs
         FROM looked l
         CROSS JOIN LATERAL (

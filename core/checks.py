@@ -60,7 +60,8 @@ WHOLE_ACCOUNTS: Final = text("""
     FROM looked WHERE is_missing
     UNION ALL
     SELECT 'balance', id, 'the sum of its entries',
-           to_char(balance + unrolled - total, 'SG999999999999999999') || ' ' || currency || ' minor',
+           to_char(balance + unrolled - total, 'FMSG999999999999999999')
+               || ' ' || currency || ' minor',
            jsonb_build_object('path', path, 'balance', balance, 'unrolled', unrolled,
                'entries', total)
     FROM looked WHERE balance + unrolled <> total
@@ -89,7 +90,7 @@ NEWEST_OF_ACCOUNTS: Final = text("""
     ) a
     CROSS JOIN LATERAL (
         SELECT 'balance' AS kind, a.id, 'the sum of its entries' AS expected,
-               to_char(a.balance - coalesce(a.balance_after, 0), 'SG999999999999999999')
+               to_char(a.balance - coalesce(a.balance_after, 0), 'FMSG999999999999999999')
                    || ' ' || a.currency || ' minor' AS found,
                jsonb_build_object('path', a.path, 'balance', a.balance,
                    'entries', coalesce(a.balance_after, 0)) AS detail
@@ -135,7 +136,7 @@ JOURNALS: Final = text("""
         WHERE e.journal_id = ANY (:ids) GROUP BY 1, 2
     ), summed AS (
         SELECT journal_id, sum(count) AS count,
-               string_agg(to_char(total, 'SG999999999999999999') || ' ' || currency, ', '
+               string_agg(to_char(total, 'FMSG999999999999999999') || ' ' || currency, ', '
                    ORDER BY currency) FILTER (WHERE total <> 0) AS off
         FROM entered GROUP BY journal_id
     ), looked AS (
@@ -159,7 +160,7 @@ JOURNALS: Final = text("""
 # The trial balance: of accounts alone, as each balance is compared with its entries elsewhere.
 CURRENCIES: Final = text("""
     SELECT 'currency-unbalanced' AS kind, a.currency AS id, 'zero' AS expected,
-           to_char(a.total + coalesce(u.total, 0), 'SG999999999999999999') AS found,
+           to_char(a.total + coalesce(u.total, 0), 'FMSG999999999999999999') AS found,
            '{}'::jsonb AS detail
     FROM (SELECT currency, sum(balance) AS total FROM accounts GROUP BY currency) a
     LEFT JOIN (

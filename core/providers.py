@@ -195,9 +195,7 @@ def reconcile(
         )
     )
     gone = [
-        row.id
-        for row in open_
-        if row.subject in subjects and (row.kind, row.subject) not in still
+        row.id for row in open_ if row.subject in subjects and (row.kind, row.subject) not in still
     ]
     return new, breaks.close_gone(session, ids=gone, now=now), len(looked_at)
 

@@ -215,9 +215,7 @@ def _touched(session: Session, journals: Sequence[int], *, now: datetime) -> lis
     return found
 
 
-def _look_again(
-    databases: Databases, summary: Summary, *, clock: Callable[[], datetime]
-) -> None:
+def _look_again(databases: Databases, summary: Summary, *, clock: Callable[[], datetime]) -> None:
     """
     Look at what is open, at the currencies too, and close what is no longer found.
 

@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 
 from core import breaks, db, logs, providers, reconciliation
 from core.audit import Actor
-from core.breaks import Finding
 from core.db import Databases, transact
 from core.errors import DomainError
 from core.providers import Period, TooManyLines
@@ -156,7 +155,9 @@ def _instant(words: str) -> datetime:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="./run reconcile", description=__doc__.partition("\n\n")[2])
+    parser = argparse.ArgumentParser(
+        prog="./run reconcile", description=__doc__.partition("\n\n")[2]
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--statement", type=Path, metavar="FILE", help="a provider's, as CSV")
     what.add_argument("--list", action="store_true", help="only show what is open")

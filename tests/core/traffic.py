@@ -82,7 +82,9 @@ class Traffic:
         if kind is Kind.PAYMENT:
             other = self.msisdns[0]
         currency = chance.choice([Currency.KES, Currency.KES, Currency.USD])
-        amount = Money(chance.randint(1_00, 3000_00 if currency is Currency.KES else 20_00), currency)
+        amount = Money(
+            chance.randint(1_00, 3000_00 if currency is Currency.KES else 20_00), currency
+        )
         now = self.house.clock()
         with self.web() as session:
             person = recipient(session, msisdn=sender)
@@ -103,9 +105,7 @@ class Traffic:
         now = self.house.clock()
         with self.web() as session:
             owner = recipient(session, msisdn=chance.choice(self.msisdns)).id
-            quoted = exchange.quote(
-                session, subscriber=owner, give=amount, currency=get, now=now
-            )
+            quoted = exchange.quote(session, subscriber=owner, give=amount, currency=get, now=now)
             exchange.order(session, subscriber=owner, quote=quoted.id, key=key, now=now)
 
     def hold(self, chance, key) -> None:
@@ -161,9 +161,7 @@ class Traffic:
         now = self.house.clock()
         with self.web() as session:
             person = recipient(session, msisdn=sender)
-            quoted = transfers.quote(
-                session, sender=person, amount=kes(minor), now=now
-            )
+            quoted = transfers.quote(session, sender=person, amount=kes(minor), now=now)
             target_id = recipient(session, msisdn=target).id
             placed = transfers.order(
                 session, sender=person, recipient=target_id, quoted=quoted, key=key, now=now
