@@ -2,6 +2,8 @@
 Why money moved: orders, holds and reversals against the journals that carried them out.
 
 Expected and found are compared as a whole: minor units by account, the journal's other half too.
+What belongs to an id is looked up for it (LATERAL … LIMIT 1): joined, a planner that misjudges how
+few the ids are would read the whole of the other table for them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ ORDERS: Final = text("""
                CAST(o.args ->> 'recipient' AS bigint) AS recipient,
                q.id AS quote, q.give, q.get, q.spread,
                lower(q.give_currency) AS give_currency, lower(q.get_currency) AS get_currency
-        FROM orders o LEFT JOIN quotes q ON q.order_id = o.id
+        FROM orders o
+        LEFT JOIN LATERAL (SELECT x.* FROM quotes x WHERE x.order_id = o.id LIMIT 1) q ON true
         WHERE o.id = ANY (:ids)
     ), drafted AS (
         SELECT o.id, l.path, l.amount
@@ -54,7 +57,7 @@ ORDERS: Final = text("""
         SELECT o.id, o.kind, o.reference, o.key, o.state, o.outcome, o.placed_at, j.id AS journal,
                j.reason, j.reference AS journal_reference, w.legs AS wanted, e.legs, e.balances
         FROM asked o
-        LEFT JOIN journals j ON j.key = o.key
+        LEFT JOIN LATERAL (SELECT x.* FROM journals x WHERE x.key = o.key LIMIT 1) j ON true
         LEFT JOIN wanted w ON w.id = o.id
         LEFT JOIN LATERAL (
             SELECT jsonb_object_agg(coalesce(x.path, 'no account'), x.amount) AS legs,
@@ -192,7 +195,9 @@ REVERSALS: Final = text("""
         FROM reversals r
         LEFT JOIN journals o ON o.id = r.original_id
         LEFT JOIN journals m ON m.id = r.journal_id
-        LEFT JOIN journals k ON k.key = 'reversal:' || r.id
+        LEFT JOIN LATERAL (
+            SELECT x.id FROM journals x WHERE x.key = 'reversal:' || r.id LIMIT 1
+        ) k ON true
         WHERE r.id = ANY (:ids)
     ), left_over AS (
         SELECT l.id,

@@ -109,7 +109,11 @@ RUN_OF_JOURNALS: Final = text("""
         SELECT DISTINCT ON (e.account_id) e.account_id, a.path, e.version, p.version AS before
         FROM entries e
         JOIN accounts a ON a.id = e.account_id AND a.mode = 'authorise'
-        LEFT JOIN entries p ON p.account_id = e.account_id AND p.version = e.version - 1
+        -- Looked up one by one: joined, the whole book would be read for a few entries of it.
+        LEFT JOIN LATERAL (
+            SELECT x.version, x.balance_after FROM entries x
+            WHERE x.account_id = e.account_id AND x.version = e.version - 1 LIMIT 1
+        ) p ON true
         WHERE e.journal_id = ANY (:ids)
           AND (e.balance_after IS DISTINCT FROM coalesce(p.balance_after, 0) + e.amount
                OR p.version IS NULL AND e.version <> 1)

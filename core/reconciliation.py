@@ -357,7 +357,8 @@ _ACCOUNTS_OF: Final = text(
 # Keys of holds and reversals tell whose they are.
 _BEHIND: Final = {
     Scope.ORDER: text(
-        "SELECT o.id FROM journals j JOIN orders o ON o.key = j.key WHERE j.id = ANY (:ids)"
+        "SELECT o.id FROM journals j CROSS JOIN LATERAL"
+        " (SELECT x.id FROM orders x WHERE x.key = j.key LIMIT 1) o WHERE j.id = ANY (:ids)"
     ),
     Scope.HOLD: text(
         "SELECT DISTINCT CAST(substring(key, '^hold:([0-9]{1,18}):') AS bigint) FROM journals"

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from core import chart
 from core.chart import Place
 from core.db import Databases
-from core.errors import Invalid
+from core.errors import Invalid, Refused
 from core.ledger import Account, Mode, UnknownAccount
 from core.money import Currency, Money
 from core.subscribers import Person, Subscriber
@@ -33,6 +33,13 @@ _PAGE: Final = 1_000
 @dataclass(eq=False)
 class InvalidPeriod(Invalid):
     """A period ends after it begins."""
+
+
+@dataclass(eq=False)
+class StatementTooLong(Refused):
+    """The period has more lines than a PDF can hold: a shorter one will do, or CSV."""
+
+    lines_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +136,9 @@ _LINES = """
     ) other ON true
     WHERE e.account_id = :account
 """
-_NEWEST = text(
-    f"{_LINES} AND e.version < :before ORDER BY e.version DESC LIMIT :most"  # noqa: S608 - no input
-)
+_NEWEST = text(f"{_LINES} AND e.version < :before ORDER BY e.version DESC LIMIT :most")
 _FORWARD = text(
-    f"{_LINES} AND e.version > :after AND e.version <= :last ORDER BY e.version LIMIT :most"  # noqa: S608 - no input
+    f"{_LINES} AND e.version > :after AND e.version <= :last ORDER BY e.version LIMIT :most"
 )
 _NONE_BEFORE: Final = 1 << 62
 

@@ -4,11 +4,9 @@ Instants as people in Kenya read them.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from typing import Final
+from datetime import datetime, timedelta
 
-# East Africa Time has no summer time, so no time zone database is needed to know it.
-NAIROBI: Final = timezone(timedelta(hours=3), "EAT")
+from core.statements import NAIROBI
 
 
 def hour_and_minute(instant: datetime) -> str:

@@ -182,8 +182,8 @@ SEEDS = {
             "order-without-journal order:{order}",
             "SELECT 'balance account:' || account_id FROM entries WHERE journal_id = {journal}",
             (
-                "SELECT 'numbering account:' || account_id FROM entries WHERE journal_id = {journal}"
-                " AND balance_after IS NOT NULL"
+                "SELECT 'numbering account:' || account_id FROM entries"
+                " WHERE journal_id = {journal} AND balance_after IS NOT NULL"
             ),
             (
                 "SELECT 'running account:' || e.account_id FROM entries e JOIN entries n"
@@ -204,7 +204,8 @@ SEEDS = {
     "a journal nobody ordered": (
         [
             (
-                "INSERT INTO journals (id, key, reason, reference, posted_at) OVERRIDING SYSTEM VALUE"
+                "INSERT INTO journals (id, key, reason, reference, posted_at)"
+                " OVERRIDING SYSTEM VALUE"
                 " VALUES ({journals} + 1, 'again', 'transfer', 'TAGAIN', now())"
             ),
             (
@@ -228,7 +229,8 @@ SEEDS = {
                 " WHERE account_id = {quiet}"
             ),
             (
-                "SELECT 'order-differs order:' || o.id FROM orders o JOIN journals j ON j.key = o.key"
+                "SELECT 'order-differs order:' || o.id FROM orders o"
+                " JOIN journals j ON j.key = o.key"
                 " JOIN entries e ON e.journal_id = j.id WHERE e.account_id = {quiet}"
             ),
         ],

@@ -143,7 +143,7 @@ def test_every_kind_of_movement_adds_up_in_every_account(house):
     traffic.leave_a_debt()
     accounts = fees = 0
     for msisdn in [*traffic.msisdns, "+254712000199"]:
-        book = Book(house, house.phone(msisdn).__class__ and _Named(house, msisdn))
+        book = Book(house, Named(house, msisdn))
         for currency in (Currency.KES, Currency.USD):
             for place in statements.PLACES:
                 try:
@@ -154,7 +154,7 @@ def test_every_kind_of_movement_adds_up_in_every_account(house):
                 moved = sum(line.moved.minor for line in lines)
                 assert statement.opening.minor + moved == statement.closing.minor
                 assert statement.fees.minor == sum(line.fee.minor for line in lines)
-                path = statements.PLACES[place].named(currency, owner=self_id(house, msisdn))
+                path = statements.PLACES[place].named(currency, owner=owner_of(house, msisdn))
                 with house.databases["worker"]() as session:
                     assert ledger.balance(session, path=path) == statement.closing
                 for before, line in pairwise(lines):
@@ -170,11 +170,11 @@ def test_every_kind_of_movement_adds_up_in_every_account(house):
     assert fees == charged
 
 
-def self_id(house, msisdn):
+def owner_of(house, msisdn):
     return house.bank.one("SELECT id FROM subscribers WHERE msisdn = :m", m=msisdn)
 
 
-class _Named:
+class Named:
     """Whoever has a number."""
 
     def __init__(self, house, msisdn) -> None:
@@ -214,6 +214,16 @@ def test_the_other_side_is_named_in_every_currency(house, wanjiru, otieno):
     ]
 
 
+LONG_HISTORY = """
+    INSERT INTO journals (id, key, reason, posted_at) OVERRIDING SYSTEM VALUE
+    SELECT n, 'n' || n, 'opening', :at + n * interval '1 minute' FROM generate_series(1, :count) n;
+    INSERT INTO entries SELECT :cash, n, n, -1, -n FROM generate_series(1, :count) n;
+    INSERT INTO entries SELECT :account, n, n, 1, n FROM generate_series(1, :count) n;
+    UPDATE accounts SET balance = CASE id WHEN :cash THEN -:count ELSE :count END, version = :count
+    WHERE id IN (:cash, :account)
+"""
+
+
 @pytest.mark.timeout(300)
 def test_a_long_history_is_not_summed_up(house, otieno):
     """A statement of one day among 200,000 entries reads that day."""
@@ -222,15 +232,7 @@ def test_a_long_history_is_not_summed_up(house, otieno):
     with house.bank.owner.begin() as session:
         session.execute(text("SET LOCAL session_replication_role = replica"))
         session.execute(text("SET LOCAL statement_timeout = '120s'"))
-        for statement in (
-            "INSERT INTO journals (id, key, reason, posted_at) OVERRIDING SYSTEM VALUE"
-            " SELECT n, 'n' || n, 'opening', :at + n * interval '1 minute'"
-            " FROM generate_series(1, :count) n",
-            "INSERT INTO entries SELECT :cash, n, n, -1, -n FROM generate_series(1, :count) n",
-            "INSERT INTO entries SELECT :account, n, n, 1, n FROM generate_series(1, :count) n",
-            "UPDATE accounts SET balance = CASE id WHEN :cash THEN -:count ELSE :count END,"
-            " version = :count WHERE id IN (:cash, :account)",
-        ):
+        for statement in LONG_HISTORY.split(";"):
             session.execute(
                 text(statement),
                 {"at": MIDNIGHT, "count": count, "cash": book.cash, "account": book.account},
