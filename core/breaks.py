@@ -87,6 +87,8 @@ class Kind(StrEnum):
     """A hold's journals are not what the hold says."""
     HELD_DIFFERS = "held-differs"
     """What is set aside is not the sum of the open holds."""
+    VOUCHERS_DIFFER = "vouchers-differ"
+    """A batch of vouchers is not what was paid for and given back."""
     REVERSAL_DIFFERS = "reversal-differs"
     """A reversal's journal is not the mirror it should be, or is not there."""
     MISSING_HERE = "missing-here"

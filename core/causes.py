@@ -1,5 +1,5 @@
 """
-Why money moved: orders, holds and reversals against the journals that carried them out.
+Why money moved: orders, holds, vouchers and reversals against the journals that carried them out.
 
 Expected and found are compared as a whole: minor units by account, the journal's other half too.
 What belongs to an id is looked up for it (LATERAL … LIMIT 1): joined, a planner that misjudges how
@@ -19,10 +19,17 @@ ORDERS: Final = text("""
         SELECT o.*, CAST(o.args ->> 'amount' AS bigint) AS amount,
                CAST(o.args ->> 'fee' AS bigint) AS fee, lower(o.args ->> 'currency') AS currency,
                CAST(o.args ->> 'recipient' AS bigint) AS recipient,
-               q.id AS quote, q.give, q.get, q.spread,
+               q.give, q.get, q.spread, b.value, lower(b.currency) AS voucher_currency,
                lower(q.give_currency) AS give_currency, lower(q.get_currency) AS get_currency
         FROM orders o
         LEFT JOIN LATERAL (SELECT x.* FROM quotes x WHERE x.order_id = o.id LIMIT 1) q ON true
+        -- The voucher must say, too, that this order has it.
+        LEFT JOIN LATERAL (
+            SELECT y.* FROM vouchers x JOIN voucher_batches y ON y.id = x.batch_id
+            WHERE x.order_id = o.id AND x.state = 'redeemed'
+              AND x.batch_id = CAST(o.args ->> 'batch' AS integer)
+              AND x.number = CAST(o.args ->> 'number' AS integer) LIMIT 1
+        ) b ON true
         WHERE o.id = ANY (:ids)
     ), drafted AS (
         SELECT o.id, l.path, l.amount
@@ -51,6 +58,14 @@ ORDERS: Final = text("""
             (concat_ws(':', 'fx:spread', o.get_currency), o.spread)
         ) AS l (path, amount)
         WHERE o.kind = 'exchange' AND l.amount <> 0
+        UNION ALL
+        SELECT o.id, l.path, l.amount
+        FROM asked o
+        CROSS JOIN LATERAL (VALUES
+            (concat_ws(':', 'vouchers:open', o.voucher_currency), -o.value),
+            (concat_ws(':', 'user', o.subscriber_id, 'main', o.voucher_currency), o.value)
+        ) AS l (path, amount)
+        WHERE o.kind = 'redemption' AND l.amount <> 0
     ), wanted AS (
         SELECT id, jsonb_object_agg(path, amount) AS legs FROM drafted GROUP BY id
     ), looked AS (
@@ -86,14 +101,14 @@ ORDERS: Final = text("""
                concat_ws(' ', o.reason, o.journal_reference, coalesce(o.legs::text, '{}')),
                jsonb_build_object('journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange')
+          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption')
           AND (o.reason, o.journal_reference, o.legs)
               IS DISTINCT FROM (o.kind, o.reference, o.wanted)
         UNION ALL
         SELECT 'outcome-differs', o.id, o.balances::text, o.outcome::text,
                jsonb_build_object('reference', o.reference, 'journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange')
+          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption')
           AND o.outcome IS DISTINCT FROM coalesce(o.balances, '{}')
         UNION ALL
         SELECT 'order-late', o.id, 'an outcome', 'none',
@@ -102,14 +117,14 @@ ORDERS: Final = text("""
     ) f
 """)
 
-# A journal that nobody asked for: no order, hold or reversal has its key.
+# A journal that nobody asked for: no order, hold, batch or reversal has its key.
 UNEXPLAINED: Final = text("""
     SELECT 'journal-unexplained' AS kind, j.id, 'what it was written for' AS expected,
            'nothing' AS found,
            jsonb_build_object('key', j.key, 'reason', j.reason, 'reference', j.reference) AS detail
     FROM journals j
     WHERE j.id = ANY (:ids) AND CASE
-        WHEN j.reason IN ('transfer', 'payment', 'exchange')
+        WHEN j.reason IN ('transfer', 'payment', 'exchange', 'redemption')
             THEN NOT EXISTS (SELECT FROM orders o WHERE o.key = j.key)
         WHEN j.reason IN ('hold', 'capture', 'release')
             THEN NOT EXISTS (
@@ -117,6 +132,12 @@ UNEXPLAINED: Final = text("""
                     AS bigint)
                   AND j.key = concat_ws(':', 'hold', h.id,
                       CASE WHEN j.reason = 'hold' THEN 'place' ELSE 'resolve' END))
+        WHEN j.reason = 'vouchers'
+            THEN NOT EXISTS (SELECT FROM voucher_batches b WHERE b.journal_id = j.id)
+        WHEN j.reason = 'refund'
+            THEN NOT EXISTS (
+                SELECT FROM voucher_batches b
+                WHERE b.id = CAST(substring(j.key, '^vouchers:refund:([0-9]{1,9}):') AS integer))
         WHEN j.reason = 'reversal'
             THEN NOT EXISTS (SELECT FROM reversals r WHERE r.journal_id = j.id)
         ELSE false END
@@ -231,4 +252,49 @@ REVERSALS: Final = text("""
     SELECT 'reversal-differs' AS kind, c.id, c.expected, c.found,
            jsonb_build_object('journal', c.mirror, 'state', c.state) AS detail
     FROM compared c WHERE c.expected <> c.found
+""")
+
+# A batch of vouchers: what was paid for it, what went back, and which vouchers there are.
+BATCHES: Final = text("""
+    SELECT f.* FROM (
+        SELECT b.id, b.key,
+               concat_ws(', ', 'vouchers', 'vouchers:issue:' || b.key,
+                   jsonb_build_object(
+                       CASE WHEN b.issuer_id IS NULL
+                            THEN concat_ws(':', 'vouchers:given', lower(b.currency))
+                            ELSE concat_ws(':', 'user', b.issuer_id, 'main', lower(b.currency))
+                       END, -b.value * b.count,
+                       concat_ws(':', 'vouchers:open', lower(b.currency)), b.value * b.count
+                   )::text,
+                   b.count || ' vouchers', b.refunded || ' refunded for '
+                       || b.refunded * b.value) AS expected,
+               concat_ws(', ', j.reason, j.key,
+                   (SELECT jsonb_object_agg(coalesce(a.path, 'no account'), e.amount)::text
+                    FROM entries e LEFT JOIN accounts a ON a.id = e.account_id
+                    WHERE e.journal_id = j.id),
+                   v.count || ' vouchers', v.refunded || ' refunded for '
+                       || coalesce(r.refunded, 0)) AS found
+        FROM voucher_batches b
+        LEFT JOIN journals j ON j.id = b.journal_id
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS count, count(*) FILTER (WHERE x.state = 'refunded') AS refunded
+            FROM vouchers x WHERE x.batch_id = b.id
+        ) v
+        CROSS JOIN LATERAL (
+            SELECT -sum(e.amount) AS refunded
+            FROM journals x
+            JOIN entries e ON e.journal_id = x.id
+            JOIN accounts a ON a.id = e.account_id
+                AND a.path = concat_ws(':', 'vouchers:open', lower(b.currency))
+            -- All keys that begin with this batch's: a semicolon comes right after a colon.
+            WHERE x.key >= concat_ws(':', 'vouchers:refund', b.id, '')
+              AND x.key < concat_ws(':', 'vouchers:refund', b.id || ';')
+        ) r
+        WHERE b.id = ANY (:ids)
+    ) b
+    CROSS JOIN LATERAL (
+        SELECT 'vouchers-differ' AS kind, b.id, b.expected, b.found,
+               jsonb_build_object('key', b.key) AS detail
+        WHERE b.expected <> b.found
+    ) f
 """)

@@ -27,6 +27,7 @@ class Scope(StrEnum):
     ORDER = "order"
     HOLD = "hold"
     REVERSAL = "reversal"
+    BATCH = "batch"
 
 
 # The whole of an account: its entries are numbered, each follows from the one before it, and their

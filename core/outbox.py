@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Text,
+    func,
     insert,
     literal_column,
     select,
@@ -54,10 +55,19 @@ class Event(StrEnum):
     """The receiver no longer has it."""
     REVERSAL_DECLINED = "reversal-declined"
     """The sender asked for it back, in vain."""
+    VOUCHERS_ISSUED = "vouchers-issued"
+    """The receipt of who paid for vouchers."""
+    VOUCHERS_REFUNDED = "vouchers-refunded"
+    """Who paid for vouchers has the money of those that nobody redeemed."""
+    VOUCHER_REDEEMED = "voucher-redeemed"
+    """The receipt of who redeemed a voucher."""
+    VOUCHER_REFUSED = "voucher-refused"
+    """The ledger did not redeem the voucher that was ordered."""
     PIN_CHANGED = "pin-changed"
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"
     """Told to the owner, who may not have done it."""
+    SMS_REFUSED = "sms-refused"
     SMS_NOT_UNDERSTOOD = "sms-not-understood"
     """Somebody wrote us an SMS we have no answer to."""
 
@@ -73,6 +83,12 @@ class Outbox(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "ix_outbox_sms_refused",
+            "msisdn",
+            "staged_at",
+            postgresql_where=text("event = 'sms-refused'"),
+        ),
         Index(
             "ix_outbox_not_understood",
             "msisdn",
@@ -129,11 +145,11 @@ def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
     )
 
 
-def was_told(session: Session, *, event: Event, msisdn: str, since: datetime) -> bool:
-    """Whether somebody was told of such an event since an instant."""
-    told = select(Outbox.id).where(
+def times_told(session: Session, *, event: Event, msisdn: str, since: datetime) -> int:
+    """How often somebody was told of such an event since an instant."""
+    told = select(func.count()).where(
         Outbox.event == literal_column(f"'{event.value}'"),  # as the partial index has it
         Outbox.msisdn == msisdn,
         Outbox.staged_at > since,
     )
-    return session.scalar(select(told.exists())) or False
+    return session.scalar(told) or 0

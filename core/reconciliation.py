@@ -53,6 +53,7 @@ _QUESTIONS: Final[dict[Scope, Sequence[TextClause]]] = {
     Scope.ORDER: (causes.ORDERS,),
     Scope.HOLD: (causes.HOLDS,),
     Scope.REVERSAL: (causes.REVERSALS,),
+    Scope.BATCH: (causes.BATCHES,),
 }
 
 
@@ -326,7 +327,8 @@ _LAST: Final = text("""
                AS journal,
            coalesce((SELECT max(id) FROM orders), 0) AS order,
            coalesce((SELECT max(id) FROM holds), 0) AS hold,
-           coalesce((SELECT max(id) FROM reversals), 0) AS reversal
+           coalesce((SELECT max(id) FROM reversals), 0) AS reversal,
+           coalesce((SELECT max(id) FROM voucher_batches), 0) AS batch
 """)
 
 # Orders are looked at when they are done: not past one that is still to be executed. One that has
@@ -354,7 +356,7 @@ _ACCOUNTS_OF: Final = text(
     "SELECT DISTINCT account_id FROM entries WHERE journal_id = ANY (:ids) ORDER BY 1"
 )
 
-# Keys of holds and reversals tell whose they are.
+# Keys tell whose they are.
 _BEHIND: Final = {
     Scope.ORDER: text(
         "SELECT o.id FROM journals j CROSS JOIN LATERAL"
@@ -367,5 +369,10 @@ _BEHIND: Final = {
     Scope.REVERSAL: text(
         "SELECT CAST(substring(key, '^reversal:([0-9]{1,9})$') AS bigint) FROM journals"
         " WHERE id = ANY (:ids) AND key ~ '^reversal:[0-9]{1,9}$'"
+    ),
+    Scope.BATCH: text(
+        "SELECT b.id FROM voucher_batches b WHERE b.journal_id = ANY (:ids) UNION"
+        " SELECT CAST(substring(key, '^vouchers:refund:([0-9]{1,9}):') AS integer) FROM journals"
+        " WHERE id = ANY (:ids) AND key ~ '^vouchers:refund:[0-9]{1,9}:'"
     ),
 }

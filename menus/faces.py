@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.breaks import BreakClosed, NoNote, UnknownBreak
+from core.codes import InvalidVoucherCode
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
@@ -39,9 +40,18 @@ from core.reversals import (
     UnknownReversal,
     UnknownTransfer,
 )
+from core.slips import NotASlip
 from core.statements import InvalidPeriod, StatementTooLong
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
 from core.transfers import SameAccount, UnknownTill
+from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
+from core.vouchers import (
+    TooManyCodes,
+    UnknownVoucher,
+    VoucherCancelled,
+    VoucherExpired,
+    VoucherUsed,
+)
 from menus.clock import minute_after
 from menus.screen import InvalidChoice
 from menus.text import Text, _
@@ -75,6 +85,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     BreakClosed: Face(_("That was closed already.")),
+    BatchOver: Face(_("That batch of vouchers has ended.")),
     CeilingReached: Face(_("The recipient cannot hold that much money.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
@@ -83,17 +94,21 @@ FACES: Mapping[type[DomainError], Face] = {
     HoldTooSmall: Face(_("Only {held} is set aside.")),
     InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
     InvalidAmount: Face(_("That is not an amount.")),
+    InvalidBatch: Face(_("A batch has 1 to 50,000 vouchers and ends within 5 years.")),
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
     InvalidPeriod: Face(_("The last day comes after the first.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
+    InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
     NoNote: Face(_("Please write a note.")),
     NoReason: Face(_("Please give a reason.")),
+    NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
+    OtherKey: Face(_("That batch was issued with another key.")),
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
@@ -107,12 +122,18 @@ FACES: Mapping[type[DomainError], Face] = {
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownBreak: Face(_("There is no such break.")),
+    TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
+    UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
     UnknownTill: Face(_("No shop has that till number.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
+    UnknownVoucher: Face(_("No voucher has that code. Tries left: {tries_left}")),
+    VoucherCancelled: Face(_("That voucher was cancelled.")),
+    VoucherExpired: Face(_("That voucher has expired.")),
+    VoucherUsed: Face(_("That voucher was used already.")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }

@@ -14,7 +14,9 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run statement --of NUMBER an account's movements, as text, CSV or PDF: see its --help
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
+  ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
   ./run bench [ARGUMENT …]    the benchmarks
+  ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
   ./run lock                  compile requirements*.in to requirements*.txt, with hashes
   ./run help                  this
 
@@ -29,9 +31,11 @@ _COMMANDS = {
     "dial": ("sandbox.dial", "main"),
     "reconcile": ("sandbox.staff", "reconcile"),
     "statement": ("sandbox.staff", "statement"),
+    "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "bench": ("sandbox.checks", "bench"),
+    "chaos": ("sandbox.checks", "chaos"),
     "lock": ("sandbox.checks", "lock"),
 }
 

@@ -35,8 +35,12 @@ def _work(module: str, arguments: Sequence[str]) -> int:
         if not stores.is_current(database_url):
             print("The database is not of this version: run ./run once.", file=sys.stderr)
             return 2
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=variable("KABAMBE_CALLED_FROM") or None,  # files are named from there
+            env=environment | {"PYTHONPATH": str(REPOSITORY)},
+            check=False,
+        ).returncode
     except (EngineError, LookupError, Refused, stores.Unreachable, PermissionError) as failure:
         print(f"Kabambe cannot look: {failure}", file=sys.stderr)
         return 2

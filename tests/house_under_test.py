@@ -22,6 +22,7 @@ from redis import Redis
 from werkzeug.serving import make_server
 
 from core import db, logs
+from core.codes import Veil
 from core.pins import Hasher
 from gateway import Doors, create_app
 from menus.conversation import Conversation
@@ -184,6 +185,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
             clock=clock,
             hasher=hasher,
+            veil=Veil("veil of the tests"),
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )

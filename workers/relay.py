@@ -42,7 +42,17 @@ ROLL_UP: Final = "workers.ledger.roll_up"
 REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
 RECONCILE: Final = "workers.reconciliation.run"
-JOBS: Final = (EXECUTE, DELIVER, UNDERSTAND, ROLL_UP, EXPIRE_HOLDS, REFRESH_RATES, RECONCILE)
+REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
+JOBS: Final = (
+    EXECUTE,
+    DELIVER,
+    UNDERSTAND,
+    ROLL_UP,
+    EXPIRE_HOLDS,
+    REFUND_VOUCHERS,
+    REFRESH_RATES,
+    RECONCILE,
+)
 
 
 class Relay:
@@ -115,6 +125,7 @@ class Relay:
         if not is_deaf(self._ledger):
             enqueue(self._ledger, ROLL_UP)
             enqueue(self._ledger, EXPIRE_HOLDS)
+            enqueue(self._ledger, REFUND_VOUCHERS)
 
     def _listen(self) -> Any:  # noqa: ANN401 - psycopg2's connection is untyped here
         """Open a connection of its own that hears notices."""

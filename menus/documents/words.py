@@ -24,6 +24,9 @@ MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.CAPTURE: (_("Set aside, paid to"), _("Set aside, from")),
     Reason.RELEASE: (_("Set aside, given back"), _("Set aside, given back")),
     Reason.EXCHANGE: (_("Exchanged"), _("Exchanged")),
+    Reason.VOUCHERS: (_("Vouchers bought"), _("Vouchers bought")),
+    Reason.REDEMPTION: (_("Voucher"), _("Voucher")),
+    Reason.REFUND: (_("Vouchers given back"), _("Vouchers given back")),
     Reason.REVERSAL: (_("Reversed, to"), _("Reversed, from")),
     Reason.OPENING: (_("Opening gift"), _("Opening gift")),
 }

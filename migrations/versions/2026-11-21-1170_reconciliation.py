@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "reconciliation"
-down_revision = "audit_log"
+down_revision = "sms_refused"
 branch_labels = None
 depends_on = None
 

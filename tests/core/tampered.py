@@ -37,6 +37,8 @@ class Saved:
         "holds",
         "reversals",
         "quotes",
+        "vouchers",
+        "voucher_batches",
     )
 
     def __init__(self, house) -> None:

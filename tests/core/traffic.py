@@ -11,8 +11,21 @@ from datetime import timedelta
 from decimal import Decimal
 
 from sqlalchemy import text
+from voucher_shop import PRESS
 
-from core import chart, exchange, execution, holds, ledger, merchants, rates, reversals, transfers
+from core import (
+    chart,
+    exchange,
+    execution,
+    holds,
+    ledger,
+    merchants,
+    rates,
+    reversals,
+    transfers,
+    voucher_batches,
+    vouchers,
+)
 from core.audit import Actor
 from core.errors import DomainError
 from core.ledger import Draft, Reason
@@ -198,6 +211,44 @@ class Traffic:
                 session, subscriber=owner, reference=reference, actor=JANE, reason="x", now=now
             )
             reversals.approve(session, reversal=id_, actor=OTTO, note="y", now=now)
+
+    def leave_vouchers(self) -> None:
+        """Issue vouchers for the house and for somebody, redeem some, and give some back."""
+        now, codes = self.house.clock(), {}
+        with self.worker() as session:
+            for key, who in (("house", None), ("hers", self.msisdns[1])):
+                made = voucher_batches.issue(
+                    session,
+                    issuer=who and recipient(session, msisdn=who),
+                    count=4,
+                    value=kes(50_00),
+                    expires_at=now + timedelta(days=9),
+                    key=key,
+                    press=PRESS,
+                    actor=JANE,
+                    now=now,
+                )
+                printed = voucher_batches.print_all(
+                    session, batch=made, press=PRESS, actor=JANE, now=now
+                )
+                codes[key] = [each.code for each in printed]
+            voucher_batches.cancel(session, batch=made, actor=JANE, note="changed mind", now=now)
+        with self.web() as session:
+            person = recipient(session, msisdn=self.msisdns[2])
+            found = vouchers.find(
+                session,
+                person=person,
+                typed=codes["house"][0],
+                veil=PRESS.veil,
+                actor=JANE,
+                now=now,
+            )
+            vouchers.order(session, subscriber=person.id, found=found, key="redeemed", now=now)
+        self.execute()
+        with self.worker() as session:
+            voucher_batches.refund(session, now=now, vouchers_max=3)
+        with self.worker() as session:
+            voucher_batches.refund(session, now=now)
 
     def give_dollars(self) -> None:
         """Dollars for everybody, from nowhere."""
