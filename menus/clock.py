@@ -5,8 +5,11 @@ Instants as people in Kenya read them.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
-from core.statements import NAIROBI
+from core import statements
+
+NAIROBI: Final = statements.NAIROBI
 
 
 def hour_and_minute(instant: datetime) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
 from seeds import JOURNAL_OF, PICKS, SEEDS
+from sqlalchemy import text
 from tampered import NEWEST, Saved, found, run, tamper
 from traffic import Traffic
 

@@ -29,7 +29,7 @@ from core.codes import Veil
 from core.db import Unit
 from core.errors import DomainError
 from core.fees import Tier
-from core.money import Money, kes
+from core.money import Currency, Money, kes
 from core.orders import Placed, State
 from core.outbox import Event
 from core.pins import Hasher

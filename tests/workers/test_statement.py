@@ -84,3 +84,26 @@ def test_says_why_there_is_none(statement, house, arguments, of, why):
     assert why in ran.stderr.decode()
     taken = "SELECT count(*) FROM audit_log WHERE action = 'statement-taken'"
     assert house.bank.one(taken) == 0
+
+
+def test_from_the_command_line_of_the_house(house, wanjiru, tmp_path):
+    told = {"KABAMBE_CALLED_FROM": str(tmp_path), "KABAMBE_HOME": str(tmp_path)}
+
+    def ran(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "sandbox", *arguments],
+            cwd=ROOT,
+            env=environment(house) | told,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    statement = ran("statement", "--of", "0712000001", "--from", "2026-11-01", "--to", "2026-12-01")
+    assert "1,250.00" in statement.stdout
+    assert ran("reconcile").stdout.endswith("No break is open.\n")
+    (tmp_path / "bill.csv").write_text("a,b\n")
+    description = str(ROOT / "deploy/statements/africastalking.toml")
+    bill = ran("reconcile", "--statement", "bill.csv", "--described-by", description)
+    assert (bill.returncode, "no column is called" in bill.stderr) == (2, True)
