@@ -58,6 +58,7 @@ class Hold(Base):
     __tablename__ = "holds"
     __table_args__ = (
         Index("ix_holds_open", "expires_at", postgresql_where=text("state = 'open'")),
+        Index("ix_holds_held", "held_account_id", postgresql_where=text("state = 'open'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

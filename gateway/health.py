@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import backlog
+from core import backlog, breaks
 from core.db import Databases, allow
 
 _DATABASE_SECONDS_MAX: Final = 2
@@ -35,6 +35,7 @@ def door(
         try:
             with databases() as session:
                 behind = backlog.oldest(session, now=clock())
+                open_ = breaks.open_counts(session)
         except SQLAlchemyError as error:
             log.warning("ready.postgres_down", error=type(error).__name__)
             report["postgres"] = "down"
@@ -43,6 +44,7 @@ def door(
             report["oldest_order_seconds"] = round(behind.order.total_seconds(), 3)
             report["oldest_outbox_seconds"] = round(behind.outbox.total_seconds(), 3)
             report["oldest_inbox_seconds"] = round(behind.inbox.total_seconds(), 3)
+            report["open_breaks"] = sum(open_.values())
         is_ready = "down" not in report.values()
         report["status"] = "ready" if is_ready else "not ready"
         return jsonify(report), 200 if is_ready else 503
