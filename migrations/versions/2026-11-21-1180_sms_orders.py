@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sms_orders"
-down_revision = "vouchers"
+down_revision = "reconciliation"
 branch_labels = None
 depends_on = None
 
