@@ -157,7 +157,7 @@ def includes(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: b
 def grew(
     older: int, older_root: bytes, newer: int, newer_root: bytes, proof: Sequence[bytes]
 ) -> bool:
-    """Whether a proof shows that the older tree is the beginning of the newer (RFC 9162, 2.1.4.2)."""
+    """Whether a proof shows that the older tree begins the newer (RFC 9162, 2.1.4.2)."""
     if not 0 < older <= newer:
         return False
     if older == newer:

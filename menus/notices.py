@@ -34,7 +34,8 @@ def _registered(facts: Facts) -> Text:
 
 def _sent(facts: Facts) -> Text:
     return _(
-        "{reference} Sent {amount} to {name} {number} on {at}. Fee {fee}. Balance {balance}.",
+        "{reference} Sent {amount} to {name} {number} on {at}. Fee {fee}. Balance {balance}."
+        " Seal {seal}",
         reference=facts["reference"],
         amount=kes(facts["amount"]),
         name=facts["name"],
@@ -42,13 +43,14 @@ def _sent(facts: Facts) -> Text:
         at=_when(facts),
         fee=kes(facts["fee"]),
         balance=kes(facts["balance"]),
+        seal=facts["seal"],
     )
 
 
 def _received(facts: Facts) -> Text:
     return _(
         "{reference} You received {amount} from {name} {number} on {at}. Fee {fee}."
-        " Balance {balance}.",
+        " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         amount=kes(facts["amount"]),
         name=facts["name"],
@@ -56,6 +58,7 @@ def _received(facts: Facts) -> Text:
         at=_when(facts),
         fee=kes(0),
         balance=kes(facts["balance"]),
+        seal=facts["seal"],
     )
 
 
@@ -72,13 +75,14 @@ def _refused(facts: Facts) -> Text:
 def _exchanged(facts: Facts) -> Text:
     given, got = Currency[facts["given_currency"]], Currency[facts["got_currency"]]
     return _(
-        "{reference} You exchanged {given} for {got} on {at}. Balances {left}, {now}.",
+        "{reference} You exchanged {given} for {got} on {at}. Balances {left}, {now}. Seal {seal}",
         reference=facts["reference"],
         given=Money(facts["given"], given),
         got=Money(facts["got"], got),
         at=_when(facts),
         left=Money(facts["balance_given"], given),
         now=Money(facts["balance_got"], got),
+        seal=facts["seal"],
     )
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import http
 import http.client
+import os
+import secrets
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
+from sandbox.engines.places import home, private
 from sandbox.environment import everything, variable
 
 HOST = "127.0.0.1"
@@ -88,8 +95,22 @@ def _free(port: int) -> bool:
     return True
 
 
-def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
-    """What the product's processes are told: the caller's environment with the sandbox's words."""
+def environment(
+    ports: Ports, database_url: str, redis_url: str, *, log: Path | None = None
+) -> dict[str, str]:
+    """
+    What the product's processes are told: the caller's environment with the sandbox's words.
+
+    Args:
+        ports: where to listen.
+        database_url: the PostgreSQL.
+        redis_url: the Redis.
+        log: the folder where what was sealed is said; without one, a folder for this database.
+
+    """
+    state = private(home())
+    if log is None:
+        log = state / "log" / hashlib.sha256(database_url.encode()).hexdigest()[:12]
     words = everything()
     for unwanted in ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"):
         words.pop(unwanted, None)
@@ -108,10 +129,27 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "SENDER_ID": "KABAMBE",
         account + "CALLBACK_TOKEN": "sandbox",
         account + "URL": f"{ports.sandbox_url}/africastalking",
+        "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
+        "KABAMBE_SEAL__KEY": _seal_key(state),
+        "KABAMBE_SEAL__FOLDER": str(log),
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }
+
+
+def _seal_key(state: Path) -> str:
+    """The key this sandbox signs its log with: made once, and read by nobody else."""
+    path = state / "seal.key"
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text(encoding="ascii").strip()
+    new = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+    with contextlib.suppress(FileExistsError):  # another was quicker: that one is the key
+        os.link(new, path)
+    new.unlink()
+    return path.read_text(encoding="ascii").strip()
 
 
 def migration() -> list[str]:

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import inbox, messages, msisdn, outbox, subscribers
+from core import inbox, messages, msisdn, outbox, seal, subscribers
 from core.db import transact
 from core.errors import DomainError
 from core.inbox import Kind, Letter
@@ -46,6 +46,10 @@ _STATES: Final[Mapping[str, messages.State]] = {
 }
 
 
+# The receipts that carry the seal of their journal, by which the log can be asked.
+_SEALED: Final = frozenset({Event.TRANSFER_SENT, Event.TRANSFER_RECEIVED, Event.EXCHANGED})
+
+
 def deliver(*, ids: Sequence[int], **_: object) -> None:
     """Send the messages of outbox rows. Twice is as once: a message is claimed before it goes."""
     have = current()
@@ -69,7 +73,7 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
 
 
 def _deliver(have: Resources, outbox_id: int) -> None:
-    begin = partial(messages.begin, outbox_id=outbox_id, now=have.clock())
+    begin = partial(_begin, outbox_id=outbox_id, now=have.clock())
     message = transact(have.databases, begin)
     if message is None:
         return
@@ -82,6 +86,14 @@ def _deliver(have: Resources, outbox_id: int) -> None:
     else:
         record = _send(have, message, text)
     transact(have.databases, record)
+
+
+def _begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
+    """Claim a message; a receipt is given its seal."""
+    message = messages.begin(session, outbox_id=outbox_id, now=now)
+    if message is not None and message.event in _SEALED:
+        message.facts["seal"] = seal.seal_of(session, reference=message.facts["reference"])
+    return message
 
 
 def _send(have: Resources, message: Sending, text: str) -> partial[None]:

@@ -100,25 +100,26 @@ def hashes(spans):
     return [tree.root(LEAVES[first:end]) for first, end in spans]
 
 
-class TestReference:
-    leaves = [tree.leaf_hash(data) for data in INPUTS]
+REFERENCE = [tree.leaf_hash(data) for data in INPUTS]
 
+
+class TestReference:
     def proof(self, spans):
-        return [tree.root(self.leaves[first:end]).hex() for first, end in spans]
+        return [tree.root(REFERENCE[first:end]).hex() for first, end in spans]
 
     def test_the_empty_tree(self):
         assert tree.root([]).hex().startswith("e3b0c44298fc1c149afbf4c8996fb924")
 
     @pytest.mark.parametrize("size", range(1, 9))
     def test_roots(self, size):
-        assert tree.root(self.leaves[:size]).hex() == ROOTS[size - 1]
+        assert tree.root(REFERENCE[:size]).hex() == ROOTS[size - 1]
 
     @pytest.mark.parametrize(("leaf", "size", "proof"), INCLUSION)
     def test_inclusion(self, leaf, size, proof):
         assert self.proof(tree.inclusion(leaf - 1, size)) == proof
         found = [bytes.fromhex(each) for each in proof]
         wanted = bytes.fromhex(ROOTS[size - 1])
-        assert tree.includes(leaf - 1, size, self.leaves[leaf - 1], found, wanted)
+        assert tree.includes(leaf - 1, size, REFERENCE[leaf - 1], found, wanted)
 
     @pytest.mark.parametrize(("older", "newer", "proof"), CONSISTENCY)
     def test_consistency(self, older, newer, proof):
