@@ -107,7 +107,8 @@ def test_a_reversal_names_what_it_mirrors(house, two, wanjiru):
     )
     wanjiru.phone.dial().types("1", "0733000002", "100", "4071")
     house.bank.run(
-        "INSERT INTO reversals (original_id, order_id, requested_by, reason, requested_at, journal_id)"
+        "INSERT INTO reversals"
+        " (original_id, order_id, requested_by, reason, requested_at, journal_id)"
         " SELECT :one, id, 'a', 'b', now(), :other FROM orders",
         one=one,
         other=other,
