@@ -10,6 +10,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
 
   ./run                       start everything; Ctrl-C stops it
   ./run dial CODE [ANSWER …]  a phone in the terminal: ./run dial '*384#' --as 0712000001
+  ./run verify RECEIPT        check a receipt against the sealed log; ./run verify --help
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run bench [ARGUMENT …]    the benchmarks
@@ -25,6 +26,7 @@ own in place of the embedded ones.
 _COMMANDS = {
     "start": ("sandbox.start", "main"),
     "dial": ("sandbox.dial", "main"),
+    "verify": ("sandbox.verify", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "bench": ("sandbox.checks", "bench"),

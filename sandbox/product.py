@@ -95,22 +95,9 @@ def _free(port: int) -> bool:
     return True
 
 
-def environment(
-    ports: Ports, database_url: str, redis_url: str, *, log: Path | None = None
-) -> dict[str, str]:
-    """
-    What the product's processes are told: the caller's environment with the sandbox's words.
-
-    Args:
-        ports: where to listen.
-        database_url: the PostgreSQL.
-        redis_url: the Redis.
-        log: the folder where what was sealed is said; without one, a folder for this database.
-
-    """
+def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
+    """What the product's processes are told: the caller's environment with the sandbox's words."""
     state = private(home())
-    if log is None:
-        log = state / "log" / hashlib.sha256(database_url.encode()).hexdigest()[:12]
     words = everything()
     for unwanted in ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"):
         words.pop(unwanted, None)
@@ -131,11 +118,16 @@ def environment(
         account + "URL": f"{ports.sandbox_url}/africastalking",
         "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
         "KABAMBE_SEAL__KEY": _seal_key(state),
-        "KABAMBE_SEAL__FOLDER": str(log),
+        "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }
+
+
+def log_folder(state: Path, database_url: str) -> Path:
+    """Where what was sealed is said: a folder for each database, or an old one would stop a new."""
+    return state / "log" / hashlib.sha256(database_url.encode()).hexdigest()[:12]
 
 
 def _seal_key(state: Path) -> str:

@@ -97,9 +97,7 @@ class House:
         else:
             redis_url = self._engine(Valkey)
         self._check_stop()
-        # A database of our own moves with its folder; another's log is told by its address.
-        log = None if variable("DATABASE_URL") else self._state / "log"
-        environment = product.environment(self._ports, database_url, redis_url, log=log)
+        environment = product.environment(self._ports, database_url, redis_url)
         logs = private(self._state / "logs")
 
         def child(name: str, command: list[str]) -> Child:

@@ -1,8 +1,8 @@
 """
 Audits a whole book against its sealed log. Needs Python, `cryptography` and psql; nothing of ours.
 
-`python audit.py KEY ADDRESS [FILE …]`: KEY is the log's public key, or a file with it, from somebody
-you trust, not from the bank on the same day. ADDRESS is PostgreSQL's, read in one snapshot. FILE is
+`audit.py KEY ADDRESS [FILE …]`: KEY is the log's public key, or a file with it, from somebody you
+trust, not from the bank on the same day. ADDRESS is PostgreSQL's, read in one snapshot. FILE is
 `checkpoints.jsonl`, from wherever it was kept. Ends with 0 when everything is so, else with 1.
 """
 
@@ -46,9 +46,9 @@ COPY (SELECT coalesce(j.id, l.journal_id, e.journal_id), j.id IS NULL OR e.moved
     e.moved, concat_ws('|', e.left_at, j.key), j.posted_at < now() - interval '10 minutes'
     FROM journals j FULL JOIN leaves l ON l.journal_id = j.id LEFT JOIN reversals r
         ON r.journal_id = j.id FULL JOIN (SELECT x.journal_id, string_agg(concat_ws(' ',
-            account_id, coalesce(a.currency, '?'), amount), ',' ORDER BY account_id, x.version) AS moved,
-        string_agg(concat_ws(' ', a.path, x.version, coalesce(x.balance_after::text, '-')), ','
-            ORDER BY account_id, x.version) AS left_at
+            account_id, coalesce(a.currency, '?'), amount), ',' ORDER BY account_id, x.version)
+        AS moved, string_agg(concat_ws(' ', path, x.version, coalesce(balance_after::text, '-')),
+            ',' ORDER BY account_id, x.version) AS left_at
         FROM entries x LEFT JOIN accounts a ON a.id = x.account_id GROUP BY x.journal_id) e
     ON e.journal_id = j.id) TO STDOUT;
 COPY (VALUES ('@position')) TO STDOUT;

@@ -36,11 +36,11 @@ def test_wanjiru_sends_otieno_500(wanjiru, otieno):
     assert otieno.balance == kes(500_00)
     wanjiru.phone.received(
         "REF Sent KES 500.00 to Otieno 0733***002 on 21/11/26 09:30. Fee KES 5.00."
-        " Balance KES 745.00."
+        " Balance KES 745.00. Seal SEAL"
     )
     otieno.phone.received(
         "REF You received KES 500.00 from Wanjiru 0712***001 on 21/11/26 09:30. Fee KES 0.00."
-        " Balance KES 500.00."
+        " Balance KES 500.00. Seal SEAL"
     )
 
 
@@ -65,7 +65,7 @@ def test_kwa_kiswahili(amina, otieno):
     """)
     amina.phone.received(
         "REF Umetuma KES 50.00 kwa Otieno 0733***002 tarehe 21/11/26 09:30. Ada KES 0.00."
-        " Salio KES 1,200.00."
+        " Salio KES 1,200.00. Muhuri SEAL"
     )
 
 
