@@ -39,8 +39,8 @@ class Copies:
 
 
 @pytest.fixture
-def copies(built, servers, template, redis_url, worker_id, tmp_path, monkeypatch):
-    name, before = f"kabambe_restore_{worker_id}", list(resources._installed)
+def copies(built, servers, template, redis_url, tmp_path, monkeypatch):
+    name, before = template.replace("template", "restore"), list(resources._installed)
     create(servers[0], name, template=template)
     monkeypatch.setattr("core.logs.configure", lambda *_: None)  # the first house has done that
     try:
