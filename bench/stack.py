@@ -18,11 +18,12 @@ from pathlib import Path
 from sqlalchemy import text
 
 from core import chart, db, ledger, pins, subscribers
+from core.audit import Actor
 from core.db import Databases
 from core.ledger import Draft, Reason
 from core.money import Currency
 from core.pins import Hasher
-from core.subscribers import Language
+from core.subscribers import Language, Tier
 from sandbox import product
 from sandbox.engines import Postgres, Valkey
 
@@ -30,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PIN = "4071"
 FORTUNE = 50_000_00
 _STARTS_SECONDS = 40
+OPENER = Actor("system", "bench", "stack")
 
 
 @dataclass
@@ -149,6 +151,14 @@ def _open_people(databases: Databases, count: int) -> list[str]:
                 name="Bench",
                 language=Language.ENGLISH,
                 terms_version="bench",
+                now=now,
+            )
+            subscribers.set_tier(
+                session,
+                subscriber=subscriber,
+                tier=Tier.VERIFIED,
+                actor=OPENER,
+                note="opened for play",
                 now=now,
             )
             session.add(pins.Pin(subscriber_id=subscriber, hash=hashed, changed_at=now))

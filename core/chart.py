@@ -4,13 +4,15 @@ The chart of accounts: every path, its normal side and the bound its balance mus
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import ledger
-from core.ledger import Mode
+from core.ledger import Account, Mode
 from core.money import Currency
 
 
@@ -39,7 +41,7 @@ class Place:
     @property
     def balance_min(self) -> int | None:
         """What we owe a person never falls below zero: nobody spends what is not theirs."""
-        return 0 if self.side is Side.LIABILITY else None
+        return 0 if self.side is Side.LIABILITY and self.mode is Mode.AUTHORISE else None
 
     @property
     def balance_max(self) -> int | None:
@@ -55,6 +57,7 @@ class Place:
             balance_min=self.balance_min,
             balance_max=self.balance_max,
             mode=self.mode,
+            holder=owner,
         )
 
     def named(self, currency: Currency, *, owner: int | None = None) -> str:
@@ -72,8 +75,43 @@ SPREAD = Place("fx:spread:{currency}", Side.INCOME, "what we earn on exchange", 
 TRANSFER_FEES = Place(
     "fees:transfer:{currency}", Side.INCOME, "what we earn on transfers", Mode.RECORD
 )
+PAYMENT_FEES = Place(
+    "fees:payment:{currency}", Side.INCOME, "what merchants pay us for payments", Mode.RECORD
+)
+EXCISE = Place(
+    "tax:excise:{currency}",
+    Side.LIABILITY,
+    "excise duty in fees, owed to the revenue authority",
+    Mode.RECORD,
+)
 SANDBOX_CASH = Place(
     "sandbox:cash:{currency}", Side.ASSET, "what demo subscribers were given to play with"
 )
 
-CHART = (MAIN, HELD, OWED, LIQUIDITY, SPREAD, TRANSFER_FEES, SANDBOX_CASH)
+CHART = (
+    MAIN,
+    HELD,
+    OWED,
+    LIQUIDITY,
+    SPREAD,
+    TRANSFER_FEES,
+    PAYMENT_FEES,
+    EXCISE,
+    SANDBOX_CASH,
+)
+
+
+Wanted = tuple[Place, Currency, int | None]
+
+
+def opened(session: Session, wanted: Iterable[Wanted]) -> dict[Wanted, int]:
+    """Find the ids of many places with one look, and open those that are not there."""
+    paths = {each: each[0].named(each[1], owner=each[2]) for each in wanted}
+    found = session.execute(
+        select(Account.path, Account.id).where(Account.path.in_(paths.values()))
+    )
+    ids = {row.path: row.id for row in found}
+    return {
+        each: ids[path] if path in ids else each[0].open(session, currency=each[1], owner=each[2])
+        for each, path in paths.items()
+    }

@@ -37,7 +37,11 @@ class Planner(Protocol):
         ...
 
 
-PLANNERS: Final[Mapping[Kind, Planner]] = {Kind.TRANSFER: transfers, Kind.EXCHANGE: exchange}
+PLANNERS: Final[Mapping[Kind, Planner]] = {
+    Kind.TRANSFER: transfers,
+    Kind.PAYMENT: transfers,
+    Kind.EXCHANGE: exchange,
+}
 
 
 @dataclass(eq=False)

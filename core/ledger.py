@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    ForeignKey,
     Identity,
     Index,
     Text,
@@ -60,6 +61,8 @@ class Reason(StrEnum):
 
     TRANSFER = "transfer"
     """One subscriber sent money to another."""
+    PAYMENT = "payment"
+    """A subscriber paid a merchant at their till."""
     HOLD = "hold"
     """Money was set aside."""
     CAPTURE = "capture"
@@ -92,6 +95,16 @@ class Account(Base):
     balance_min: Mapped[int | None] = mapped_column(BigInteger)
     balance_max: Mapped[int | None] = mapped_column(BigInteger)
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    holder_id: Mapped[int | None] = mapped_column(
+        ForeignKey(
+            "subscribers.id",
+            name="fk_accounts_holder_id",
+            deferrable=True,
+            initially="DEFERRED",
+            use_alter=True,
+        ),
+        index=True,
+    )
 
 
 class Journal(Base):
@@ -151,8 +164,8 @@ class Draft:
         reason: Why it is written.
         legs: Signed minor units by account id; they sum to zero in each currency.
         reference: What people call it.
-        spender: The account whose limits apply, with the minor units that count against them.
-        kind: Which limits those are.
+        spender: Whose limits apply, by their main account in shillings, with the cents that count
+            against them. Ceilings of those who receive apply then, too.
     """
 
     key: str
@@ -244,6 +257,7 @@ def open_account(
     balance_min: int | None = None,
     balance_max: int | None = None,
     mode: Mode = Mode.AUTHORISE,
+    holder: int | None = None,
 ) -> int:
     """
     Open an account, or find it open. Returns its id.
@@ -255,11 +269,12 @@ def open_account(
         balance_min: The lowest balance it may have, in minor units; None: any.
         balance_max: The highest.
         mode: How its balance is kept.
+        holder: The subscriber it belongs to, if any; registered in the same transaction at latest.
     """
     session.execute(
         text(
-            "INSERT INTO accounts (path, currency, mode, balance_min, balance_max)"
-            " VALUES (:path, :currency, :mode, :min, :max) ON CONFLICT (path) DO NOTHING"
+            "INSERT INTO accounts (path, currency, mode, balance_min, balance_max, holder_id)"
+            " VALUES (:path, :currency, :mode, :min, :max, :holder) ON CONFLICT (path) DO NOTHING"
         ),
         {
             "path": path,
@@ -267,6 +282,7 @@ def open_account(
             "mode": mode.value,
             "min": balance_min,
             "max": balance_max,
+            "holder": holder,
         },
     )
     return account_id(session, path=path)

@@ -5,15 +5,15 @@ What may be sent at once, in a day, and how often: dated rows, enforced inside `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db import Base
-from core.errors import Refused
+from core.errors import Denied, DomainError, Refused
 from core.ledger import Account
 from core.money import Money, kes
 
@@ -47,22 +47,50 @@ class TooManyTransfers(Refused):
     count_max: int
 
 
+@dataclass(eq=False)
+class MonthlyLimitReached(Refused):
+    """The amount would pass the month's limit."""
+
+    limit: Money
+    left: Money
+
+
+@dataclass(eq=False)
+class AccountSuspended(Denied):
+    """The account is suspended, or its owner's papers were rejected: it can pay nobody."""
+
+
+@dataclass(eq=False)
+class RecipientSuspended(Refused):
+    """The recipient's account is suspended, or their papers were rejected."""
+
+
+@dataclass(eq=False)
+class CeilingReached(Refused):
+    """The recipient would hold more than they may."""
+
+
 class Limit(Base):
     """
-    The limits in force for a kind of movement from an instant on.
+    The limits in force for a kind of movement, kind of holder and tier from an instant on.
 
-    Amounts are minor units. The newest row that has begun is the one in force.
+    Amounts are cents of KES; other currencies count by their reference rates. The newest row that
+    has begun is the one in force; a kind of movement without rows has those of a transfer.
     """
 
     __tablename__ = "limits"
 
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    holder: Mapped[str] = mapped_column(Text, primary_key=True)
+    tier: Mapped[str] = mapped_column(Text, primary_key=True)
     currency: Mapped[str] = mapped_column(Text, primary_key=True)
     valid_from: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
     order_min: Mapped[int] = mapped_column(BigInteger)
     order_max: Mapped[int] = mapped_column(BigInteger)
     day_max: Mapped[int] = mapped_column(BigInteger)
     hour_count_max: Mapped[int] = mapped_column(Integer)
+    month_max: Mapped[int] = mapped_column(BigInteger)
+    balance_max: Mapped[int] = mapped_column(BigInteger)
 
 
 class Spending(Base):
@@ -76,15 +104,26 @@ class Spending(Base):
     count: Mapped[int] = mapped_column(Integer)
 
 
-def refusal(code: str, detail: Mapping[str, Any]) -> Refused:
-    """Turn what `limit_refusal` found (minor units in KES) into the error that says it."""
-    match code:
-        case AmountTooSmall.code:
-            return AmountTooSmall(least=kes(detail["least"]))
-        case AmountTooLarge.code:
-            return AmountTooLarge(most=kes(detail["most"]))
-        case DailyLimitReached.code:
-            return DailyLimitReached(limit=kes(detail["limit"]), left=kes(detail["left"]))
-        case TooManyTransfers.code:
-            return TooManyTransfers(count_max=detail["count_max"])
-    raise AssertionError(f"post knows a limit we do not: {code}")
+_REFUSALS: Final = {
+    kind.code: kind
+    for kind in (
+        AccountSuspended,
+        AmountTooLarge,
+        AmountTooSmall,
+        CeilingReached,
+        DailyLimitReached,
+        MonthlyLimitReached,
+        RecipientSuspended,
+        TooManyTransfers,
+    )
+}
+
+
+def refusal(code: str, detail: Mapping[str, Any]) -> DomainError:
+    """Turn what `limit_refusal` or `ceiling_refusal` found (cents of KES) into its error."""
+    kind = _REFUSALS[code]
+    params: dict[str, Any] = {
+        field.name: kes(detail[field.name]) if field.type == "Money" else detail[field.name]
+        for field in fields(kind)
+    }
+    return kind(**params)

@@ -46,6 +46,7 @@ class Kind(StrEnum):
     """What can be ordered. Its first letter begins the order's reference."""
 
     TRANSFER = "transfer"
+    PAYMENT = "payment"
     EXCHANGE = "exchange"
 
 

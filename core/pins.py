@@ -20,7 +20,8 @@ from argon2.profiles import CHEAPEST
 from sqlalchemy import DateTime, ForeignKey, Integer, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import outbox
+from core import audit, outbox
+from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied, Invalid
 from core.outbox import Event, Fact
@@ -141,7 +142,9 @@ def choose(typed: str) -> str:
     return pin
 
 
-def keep(session: Session, *, subscriber: int, pin: str, hasher: Hasher, now: datetime) -> None:
+def keep(
+    session: Session, *, subscriber: int, pin: str, hasher: Hasher, actor: Actor, now: datetime
+) -> None:
     """Set a subscriber's PIN, and forget wrong tries against the old one."""
     session.execute(
         text(
@@ -151,9 +154,13 @@ def keep(session: Session, *, subscriber: int, pin: str, hasher: Hasher, now: da
         ),
         {"subscriber": subscriber, "hash": hasher.hash(pin), "now": now},
     )
+    subject = f"subscriber:{subscriber}"
+    audit.record(session, actor=actor, action=Action.PIN_SET, subject=subject, now=now)
 
 
-def check(session: Session, *, person: Person, typed: str, hasher: Hasher, now: datetime) -> None:
+def check(
+    session: Session, *, person: Person, typed: str, hasher: Hasher, actor: Actor, now: datetime
+) -> None:
     """
     Check a PIN. The subscriber's row stays locked, so two sessions cannot guess in parallel.
 
@@ -186,6 +193,8 @@ def check(session: Session, *, person: Person, typed: str, hasher: Hasher, now: 
         facts = {"until": (now + LOCK).isoformat()}
         fact = Fact(Event.PIN_LOCKED, person.msisdn, person.language.value, facts)
         outbox.stage(session, facts=[fact], now=now)
+        subject = f"subscriber:{person.id}"
+        audit.record(session, actor=actor, action=Action.PIN_LOCKED, subject=subject, now=now)
         raise PinLocked(until=now + LOCK)
     _record(session, subscriber=person.id, wrong_tries=wrong_tries, locked_until=None)
     raise WrongPin(tries_left=TRIES_MAX - wrong_tries)

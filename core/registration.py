@@ -9,7 +9,8 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core import outbox, pins, subscribers
+from core import audit, outbox, pins, subscribers
+from core.audit import Action, Actor
 from core.outbox import Event, Fact
 from core.pins import Hasher
 from core.subscribers import Language
@@ -25,6 +26,7 @@ def register(
     language: Language,
     pin: str,
     hasher: Hasher,
+    actor: Actor,
     now: datetime,
 ) -> int:
     """
@@ -41,7 +43,15 @@ def register(
         terms_version=TERMS_VERSION,
         now=now,
     )
-    pins.keep(session, subscriber=subscriber, pin=pin, hasher=hasher, now=now)
+    audit.record(
+        session,
+        actor=actor,
+        action=Action.REGISTERED,
+        subject=f"subscriber:{subscriber}",
+        detail={"msisdn": msisdn, "name": name, "terms": TERMS_VERSION},
+        now=now,
+    )
+    pins.keep(session, subscriber=subscriber, pin=pin, hasher=hasher, actor=actor, now=now)
     fact = Fact(Event.REGISTERED, msisdn, language.value, {"name": name})
     outbox.stage(session, facts=[fact], now=now)
     return subscriber

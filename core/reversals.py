@@ -15,7 +15,8 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Row, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import chart, ledger, outbox
+from core import audit, chart, ledger, outbox
+from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied, Invalid, NotFound, Refused
 from core.ledger import Draft, Entry, InsufficientFunds, Journal, Reason
@@ -97,7 +98,7 @@ class Reversal(Base):
 
 
 def request(
-    session: Session, *, subscriber: int, reference: str, by: str, reason: str, now: datetime
+    session: Session, *, subscriber: int, reference: str, actor: Actor, reason: str, now: datetime
 ) -> int:
     """
     Ask for a transfer back; return the reversal's id.
@@ -106,7 +107,7 @@ def request(
         session: The caller's transaction.
         subscriber: Who sent the money.
         reference: The transfer's, as on the receipt.
-        by: Who asks: the subscriber's own number, or the name of the staff member they told.
+        actor: Who asks: the subscriber, or the staff member they told.
         reason: Why, in words.
         now: When.
 
@@ -119,7 +120,7 @@ def request(
         select(Journal.id, Order.id)
         .join(Order, Order.key == Journal.key)
         .where(Journal.reference == reference.strip().upper(), Order.subscriber_id == subscriber)
-        .where(Journal.reason == Reason.TRANSFER)
+        .where(Journal.reason.in_([Reason.TRANSFER, Reason.PAYMENT]))
     ).one_or_none()
     if original is None:
         raise UnknownTransfer
@@ -132,24 +133,32 @@ def request(
         {
             "original": original[0],
             "order": original[1],
-            "by": by,
+            "by": actor.name,
             "reason": _words(reason),
             "now": now,
         },
     )
     if made is None:
         raise AlreadyRequested
+    audit.record(
+        session,
+        actor=actor,
+        action=Action.REVERSAL_REQUESTED,
+        subject=f"reversal:{made}",
+        detail={"reference": reference, "reason": _words(reason)},
+        now=now,
+    )
     return int(made)
 
 
-def approve(session: Session, *, reversal: int, by: str, note: str, now: datetime) -> None:
+def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: datetime) -> None:
     """
     Post the mirror of a transfer, and tell both sides.
 
     Args:
         session: The caller's transaction, a worker's.
         reversal: Its id.
-        by: The staff member who decides; not who asked.
+        actor: The staff member who decides; not who asked.
         note: Why, in words.
         now: When.
 
@@ -159,7 +168,7 @@ def approve(session: Session, *, reversal: int, by: str, note: str, now: datetim
         OwnRequest: It was asked for by the same person.
         NoReason: There is no note, or it is too long.
     """
-    found = _undecided(session, reversal, by=by, note=note)
+    found = _undecided(session, reversal, by=actor.name, note=note)
     parties = _parties(session, found)
     legs = {
         account: -amount
@@ -183,19 +192,19 @@ def approve(session: Session, *, reversal: int, by: str, note: str, now: datetim
     assert posting.outcome == "posted", f"{draft.key}: {posting.outcome}"
     mirror = session.scalars(select(Journal.id).where(Journal.key == draft.key)).one()
     found.journal_id, found.debt = mirror, debt
-    _decide(found, ReversalState.APPROVED, by=by, note=note, now=now)
+    _decide(session, found, ReversalState.APPROVED, actor=actor, note=note, now=now)
     _tell(session, parties, posting.detail, event=Event.TRANSFER_REVERSED, now=now)
 
 
-def decline(session: Session, *, reversal: int, by: str, note: str, now: datetime) -> None:
+def decline(session: Session, *, reversal: int, actor: Actor, note: str, now: datetime) -> None:
     """
     Leave a transfer as it is, and tell who asked.
 
     Raises:
         UnknownReversal, AlreadyDecided, OwnRequest, NoReason: As `approve`.
     """
-    found = _undecided(session, reversal, by=by, note=note)
-    _decide(found, ReversalState.DECLINED, by=by, note=note, now=now)
+    found = _undecided(session, reversal, by=actor.name, note=note)
+    _decide(session, found, ReversalState.DECLINED, actor=actor, note=note, now=now)
     _tell(session, _parties(session, found), {}, event=Event.REVERSAL_DECLINED, now=now)
 
 
@@ -212,10 +221,26 @@ def _undecided(session: Session, reversal: int, *, by: str, note: str) -> Revers
     return found
 
 
-def _decide(found: Reversal, state: ReversalState, *, by: str, note: str, now: datetime) -> None:
+def _decide(
+    session: Session,
+    found: Reversal,
+    state: ReversalState,
+    *,
+    actor: Actor,
+    note: str,
+    now: datetime,
+) -> None:
     # All at once, and once: the database lets nobody change it afterwards.
     found.note, found.state = _words(note), state
-    found.decided_by, found.decided_at = by, now
+    found.decided_by, found.decided_at = actor.name, now
+    audit.record(
+        session,
+        actor=actor,
+        action=Action(f"reversal-{state.value}"),
+        subject=f"reversal:{found.id}",
+        detail={"note": found.note, "debt": found.debt},
+        now=now,
+    )
 
 
 def _words(words: str) -> str:
@@ -228,12 +253,16 @@ _PARTIES = text("""
     SELECT o.reference, CAST(o.args ->> 'amount' AS bigint) AS amount,
            o.args ->> 'currency' AS currency,
            s.msisdn AS sender_msisdn, s.language AS sender_language, s.name AS sender_name,
-           s.account_id AS sender_account,
+           a.id AS sender_account,
            r.msisdn AS recipient_msisdn, r.language AS recipient_language,
-           r.name AS recipient_name, r.account_id AS recipient_account, r.id AS recipient_id
+           r.name AS recipient_name, b.id AS recipient_account, r.id AS recipient_id
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
     JOIN subscribers r ON r.id = CAST(o.args ->> 'recipient' AS bigint)
+    JOIN accounts a ON a.holder_id = s.id AND a.currency = o.args ->> 'currency'
+        AND a.path LIKE 'user:%:main:%'
+    JOIN accounts b ON b.holder_id = r.id AND b.currency = o.args ->> 'currency'
+        AND b.path LIKE 'user:%:main:%'
     WHERE o.id = :order
 """)
 
@@ -251,7 +280,12 @@ def _tell(
     now: datetime,
 ) -> None:
     """Tell the sender; and the receiver, if money was taken from them."""
-    common = {"reference": parties.reference, "amount": parties.amount, "at": now.isoformat()}
+    common = {
+        "reference": parties.reference,
+        "amount": parties.amount,
+        "currency": parties.currency,
+        "at": now.isoformat(),
+    }
     balance = balances.get(str(parties.sender_account))
     facts = [
         Fact(

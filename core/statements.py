@@ -28,12 +28,13 @@ class Line:
     msisdn: str
 
 
-# The fee is a leg of the same journal: shown apart, it is taken out of the sender's entry.
+# The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it.
 _LATEST = text("""
     SELECT j.posted_at, j.reason, e.amount,
-           CASE WHEN e.amount < 0 THEN coalesce((
+           CASE WHEN (j.reason, e.amount > 0) IN (('transfer', false), ('payment', true))
+           THEN coalesce((
                SELECT sum(f.amount) FROM entries f JOIN accounts a ON a.id = f.account_id
-               WHERE f.journal_id = j.id AND a.path LIKE 'fees:%'), 0) ELSE 0 END AS fee,
+               WHERE f.journal_id = j.id AND a.path ~ '^(fees|tax):'), 0) ELSE 0 END AS fee,
            e.balance_after, coalesce(j.reference, '') AS reference,
            coalesce(other.name, '') AS name, coalesce(other.msisdn, '') AS msisdn
     FROM entries e

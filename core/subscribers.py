@@ -9,11 +9,25 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Text, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Row,
+    Text,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
+from stdnum import luhn
 
-from core import chart
+from core import audit, chart
+from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Invalid, NotFound, Refused
 from core.ledger import Account
@@ -40,6 +54,11 @@ class UnknownRecipient(NotFound):
 
 
 @dataclass(eq=False)
+class InvalidWalletNumber(Invalid):
+    """That is not a wallet number: a digit is wrong or missing."""
+
+
+@dataclass(eq=False)
 class InvalidName(Invalid):
     """That is not a name we can print on a receipt."""
 
@@ -49,8 +68,32 @@ class AlreadyRegistered(Refused):
     """The number has an account."""
 
 
+class Kind(StrEnum):
+    """What kind of account holder somebody is."""
+
+    PERSONAL = "personal"
+    MERCHANT = "merchant"
+
+
+class Tier(StrEnum):
+    """What we know of somebody, which decides how much they may move."""
+
+    PENDING = "pending"
+    """A number, and the name they gave themselves."""
+    VERIFIED = "verified"
+    """Their papers were seen."""
+    REJECTED = "rejected"
+    """Their papers were not theirs, or no papers."""
+    SUSPENDED = "suspended"
+    """They may move nothing until somebody has looked."""
+
+
 class Subscriber(Base):
-    """A person with an account. `account_id` is their main account, in shillings."""
+    """
+    A person or a merchant with an account. `account_id` is their main account, in shillings.
+
+    `wallet_number` has 13 digits, the last of which checks the others.
+    """
 
     __tablename__ = "subscribers"
 
@@ -61,6 +104,11 @@ class Subscriber(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), unique=True)
     terms_version: Mapped[str] = mapped_column(Text)
     registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    kind: Mapped[str] = mapped_column(Text, server_default="personal")
+    tier: Mapped[str] = mapped_column(Text, server_default="pending")
+    wallet_number: Mapped[str] = mapped_column(
+        Text, Computed("wallet_number(id)", persisted=True), unique=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +136,27 @@ _PERSON = select(
 def find(session: Session, *, msisdn: str) -> Person | None:
     """The person behind a number (E.164), if it is registered."""
     row = session.execute(_PERSON.where(Subscriber.msisdn == msisdn)).one_or_none()
+    return None if row is None else _person(row)
+
+
+def by_wallet_number(session: Session, *, number: str) -> Person:
+    """
+    The person behind a wallet number, with or without blanks in it.
+
+    Raises:
+        InvalidWalletNumber: A digit is wrong or missing.
+        UnknownRecipient: Nobody has that number.
+    """
+    digits = "".join(number.split())
+    if not re.fullmatch(r"[0-9]{13}", digits) or not luhn.is_valid(digits):
+        raise InvalidWalletNumber
+    row = session.execute(_PERSON.where(Subscriber.wallet_number == digits)).one_or_none()
     if row is None:
-        return None
+        raise UnknownRecipient
+    return _person(row)
+
+
+def _person(row: Row[Any]) -> Person:
     return Person(
         id=row.id,
         msisdn=row.msisdn,
@@ -152,10 +219,35 @@ def register(
     return int(subscriber or 0)
 
 
-def set_language(session: Session, *, subscriber: int, language: Language) -> None:
+def set_tier(
+    session: Session, *, subscriber: int, tier: Tier, actor: Actor, note: str, now: datetime
+) -> None:
+    """Let this person move what their tier may, from now on. `note` says why, for the audit."""
+    session.execute(update(Subscriber).where(Subscriber.id == subscriber).values(tier=tier.value))
+    audit.record(
+        session,
+        actor=actor,
+        action=Action.TIER_SET,
+        subject=f"subscriber:{subscriber}",
+        detail={"tier": tier.value, "note": note},
+        now=now,
+    )
+
+
+def set_language(
+    session: Session, *, subscriber: int, language: Language, actor: Actor, now: datetime
+) -> None:
     """Speak to this person in another language from now on."""
     session.execute(
         update(Subscriber).where(Subscriber.id == subscriber).values(language=language.value)
+    )
+    audit.record(
+        session,
+        actor=actor,
+        action=Action.LANGUAGE_SET,
+        subject=f"subscriber:{subscriber}",
+        detail={"language": language.value},
+        now=now,
     )
 
 

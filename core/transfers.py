@@ -1,23 +1,26 @@
 """
-Transfers between two subscribers: quoted by a door, ordered, planned for the ledger.
+Transfers between two subscribers, and payments to merchants: quoted, ordered, planned.
+
+They differ in who bears the fee: of a transfer the sender, of a payment the merchant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from core import chart, ledger, limits, orders
-from core.errors import DomainError, Refused
+from core import chart, limits, orders
+from core.chart import Place, Wanted
+from core.errors import DomainError, NotFound, Refused
 from core.fees import FeeChanged
 from core.ledger import Draft, InsufficientFunds, Posting, Reason
-from core.money import Currency, Money, kes
+from core.money import Currency, Money
 from core.orders import Kind, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.plans import Plan, Result
@@ -29,46 +32,98 @@ class SameAccount(Refused):
     """The sender and the recipient are the same person."""
 
 
+@dataclass(eq=False)
+class UnknownTill(NotFound):
+    """No shop has that till number."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a transfer would cost, shown before it is ordered."""
+    """What a movement would cost, shown before it is ordered. `fee` is borne by who is charged."""
 
     amount: Money
     fee: Money
+    kind: Kind = Kind.TRANSFER
 
     @property
     def total(self) -> Money:
-        return self.amount + self.fee
+        """What leaves the payer's account."""
+        return self.amount + self.fee if self.kind is Kind.TRANSFER else self.amount
 
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How one kind is booked and told."""
+
+    reason: Reason
+    income: Place
+    sent: Event
+    received: Event
+    refused: Event
+
+
+_MANNERS: Final[Mapping[str, _Manner]] = {
+    Kind.TRANSFER: _Manner(
+        Reason.TRANSFER,
+        chart.TRANSFER_FEES,
+        Event.TRANSFER_SENT,
+        Event.TRANSFER_RECEIVED,
+        Event.TRANSFER_REFUSED,
+    ),
+    Kind.PAYMENT: _Manner(
+        Reason.PAYMENT,
+        chart.PAYMENT_FEES,
+        Event.PAYMENT_SENT,
+        Event.PAYMENT_RECEIVED,
+        Event.PAYMENT_REFUSED,
+    ),
+}
 
 # One look at everything: what it costs, what there is, and what the ledger would say.
 _QUOTED = text("""
-    SELECT balance, fee('transfer', currency, :amount, :now) AS fee,
-           limit_refusal('transfer', id, :amount, :now) AS refusal
-    FROM accounts WHERE id = :account
+    SELECT fee(:kind, :currency, :amount, :now) AS fee,
+           limit_refusal(:kind, :account, equivalent(:amount, :currency, 'KES', :now), :now)
+               AS refusal,
+           (SELECT balance FROM accounts WHERE path = :path) AS balance
 """)
 
 
-def quote(session: Session, *, sender: Person, amount: Money, now: datetime) -> Quote:
+def quote(
+    session: Session,
+    *,
+    sender: Person,
+    amount: Money,
+    now: datetime,
+    kind: Kind = Kind.TRANSFER,
+) -> Quote:
     """
-    Price a transfer, and say early what the ledger would refuse.
+    Price a transfer or a payment, and say early what the ledger would refuse.
 
     Advice: `post` decides, under the account's lock, when the order is executed.
 
     Raises:
+        AccountSuspended: The sender may not send at all.
         AmountTooSmall: Less than may be sent.
         AmountTooLarge: More than may be sent at once.
-        DailyLimitReached: The day's limit would be passed.
+        DailyLimitReached, MonthlyLimitReached: The limit would be passed.
         TooManyTransfers: The hour's number is used up.
-        InsufficientFunds: The sender holds less than the amount and the fee.
+        InsufficientFunds: The sender holds less than the total.
     """
     found = session.execute(
-        _QUOTED, {"account": sender.account_id, "amount": amount.minor, "now": now}
+        _QUOTED,
+        {
+            "kind": kind.value,
+            "currency": amount.currency.value,
+            "amount": amount.minor,
+            "account": sender.account_id,
+            "path": chart.MAIN.named(amount.currency, owner=sender.id),
+            "now": now,
+        },
     ).one()
     if found.refusal is not None:
         raise limits.refusal(found.refusal["code"], found.refusal)
-    quoted = Quote(amount, Money(int(found.fee), amount.currency))
-    available = Money(found.balance, amount.currency)
+    quoted = Quote(amount, Money(int(found.fee), amount.currency), kind)
+    available = Money(found.balance or 0, amount.currency)
     if available < quoted.total:
         raise InsufficientFunds(available=available, requested=quoted.total)
     return quoted
@@ -84,13 +139,13 @@ def order(
     now: datetime,
 ) -> Placed:
     """
-    Order a transfer as it was quoted. Nothing has moved until a ledger worker executes it.
+    Order what was quoted. Nothing has moved until a ledger worker executes it.
 
     Args:
         session: The hop's transaction.
         sender: Who pays.
         recipient: The subscriber who was shown by name, by id: the number may change hands.
-        quoted: The amount, and the fee the sender has seen.
+        quoted: The amount, and the fee that was shown.
         key: What makes a repeat harmless.
         now: When it is ordered.
 
@@ -99,7 +154,7 @@ def order(
     """
     return orders.place(
         session,
-        kind=Kind.TRANSFER,
+        kind=quoted.kind,
         subscriber=sender.id,
         args={
             "recipient": recipient,
@@ -112,108 +167,157 @@ def order(
     )
 
 
+# Accounts in shillings are the subscribers' own columns; those of other currencies are looked up.
 _CLAIMED = text("""
-    SELECT o.id, o.key, o.reference,
-           CAST(o.args ->> 'amount' AS bigint) AS amount,
-           CAST(o.args ->> 'fee' AS bigint) AS fee,
-           fee('transfer', o.args ->> 'currency', CAST(o.args ->> 'amount' AS bigint), o.placed_at)
-               AS fee_due,
-           s.name AS sender_name, s.msisdn AS sender_msisdn, s.language AS sender_language,
-           s.account_id AS sender_account,
-           r.name AS recipient_name, r.msisdn AS recipient_msisdn,
-           r.language AS recipient_language, r.account_id AS recipient_account
-    FROM orders o
+    SELECT o.*, fee(o.kind, o.currency, o.amount, o.placed_at) AS fee_due,
+           excise(o.fee, o.placed_at) AS duty,
+           equivalent(o.amount, o.currency, 'KES', o.placed_at) AS spend,
+           s.id AS sender, s.name AS sender_name, s.msisdn AS sender_msisdn,
+           s.language AS sender_language, s.account_id AS sender_account,
+           r.id AS recipient, r.name AS recipient_name, r.msisdn AS recipient_msisdn,
+           r.language AS recipient_language, r.account_id AS recipient_account,
+           r.kind AS recipient_kind
+    FROM (
+        SELECT id, key, kind, reference, subscriber_id, placed_at,
+               CAST(args ->> 'recipient' AS bigint) AS recipient_id,
+               CAST(args ->> 'amount' AS bigint) AS amount,
+               CAST(args ->> 'fee' AS bigint) AS fee, args ->> 'currency' AS currency
+        FROM orders WHERE id = ANY (:ids)
+    ) o
     JOIN subscribers s ON s.id = o.subscriber_id
-    LEFT JOIN subscribers r ON r.id = CAST(o.args ->> 'recipient' AS bigint)
-    WHERE o.id = ANY (:ids)
+    LEFT JOIN subscribers r ON r.id = o.recipient_id
     ORDER BY o.id
 """)
 
 
 def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
-    """What placed transfers come to: a journal, or a refusal before the book is opened."""
-    income = ledger.account_id(session, path=chart.TRANSFER_FEES.named(Currency.KES))
+    """What placed orders come to: a journal, or a refusal before the book is opened."""
+    rows = session.execute(_CLAIMED, {"ids": list(ids)}).all()
+    objections = {row.id: _objection(row) for row in rows}
+    wanted = {want for row in rows if objections[row.id] is None for want in _wanted(row)}
+    accounts = chart.opened(session, wanted)
     plans = []
-    for row in session.execute(_CLAIMED, {"ids": list(ids)}):
-        if (error := _objection(row)) is not None:
+    for row in rows:
+        if (error := objections[row.id]) is not None:
             plans.append(Plan.refused(row.id, error, _refused(row, error)))
         else:
-            settle = partial(_settle, row, now=now)
-            plans.append(Plan(row.id, [_draft(row, income=income)], settle))
+            settle = partial(_settle, row, accounts=accounts, now=now)
+            plans.append(Plan(row.id, [_draft(row, accounts)], settle))
     return plans
 
 
 def refuse(session: Session, *, order: int, error: DomainError) -> Result:
-    """What is recorded and told when a transfer cannot be executed."""
+    """What is recorded and told when an order cannot be executed."""
     row = session.execute(_CLAIMED, {"ids": [order]}).one()
     return Result(Outcome.refused(order, error), [_refused(row, error)])
 
 
-def _settle(row: Row[Any], postings: Sequence[Posting], *, now: datetime) -> Result:
+def _wanted(row: Row[Any]) -> list[Wanted]:
+    """The accounts an order touches beside those that are known already."""
+    currency = Currency[row.currency]
+    wanted: list[Wanted] = []
+    if currency is not Currency.KES:
+        wanted += [(chart.MAIN, currency, row.sender), (chart.MAIN, currency, row.recipient)]
+    if row.fee:
+        wanted += [(_MANNERS[row.kind].income, currency, None), (chart.EXCISE, currency, None)]
+    return wanted
+
+
+def _parties(row: Row[Any], accounts: Mapping[Wanted, int]) -> tuple[int, int]:
+    """The accounts of who pays and who is paid."""
+    currency = Currency[row.currency]
+    if currency is Currency.KES:
+        return row.sender_account, row.recipient_account
+    return (
+        accounts[chart.MAIN, currency, row.sender],
+        accounts[chart.MAIN, currency, row.recipient],
+    )
+
+
+def _settle(
+    row: Row[Any],
+    postings: Sequence[Posting],
+    *,
+    accounts: Mapping[Wanted, int],
+    now: datetime,
+) -> Result:
     [posting] = postings
     if posting.is_posted:
         done = Outcome(row.id, State.DONE, dict(posting.detail))
-        return Result(done, _receipts(row, posting, now=now))
+        return Result(done, _receipts(row, posting, accounts, now=now))
     error = _refusal(row, posting)
     return Result(Outcome.refused(row.id, error), [_refused(row, error)])
 
 
 def _objection(row: Row[Any]) -> DomainError | None:
     """What is wrong with an order before the book is even opened."""
-    if row.recipient_account is None:
+    if row.recipient is None:
         return UnknownRecipient()
-    if row.recipient_account == row.sender_account:
+    if row.recipient == row.sender:
         return SameAccount()
+    if row.kind == Kind.PAYMENT and row.recipient_kind != "merchant":
+        return UnknownTill()
     if row.fee != row.fee_due:
-        return FeeChanged(fee=kes(row.fee_due))
+        return FeeChanged(fee=Money(row.fee_due, Currency[row.currency]))
     return None
 
 
-def _draft(row: Row[Any], *, income: int) -> Draft:
-    legs = {row.sender_account: -(row.amount + row.fee), row.recipient_account: row.amount}
-    if row.fee:
-        legs[income] = row.fee
+def _draft(row: Row[Any], accounts: Mapping[Wanted, int]) -> Draft:
+    payer, paid = _parties(row, accounts)
+    currency, manner = Currency[row.currency], _MANNERS[row.kind]
+    by_payer = row.fee if row.kind == Kind.TRANSFER else 0
+    legs = {payer: -(row.amount + by_payer), paid: row.amount - (row.fee - by_payer)}
+    if row.fee > row.duty:
+        legs[accounts[manner.income, currency, None]] = row.fee - row.duty
+    if row.duty:
+        legs[accounts[chart.EXCISE, currency, None]] = row.duty
     return Draft(
         key=row.key,
-        reason=Reason.TRANSFER,
+        reason=manner.reason,
         legs=legs,
         reference=row.reference,
-        spender=(row.sender_account, row.amount),
+        spender=(row.sender_account, row.spend),
     )
 
 
 def _refusal(row: Row[Any], posting: Posting) -> DomainError:
     if posting.outcome == InsufficientFunds.code:
-        return InsufficientFunds(
-            available=kes(posting.detail["available"]), requested=kes(row.amount + row.fee)
-        )
+        currency = Currency[row.currency]
+        total = row.amount + (row.fee if row.kind == Kind.TRANSFER else 0)
+        available = Money(posting.detail["available"], currency)
+        return InsufficientFunds(available=available, requested=Money(total, currency))
     return limits.refusal(posting.outcome, posting.detail)
 
 
-def _receipts(row: Row[Any], posting: Posting, *, now: datetime) -> list[Fact]:
-    common = {"reference": row.reference, "amount": row.amount, "at": now.isoformat()}
+def _receipts(
+    row: Row[Any], posting: Posting, accounts: Mapping[Wanted, int], *, now: datetime
+) -> list[Fact]:
+    payer, paid = _parties(row, accounts)
+    manner, is_transfer = _MANNERS[row.kind], row.kind == Kind.TRANSFER
+    common = _about(row) | {"at": now.isoformat()}
     sent = common | {
         "name": row.recipient_name,
         "msisdn": row.recipient_msisdn,
-        "fee": row.fee,
-        "balance": posting.balance_after(row.sender_account),
+        "fee": row.fee if is_transfer else 0,
+        "balance": posting.balance_after(payer),
     }
     received = common | {
         "name": row.sender_name,
         "msisdn": row.sender_msisdn,
-        "balance": posting.balance_after(row.recipient_account),
+        "fee": 0 if is_transfer else row.fee,
+        "balance": posting.balance_after(paid),
     }
     return [
-        Fact(Event.TRANSFER_SENT, row.sender_msisdn, row.sender_language, sent),
-        Fact(Event.TRANSFER_RECEIVED, row.recipient_msisdn, row.recipient_language, received),
+        Fact(manner.sent, row.sender_msisdn, row.sender_language, sent),
+        Fact(manner.received, row.recipient_msisdn, row.recipient_language, received),
     ]
 
 
 def _refused(row: Row[Any], error: DomainError) -> Fact:
     kept = Outcome.refused(row.id, error).facts
-    return Fact(
-        Event.TRANSFER_REFUSED,
-        row.sender_msisdn,
-        row.sender_language,
-        {"reference": row.reference, "amount": row.amount, "refusal": kept},
-    )
+    facts = _about(row) | {"refusal": kept}
+    return Fact(_MANNERS[row.kind].refused, row.sender_msisdn, row.sender_language, facts)
+
+
+def _about(row: Row[Any]) -> dict[str, object]:
+    return {"reference": row.reference, "amount": row.amount, "currency": row.currency}

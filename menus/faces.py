@@ -15,7 +15,16 @@ from core.execution import NotExecuted
 from core.fees import FeeChanged
 from core.holds import HoldResolved, HoldTooSmall, UnknownHold
 from core.ledger import InsufficientFunds, UnknownAccount
-from core.limits import AmountTooLarge, AmountTooSmall, DailyLimitReached, TooManyTransfers
+from core.limits import (
+    AccountSuspended,
+    AmountTooLarge,
+    AmountTooSmall,
+    CeilingReached,
+    DailyLimitReached,
+    MonthlyLimitReached,
+    RecipientSuspended,
+    TooManyTransfers,
+)
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
@@ -29,8 +38,8 @@ from core.reversals import (
     UnknownReversal,
     UnknownTransfer,
 )
-from core.subscribers import AlreadyRegistered, InvalidName, UnknownRecipient
-from core.transfers import SameAccount
+from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
+from core.transfers import SameAccount, UnknownTill
 from menus.clock import minute_after
 from menus.screen import InvalidChoice
 from menus.text import Text, _
@@ -57,11 +66,13 @@ UNCERTAIN = _(
 )
 
 FACES: Mapping[type[DomainError], Face] = {
+    AccountSuspended: Face(_("Your account cannot send money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
+    CeilingReached: Face(_("The recipient cannot hold that much money.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
@@ -73,7 +84,9 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
+    InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
+    MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
     NoReason: Face(_("Please give a reason.")),
     NotExecuted: Face(UNEXPECTED),
     OwnRequest: Face(_("Somebody else must decide that.")),
@@ -82,6 +95,7 @@ FACES: Mapping[type[DomainError], Face] = {
     QuoteExpired: Face(_("That price is over. Please ask for a new one.")),
     QuoteUsed: Face(_("That price was used already.")),
     RateStale: Face(_("We have no fresh rate. Please try again shortly.")),
+    RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
@@ -90,6 +104,7 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
+    UnknownTill: Face(_("No shop has that till number.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),

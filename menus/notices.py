@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from core import msisdn, orders
-from core.money import Currency, Money, kes
+from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language
 from menus import clock
@@ -37,12 +37,12 @@ def _sent(facts: Facts) -> Text:
         "{reference} Sent {amount} to {name} {number} on {at}. Fee {fee}. Balance {balance}."
         " Seal {seal}",
         reference=facts["reference"],
-        amount=kes(facts["amount"]),
+        amount=_money(facts, "amount"),
         name=facts["name"],
         number=msisdn.masked(facts["msisdn"]),
         at=_when(facts),
-        fee=kes(facts["fee"]),
-        balance=kes(facts["balance"]),
+        fee=_money(facts, "fee"),
+        balance=_money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -52,13 +52,49 @@ def _received(facts: Facts) -> Text:
         "{reference} You received {amount} from {name} {number} on {at}. Fee {fee}."
         " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
-        amount=kes(facts["amount"]),
+        amount=_money(facts, "amount"),
         name=facts["name"],
         number=msisdn.masked(facts["msisdn"]),
         at=_when(facts),
-        fee=kes(0),
-        balance=kes(facts["balance"]),
+        fee=Money(0, _currency(facts)),
+        balance=_money(facts, "balance"),
         seal=facts["seal"],
+    )
+
+
+def _paid(facts: Facts) -> Text:
+    return _(
+        "{reference} Paid {amount} to {name} on {at}. Balance {balance}. Seal {seal}",
+        reference=facts["reference"],
+        amount=_money(facts, "amount"),
+        name=facts["name"],
+        at=_when(facts),
+        balance=_money(facts, "balance"),
+        seal=facts["seal"],
+    )
+
+
+def _was_paid(facts: Facts) -> Text:
+    return _(
+        "{reference} {name} {number} paid you {amount} on {at}. Fee {fee}. Balance {balance}."
+        " Seal {seal}",
+        reference=facts["reference"],
+        name=facts["name"],
+        number=msisdn.masked(facts["msisdn"]),
+        amount=_money(facts, "amount"),
+        at=_when(facts),
+        fee=_money(facts, "fee"),
+        balance=_money(facts, "balance"),
+        seal=facts["seal"],
+    )
+
+
+def _not_paid(facts: Facts) -> Text:
+    return _(
+        "{reference} Not paid: {amount}. {reason}",
+        reference=facts["reference"],
+        amount=_money(facts, "amount"),
+        reason=face(orders.error_of(facts["refusal"])).words,
     )
 
 
@@ -67,7 +103,7 @@ def _refused(facts: Facts) -> Text:
     return _(
         "{reference} Not sent: {amount}. {reason}",
         reference=facts["reference"],
-        amount=kes(facts["amount"]),
+        amount=_money(facts, "amount"),
         reason=face(error).words,
     )
 
@@ -99,10 +135,10 @@ def _reversed(facts: Facts) -> Text:
     return _(
         "{reference} {amount} you sent to {name} came back to you on {at}. Balance {balance}.",
         reference=facts["reference"],
-        amount=kes(facts["amount"]),
+        amount=_money(facts, "amount"),
         name=facts["name"],
         at=_when(facts),
-        balance=kes(facts["balance"]),
+        balance=_money(facts, "balance"),
     )
 
 
@@ -111,10 +147,10 @@ def _taken_back(facts: Facts) -> Text:
         "{reference} {amount} from {name} was sent in error and went back on {at}."
         " Balance {balance}.",
         reference=facts["reference"],
-        amount=kes(facts["amount"]),
+        amount=_money(facts, "amount"),
         name=facts["name"],
         at=_when(facts),
-        balance=kes(facts["balance"]),
+        balance=_money(facts, "balance"),
     )
 
 
@@ -122,7 +158,7 @@ def _reversal_declined(facts: Facts) -> Text:
     return _(
         "{reference} {amount} you sent to {name} could not be brought back.",
         reference=facts["reference"],
-        amount=kes(facts["amount"]),
+        amount=_money(facts, "amount"),
         name=facts["name"],
     )
 
@@ -146,6 +182,15 @@ def _not_understood(facts: Facts) -> Text:  # noqa: ARG001 - the same for everyb
     return _("This is Kabambe. Dial *384# to send money. Never send us your PIN by SMS.")
 
 
+def _currency(facts: Facts) -> Currency:
+    """Facts that name no currency are in shillings."""
+    return Currency[facts.get("currency", "KES")]
+
+
+def _money(facts: Facts, name: str) -> Money:
+    return Money(facts[name], _currency(facts))
+
+
 def _when(facts: Facts) -> str:
     return clock.date_and_time(datetime.fromisoformat(facts["at"]))
 
@@ -155,6 +200,9 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.TRANSFER_SENT: _sent,
     Event.TRANSFER_RECEIVED: _received,
     Event.TRANSFER_REFUSED: _refused,
+    Event.PAYMENT_SENT: _paid,
+    Event.PAYMENT_RECEIVED: _was_paid,
+    Event.PAYMENT_REFUSED: _not_paid,
     Event.EXCHANGED: _exchanged,
     Event.EXCHANGE_REFUSED: _exchange_refused,
     Event.TRANSFER_REVERSED: _reversed,

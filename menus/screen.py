@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy.orm import Session
 
+from core.audit import Actor
 from core.db import Unit
 from core.errors import Invalid
 from core.pins import Hasher
@@ -64,6 +65,11 @@ class Hop:
     def db(self) -> Session:
         """The hop's transaction, begun by whoever asks first; lone looks go by `unit.reading`."""
         return self.unit.session
+
+    @property
+    def actor(self) -> Actor:
+        """Who does what this hop does, for the audit log."""
+        return Actor(self.msisdn, "ussd", self.key)
 
     @property
     def caller(self) -> Person:

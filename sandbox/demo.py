@@ -11,12 +11,14 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from core import chart, db, ledger, pins, registration, subscribers
+from core.audit import Actor
 from core.ledger import Draft, Reason
 from core.money import Currency
 from core.pins import Hasher
 from core.settings import load
-from core.subscribers import Language
+from core.subscribers import Language, Tier
 
+OPENER: Final = Actor("system", "sandbox", "demo")
 PIN: Final = "4071"
 BALANCE: Final = 10_000_00
 
@@ -40,7 +42,15 @@ def open_people(session: Session, *, hasher: Hasher, now: datetime) -> None:
                 terms_version=registration.TERMS_VERSION,
                 now=now,
             )
-            pins.keep(session, subscriber=subscriber, pin=PIN, hasher=hasher, now=now)
+            subscribers.set_tier(
+                session,
+                subscriber=subscriber,
+                tier=Tier.VERIFIED,
+                actor=OPENER,
+                note="opened for play",
+                now=now,
+            )
+            pins.keep(session, subscriber=subscriber, pin=PIN, hasher=hasher, actor=OPENER, now=now)
         person = subscribers.recipient(session, msisdn=msisdn)
         draft = Draft(
             key=f"demo:{msisdn}",

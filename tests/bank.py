@@ -9,14 +9,23 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from core import chart, ledger, pins, subscribers
+from core.audit import Actor
 from core.db import Databases
 from core.ledger import Draft, Reason
 from core.money import Currency, Money
 from core.pins import Hasher
-from core.subscribers import Language
+from core.subscribers import Language, Tier
 
+OPENER = Actor("system", "tests", "bank")
 PIN = "4071"
-KEPT = {"fee_tiers", "limits", "margins", "alembic_version"}
+KEPT = {
+    "alembic_version",
+    "excise_duty",
+    "fee_tiers",
+    "limits",
+    "margins",
+    "reference_rates",
+}
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 
@@ -50,7 +59,17 @@ class Bank:
                 terms_version="test",
                 now=now,
             )
-            pins.keep(session, subscriber=subscriber, pin=PIN, hasher=self.hasher, now=now)
+            subscribers.set_tier(
+                session,
+                subscriber=subscriber,
+                tier=Tier.VERIFIED,
+                actor=OPENER,
+                note="opened for play",
+                now=now,
+            )
+            pins.keep(
+                session, subscriber=subscriber, pin=PIN, hasher=self.hasher, actor=OPENER, now=now
+            )
             if balance:
                 self.give(session, msisdn, balance, now=now)
 

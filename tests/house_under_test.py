@@ -23,7 +23,7 @@ from phone import Person, Phone
 from redis import Redis
 from werkzeug.serving import make_server
 
-from core import db, logs
+from core import db, logs, seal
 from core.pins import Hasher
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
@@ -95,6 +95,7 @@ class House:
         self.workers_are_there = True
         self.worker_is_elsewhere = False
         self.bank.empty()
+        self.sealer._settled = seal._Settled()  # ids begin anew
         for said in self.outside.iterdir():
             said.unlink()
         self.redis.flushdb()

@@ -47,8 +47,8 @@ COPY (SELECT coalesce(j.id, l.journal_id, e.journal_id), j.id IS NULL OR e.moved
     FROM journals j FULL JOIN leaves l ON l.journal_id = j.id LEFT JOIN reversals r
         ON r.journal_id = j.id FULL JOIN (SELECT x.journal_id, string_agg(concat_ws(' ',
             account_id, coalesce(a.currency, '?'), amount), ',' ORDER BY account_id, x.version)
-        AS moved, string_agg(concat_ws(' ', path, x.version, coalesce(balance_after::text, '-')),
-            ',' ORDER BY account_id, x.version) AS left_at
+        AS moved, string_agg(concat_ws(' ', path, coalesce(holder_id::text, '-'), x.version,
+            coalesce(balance_after::text, '-')), ',' ORDER BY account_id, x.version) AS left_at
         FROM entries x LEFT JOIN accounts a ON a.id = x.account_id GROUP BY x.journal_id) e
     ON e.journal_id = j.id) TO STDOUT;
 COPY (VALUES ('@position')) TO STDOUT;

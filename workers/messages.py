@@ -47,7 +47,15 @@ _STATES: Final[Mapping[str, messages.State]] = {
 
 
 # The receipts that carry the seal of their journal, by which the log can be asked.
-_SEALED: Final = frozenset({Event.TRANSFER_SENT, Event.TRANSFER_RECEIVED, Event.EXCHANGED})
+_SEALED: Final = frozenset(
+    {
+        Event.TRANSFER_SENT,
+        Event.TRANSFER_RECEIVED,
+        Event.PAYMENT_SENT,
+        Event.PAYMENT_RECEIVED,
+        Event.EXCHANGED,
+    }
+)
 
 
 def deliver(*, ids: Sequence[int], **_: object) -> None:

@@ -38,7 +38,9 @@ class OldPin(Ask[None]):
         return _("Enter your PIN now:")
 
     def read(self, hop: Hop, text: str) -> None:
-        pins.check(hop.db, person=hop.caller, typed=text, hasher=hop.hasher, now=hop.now)
+        pins.check(
+            hop.db, person=hop.caller, typed=text, hasher=hop.hasher, actor=hop.actor, now=hop.now
+        )
 
     def then(self, hop: Hop, answer: None) -> NewPin:
         return NewPin()
@@ -82,7 +84,14 @@ class RepeatPin(Ask[str]):
 
     def then(self, hop: Hop, answer: str) -> Done:
         caller = hop.caller
-        pins.keep(hop.db, subscriber=caller.id, pin=answer, hasher=hop.hasher, now=hop.now)
+        pins.keep(
+            hop.db,
+            subscriber=caller.id,
+            pin=answer,
+            hasher=hop.hasher,
+            actor=hop.actor,
+            now=hop.now,
+        )
         fact = Fact(
             Event.PIN_CHANGED, caller.msisdn, caller.language.value, {"at": hop.now.isoformat()}
         )
@@ -104,5 +113,7 @@ class ChooseLanguage(Pick[Language]):
         return Text(item.endonym)
 
     def then(self, hop: Hop, answer: Language) -> Done:
-        subscribers.set_language(hop.db, subscriber=hop.caller.id, language=answer)
+        subscribers.set_language(
+            hop.db, subscriber=hop.caller.id, language=answer, actor=hop.actor, now=hop.now
+        )
         return Done(_("From now on we speak English to you."), answer)

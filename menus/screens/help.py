@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from core import fees
-from core.money import Currency, Money
+from core.fees import Tier
+from core.money import Currency
 from core.orders import Kind
 from menus.screen import AnyScreen, Hop, Menu, Option, Tell, View
 from menus.text import Text, _
@@ -68,14 +69,21 @@ class Topic(Tell):
 class Fees(Tell):
     """What sending costs: the tariff that is charged, each tier from its amount up."""
 
-    tiers: tuple[tuple[Money, Money], ...]
+    tiers: tuple[Tier, ...]
 
     def view(self, hop: Hop) -> View:
         lines = [
-            _("From {amount}: {fee}", amount=amount.figures, fee=fee.figures)
-            for amount, fee in self.tiers
+            _("From {amount}: {fee}", amount=tier.amount_from.figures, fee=_fee(tier))
+            for tier in self.tiers
         ]
         return View(_("Fees for sending, in KES:"), lines, numbered=False)
+
+
+def _fee(tier: Tier) -> str:
+    """A tier's fee as people write it: `5.00`, `1.5%`, `5.00 + 1%`."""
+    percent = f"{tier.basis_points / 100:g}%" if tier.basis_points else ""
+    flat = tier.flat.figures if tier.flat.minor or not percent else ""
+    return " + ".join(part for part in (flat, percent) if part)
 
 
 def tariff(hop: Hop) -> AnyScreen:

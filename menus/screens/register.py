@@ -124,6 +124,7 @@ class Terms(Menu):
             language=self.language,
             pin=pins.parse(hop.said(self.pin)),
             hasher=hop.hasher,
+            actor=hop.actor,
             now=hop.now,
         )
         words = _("Welcome {name}. Your account is open. Dial *384# to use it.", name=self.name)

@@ -71,7 +71,9 @@ class Confirm(Ask[None]):
         )
 
     def read(self, hop: Hop, text: str) -> None:
-        pins.check(hop.db, person=hop.caller, typed=text, hasher=hop.hasher, now=hop.now)
+        pins.check(
+            hop.db, person=hop.caller, typed=text, hasher=hop.hasher, actor=hop.actor, now=hop.now
+        )
 
     def then(self, hop: Hop, answer: None) -> Outcome:
         placed = transfers.order(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sealed_log"
-down_revision = "letters_tried"
+down_revision = "audit_log"
 branch_labels = None
 depends_on = None
 
@@ -66,8 +66,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqsc
             FROM journals j, LATERAL (
                 SELECT string_agg(concat_ws(' ', e.account_id, a.currency, e.amount), ','
                            ORDER BY e.account_id, e.version) AS moved,
-                       string_agg(concat_ws(' ', a.path, e.version,
-                           coalesce(e.balance_after::text, '-')), ','
+                       string_agg(concat_ws(' ', a.path, coalesce(a.holder_id::text, '-'),
+                           e.version, coalesce(e.balance_after::text, '-')), ','
                            ORDER BY e.account_id, e.version) AS left_at
                 FROM entries e JOIN accounts a ON a.id = e.account_id
                 WHERE e.journal_id = j.id
@@ -103,6 +103,10 @@ GRANT SELECT (journal_id, data, hash) ON leaves TO kabambe_web;
 GRANT SELECT ON positions, subtrees, blocks, checkpoints TO kabambe_web;
 """
 
+# Columns are computed with these, and pg_restore computes them with no search path at all: without
+# one of their own no copy of the database could be restored.
+NUMBERS = ("wallet_number(bigint)", "till_number(integer)")
+
 LOG = ("leaves", "positions", "subtrees", "blocks", "checkpoints")
 
 
@@ -118,8 +122,12 @@ def upgrade() -> None:
                 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
         """)
     op.execute(GRANTS)
+    for function in NUMBERS:
+        op.execute(f"ALTER FUNCTION {function} SET search_path = public, pg_temp")
 
 
 def downgrade() -> None:
+    for function in NUMBERS:
+        op.execute(f"ALTER FUNCTION {function} RESET search_path")
     op.execute("DROP FUNCTION leaf_of, make_leaves")
     op.execute(f"DROP TABLE {', '.join(LOG)}")

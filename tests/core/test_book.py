@@ -200,12 +200,12 @@ def test_a_key_means_one_thing(house, wanjiru, otieno):
     house.bank.run("DELETE FROM orders")
 
 
-def test_days_are_nairobis_and_hours_are_the_clocks(house, otieno):
+def test_days_are_nairobis_and_hours_are_the_clocks(house, otieno, amina):
     house.register("+254712000009", name="Rich", balance="900,000")
     phone = house.phone("+254712000009")
     house.clock.now = house.clock.now.replace(hour=20, minute=30)  # 23:30 in Nairobi
-    for _ in range(2):
-        phone.dial().types("1", "0733000002", "250,000", "4071")
+    for number in ("0733000002", "0711000003"):
+        phone.dial().types("1", number, "250,000", "4071")
     phone.dial().types("1", "0733000002", "100")
     assert phone.screen.startswith("Daily limit")
     house.clock.passes(minutes=31)  # 00:01: another day there, the same in London

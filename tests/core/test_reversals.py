@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from core import chart, ledger, reversals
+from core.audit import Actor
 from core.money import Currency, kes
 from core.reversals import (
     AlreadyDecided,
@@ -39,14 +40,20 @@ class Desk:
                 session,
                 subscriber=subscriber,
                 reference=reference,
-                by=by,
+                actor=Actor(by, "desk", "r1"),
                 reason=reason,
                 now=self.house.clock(),
             )
 
     def decide(self, decision, reversal, *, by="jane", note="He agrees"):
         with self.house.databases["worker"].begin() as session:
-            decision(session, reversal=reversal, by=by, note=note, now=self.house.clock())
+            decision(
+                session,
+                reversal=reversal,
+                actor=Actor(by, "desk", "r2"),
+                note=note,
+                now=self.house.clock(),
+            )
 
     def owed(self):
         owner = self.house.bank.one("SELECT id FROM subscribers WHERE name = 'Otieno'")
@@ -79,8 +86,8 @@ def test_what_was_spent_becomes_a_debt_and_nobody_goes_below_zero(desk, wanjiru,
     otieno.phone.dial().types("1", "0711000003", "100", "4071")
     desk.decide(reversals.approve, reversal)
     assert (wanjiru.balance, otieno.balance, amina.balance) == (kes(1250_00), kes(0), kes(1350_00))
-    assert desk.owed() == kes(-100_00)
-    assert desk.house.bank.one("SELECT debt FROM reversals") == 100_00
+    assert desk.owed() == kes(-102_00)
+    assert desk.house.bank.one("SELECT debt FROM reversals") == 102_00
 
 
 def test_declined_nothing_moves_and_it_may_be_asked_for_again(desk, wanjiru, otieno):

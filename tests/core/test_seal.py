@@ -97,7 +97,7 @@ def test_a_leaf_says_what_was_posted_and_nobodys_balance(house, two):
     assert seal_tree.leaf_hash("|".join(data).encode()) == bytes(hashed)
     salt, left, key = kept.split("|")
     assert (len(salt), key) == (32, "one")
-    assert left == "user:1:main:kes 2 124999,user:2:main:kes 1 1"
+    assert left == "user:1:main:kes 1 2 124999,user:2:main:kes 2 1 1"
 
 
 def test_a_reversal_names_what_it_mirrors(house, two, wanjiru):

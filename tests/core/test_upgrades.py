@@ -18,6 +18,9 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 PEOPLE = """
 INSERT INTO accounts (path, currency, balance_min)
 VALUES ('user:1:main:kes', 'KES', 0), ('user:2:main:kes', 'KES', 0), ('cash', 'KES', NULL);
+INSERT INTO subscribers (msisdn, name, language, account_id, terms_version, registered_at)
+SELECT '+25471200000' || substr(path, 6, 1), 'Person', 'en', id, '2026-11', '2026-11-21'
+FROM accounts WHERE path LIKE 'user:%' ORDER BY path;
 """
 POST_AS_FIRST_LANDED = """
 SELECT outcome FROM post('2026-11-21', '{first}', '{opening}', '{NULL}', '{NULL}', '{NULL}', '{2}',

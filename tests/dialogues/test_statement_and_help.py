@@ -32,9 +32,9 @@ def test_the_statement_runs_over_pages_and_shows_each_line_in_full(house, wanjir
     lines = wanjiru.phone.screen.split("\n")
     assert lines[:4] == [
         "KES 105.00 to Otieno 0733***002",
-        "Fee KES 5.00",
+        "Fee KES 2.10",
         "21/11/26 13:30",
-        "Balance KES 710.00",
+        "Balance KES 724.70",
     ]
     wanjiru.phone.types("0", "7")
     assert wanjiru.phone.screen.startswith("KES 1,250.00 from Opening gift")
@@ -95,7 +95,7 @@ def test_taarifa(amina, otieno):
         0. Rudi
     """)
     amina.phone.types("1")
-    assert amina.phone.screen.startswith("KES 150.00 kwa Otieno 0733***002\nAda KES 5.00")
+    assert amina.phone.screen.startswith("KES 150.00 kwa Otieno 0733***002\nAda KES 1.50")
 
 
 def test_the_language_is_changed_for_calls_and_messages(house, wanjiru, otieno):
@@ -130,11 +130,10 @@ def test_help_answers_on_screens_of_their_own(wanjiru):
     """)  # noqa: E501 - as one screen line
     wanjiru.phone.types("0", "4").sees("""
         Fees for sending, in KES:
-        From 0.01: 0.00
-        From 100.01: 5.00
-        From 1,000.01: 15.00
-        From 5,000.01: 30.00
-        From 20,000.01: 60.00
+        From 0.00: 2%
+        From 130.00: 1%
+        From 13,000.00: 0.75%
+        From 130,000.00: 0.5%
         0. Back 00. Home
     """)
 

@@ -16,6 +16,7 @@ import menus
 from core import errors, ledger, limits, money, msisdn, pins, subscribers, transfers
 from core.db import Unit
 from core.errors import DomainError
+from core.fees import Tier
 from core.money import Money, kes
 from core.orders import Placed, State
 from core.outbox import Event
@@ -64,7 +65,7 @@ EXAMPLES = [
     account.ChooseLanguage(),
     help.Help(),
     *(help.Topic(subject) for subject in help.Subject),
-    help.Fees(((MUCH, MUCH),) * 9),
+    help.Fees((Tier(MUCH, 150, MUCH),) * 9),
     Done(_("This session has ended. Dial *384# again.")),
 ]
 
@@ -91,6 +92,7 @@ FACTS = {
     "at": AT.isoformat(),
     "until": AT.isoformat(),
     "reference": REFERENCE,
+    "currency": "KES",
     "given": 99_999_999_99,
     "given_currency": "NGN",
     "got": 99_99999999,

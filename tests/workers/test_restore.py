@@ -24,7 +24,8 @@ class Copies:
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [str(binaries.postgres() / program), *(str(each) for each in arguments)]
-        subprocess.run(command, check=True, timeout=60, capture_output=True)
+        ran = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
 
     def back_up(self, copy: str) -> None:
         self._run("pg_dump", "-Fc", "-f", self.folder / copy, libpq(self.house.database_url))
@@ -39,12 +40,12 @@ class Copies:
 
 
 @pytest.fixture
-def copies(built, servers, template, redis_url, tmp_path, monkeypatch):
+def copies(built, servers, template, tmp_path, monkeypatch):
     name, before = template.replace("template", "restore"), list(resources._installed)
     create(servers[0], name, template=template)
     monkeypatch.setattr("core.logs.configure", lambda *_: None)  # the first house has done that
     try:
-        with build(url_of(servers[0], name), redis_url) as house:
+        with build(url_of(servers[0], name), built.redis_url) as house:
             house.reset()
             yield Copies(house, servers[0], name, tmp_path)
     finally:

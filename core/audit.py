@@ -1,0 +1,109 @@
+"""
+The audit log: who did what to what, from where. Append-only; the database refuses changes.
+
+What moves money is in the book already, and who ordered it in `orders`. Here is the rest: what was
+done to people's accounts, and what staff decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Text, insert, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core.db import Base
+
+
+class Action(StrEnum):
+    """What can be done that is worth an account of it."""
+
+    REGISTERED = "registered"
+    LANGUAGE_SET = "language-set"
+    PIN_SET = "pin-set"
+    PIN_LOCKED = "pin-locked"
+    TIER_SET = "tier-set"
+    TILL_OPENED = "till-opened"
+    REVERSAL_REQUESTED = "reversal-requested"
+    REVERSAL_APPROVED = "reversal-approved"
+    REVERSAL_DECLINED = "reversal-declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """
+    Who does something, and by which door.
+
+    Args:
+        name: Whose doing it is: a number (E.164) of a subscriber, `staff:` and a name, or `system`.
+        origin: Where they came in: `ussd`, `sms`, an address, or the name of a job.
+        request: The session, request or job: with it, the logs tell the rest.
+    """
+
+    name: str
+    origin: str
+    request: str
+
+
+class Record(Base):
+    """One line of the audit log."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_subject", "subject", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    actor: Mapped[str] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(Text)
+    request: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+def record(
+    session: Session,
+    *,
+    actor: Actor,
+    action: Action,
+    subject: str,
+    now: datetime,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """
+    Keep for ever that somebody did something, in the transaction that does it.
+
+    Args:
+        session: The caller's transaction.
+        actor: Who, and from where.
+        action: What.
+        subject: To what, as `subscriber:17` or `reversal:3`.
+        now: When.
+        detail: What else: what was, what is, the note. Never a secret.
+    """
+    session.execute(
+        insert(Record).values(
+            at=now,
+            actor=actor.name,
+            origin=actor.origin,
+            request=actor.request,
+            action=action.value,
+            subject=subject,
+            detail=dict(detail or {}),
+        )
+    )
+
+
+def history(
+    session: Session, *, subject: str, before: int | None = None, count: int = 50
+) -> Sequence[Record]:
+    """What was done to something, newest first; `before` is the id to go on from."""
+    found = select(Record).where(Record.subject == subject)
+    if before is not None:
+        found = found.where(Record.id < before)
+    return session.scalars(found.order_by(Record.id.desc()).limit(count)).all()
