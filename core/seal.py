@@ -8,6 +8,7 @@ said outside is not in the database any more (`Anchor`): somebody has restored a
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ LEAVES_MAX: Final = 1_000
 _JOURNALS_PER_LOOK: Final = 200_000
 # Longer than any statement of ours may run: who drew a number before has committed, or never will.
 _SETTLED_SECONDS: Final = 15
+_LATE_SECONDS: Final = 1.0
 _LOOKED_AT_SECONDS: Final = 5.0
 _ALARM_SECONDS: Final = 10.0
 
@@ -42,8 +44,11 @@ _UNSEALED = text("""
 """)
 _STATE = text("""
     SELECT coalesce((SELECT max(id) FROM journals), 0),
+           coalesce((SELECT max(journal_id) FROM positions), 0),
            CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)
 """)
+# Above every transaction that has begun, as nothing else is for certain.
+_HORIZON = text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
 _MADE = text("SELECT make_leaves(CAST(:journals AS bigint[]))")
 _LEAVES = text(
     "SELECT journal_id, hash FROM leaves WHERE journal_id = ANY (:journals) ORDER BY journal_id"
@@ -114,6 +119,7 @@ class _Settled:
     mark: int = 0
     horizon: int = 0
     marked_at: float = 0.0
+    looked_at: float = -math.inf
 
 
 class Sealer:
@@ -200,7 +206,7 @@ class Sealer:
         Committed journals that have no position, and up to where there are no others.
 
         Ids are drawn before the commit, so a journal may appear below others that were sealed long
-        ago. Everything above `below` is therefore looked at again each time; it only rises to
+        ago. Everything above `below` is therefore looked at again every second; it only rises to
         where every transaction that could still bring a journal has ended.
         """
         seen: dict[Any, Any] = session.connection().info
@@ -208,21 +214,19 @@ class Sealer:
             self._settled = _Settled()
             seen["kabambe.sealer"] = True
         settled, now = self._settled, time.monotonic()
-        last, oldest = session.execute(_STATE).one()
-        is_over = oldest >= settled.horizon and now - settled.marked_at >= _SETTLED_SECONDS
-        upto = min(last, settled.below + _JOURNALS_PER_LOOK)
-        ids = _look(session, after=settled.below, upto=upto)
-        below = 0
-        if settled.mark and is_over and len(ids) < LEAVES_MAX:
-            below = min(upto, settled.mark)
-            if below == settled.mark:
-                settled.mark = 0
-        if not settled.mark:
-            settled.mark, settled.marked_at = last, now
-            settled.horizon = int(session.scalar(text("SELECT pg_current_xact_id()::text")) or 0)
-        if last > upto and len(ids) < LEAVES_MAX:  # after a start in a large book: the newest too
-            newest = _look(session, after=max(upto, last - _JOURNALS_PER_LOOK), upto=last)
-            ids = (ids + newest)[:LEAVES_MAX]
+        last, tip, oldest = session.execute(_STATE).one()
+        ids, below = _look(session, after=tip, upto=last), 0
+        if now - settled.looked_at >= _LATE_SECONDS:
+            settled.looked_at = now
+            upto = min(tip, settled.below + _JOURNALS_PER_LOOK)
+            late = _look(session, after=settled.below, upto=upto)
+            is_over = oldest >= settled.horizon and now - settled.marked_at >= _SETTLED_SECONDS
+            if settled.mark and is_over and len(late) < LEAVES_MAX:
+                below = min(upto, settled.mark)
+            if not settled.mark or below == settled.mark:
+                settled.mark, settled.marked_at = last, now
+                settled.horizon = int(session.scalar(_HORIZON) or 0)
+            ids = (late + ids)[:LEAVES_MAX]
         return ids, below
 
 

@@ -7,10 +7,10 @@ are kept: a proof reads some hundred hashes, however many leaves there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -172,29 +172,27 @@ def hashes(session: Session, spans: Sequence[Span]) -> list[bytes]:
 
 
 _LEAVES = text("""
-    SELECT p.position, l.hash
-    FROM unnest(CAST(:firsts AS bigint[]), CAST(:ends AS bigint[])) AS r (first, stop)
-    JOIN positions p ON p.position >= r.first AND p.position < r.stop
-    JOIN leaves l ON l.journal_id = p.journal_id
+    SELECT p.position, l.hash FROM positions p JOIN leaves l ON l.journal_id = p.journal_id
+    WHERE p.position = ANY (:positions)
 """)
-_SUBTREES = text("""
-    SELECT s.level, s.position, s.hash
-    FROM unnest(CAST(:levels AS smallint[]), CAST(:firsts AS bigint[]), CAST(:ends AS bigint[]))
-        AS r (level, first, stop)
-    JOIN subtrees s ON s.level = r.level AND s.position >= r.first AND s.position < r.stop
-""")
+_SUBTREES = text(
+    "SELECT position, hash FROM subtrees WHERE level = :level AND position = ANY (:positions)"
+)
 
 
 def _kept(session: Session, spans: Iterable[Span]) -> Callable[[Subtree], bytes]:
     """Fetch what the hashes of spans are made of; return what makes them."""
-    ranges = [_stored(part) for span in spans for part in seal_tree.parts(span)]
+    wanted: dict[int, set[int]] = {}
+    for span in spans:
+        for part in seal_tree.parts(span):
+            over = part.level % _LEVELS_PER_TILE
+            under = range(part.position << over, part.position + 1 << over)
+            wanted.setdefault(part.level - over, set()).update(under)
     stored: dict[Subtree, bytes] = {}
-    if low := [each for each in ranges if each[0] == 0]:
-        rows = session.execute(_LEAVES, _columns(low))
-        stored |= {Subtree(0, row.position): bytes(row.hash) for row in rows}
-    if high := [each for each in ranges if each[0] > 0]:
-        rows = session.execute(_SUBTREES, _columns(high))
-        stored |= {Subtree(row.level, row.position): bytes(row.hash) for row in rows}
+    for level, positions in wanted.items():
+        query, named = (_SUBTREES, {"level": level}) if level else (_LEAVES, {})
+        rows = session.execute(query, {"positions": sorted(positions), **named})
+        stored |= {Subtree(level, row.position): bytes(row.hash) for row in rows}
 
     def hashed(part: Subtree) -> bytes:
         if part.level % _LEVELS_PER_TILE == 0:
@@ -204,17 +202,6 @@ def _kept(session: Session, spans: Iterable[Span]) -> Callable[[Subtree], bytes]
         return seal_tree.node_hash(hashed(left), hashed(right))
 
     return hashed
-
-
-def _stored(part: Subtree) -> tuple[int, int, int]:
-    """The level that is kept, and which of its subtrees, to make one that is not."""
-    over = part.level % _LEVELS_PER_TILE
-    return part.level - over, part.position << over, part.position + 1 << over
-
-
-def _columns(ranges: Sequence[tuple[int, int, int]]) -> Mapping[str, Any]:
-    levels, firsts, ends = zip(*ranges, strict=True)
-    return {"levels": list(levels), "firsts": list(firsts), "ends": list(ends)}
 
 
 def is_stored(part: Subtree) -> bool:
