@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-VERIFIERS = sorted((ROOT / "verifier").glob("*.py"))
+VERIFIERS = [ROOT / "verifier" / name for name in ("audit.py", "receipt.py")]
 
 
 @pytest.fixture
