@@ -36,6 +36,8 @@ _LATE_SECONDS: Final = 1.0
 _LOOKED_AT_SECONDS: Final = 5.0
 _ALARM_SECONDS: Final = 10.0
 
+# What is said outside must outlive a crash of the server, however it is set.
+_DURABLY = text("SET LOCAL synchronous_commit = on")
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('kabambe.sealer'))")
 _UNSEALED = text("""
     SELECT j.id FROM journals j LEFT JOIN positions p ON p.journal_id = j.id
@@ -184,6 +186,7 @@ class Sealer:
         journals, below = self._unsealed(session)
         if not journals:
             return 0, below
+        session.execute(_DURABLY)
         session.execute(_MADE, {"journals": journals})
         leaves = session.execute(_LEAVES, {"journals": journals}).all()
         assert len(leaves) == len(journals), "a journal is without its leaf"

@@ -14,6 +14,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run bench [ARGUMENT …]    the benchmarks
+  ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
   ./run lock                  compile requirements*.in to requirements*.txt, with hashes
   ./run help                  this
 
@@ -30,6 +31,7 @@ _COMMANDS = {
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "bench": ("sandbox.checks", "bench"),
+    "chaos": ("sandbox.checks", "chaos"),
     "lock": ("sandbox.checks", "lock"),
 }
 

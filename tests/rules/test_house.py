@@ -25,6 +25,7 @@ PACKAGES = (
     "sandbox",
     "bench",
     "verifier",
+    "chaos",
     "tests",
 )
 LINES_MAX = 400
