@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -44,9 +45,10 @@ def _book(rest: list[str], database: str, folder: Path) -> int:
     if flag != "--key" or len(rest) != (1 if key else 2):
         print(_USAGE, end="", file=sys.stderr)
         return 2
+    address = re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql://", database)  # as psql has it
     published = folder / "checkpoints.jsonl"
     said = [str(published)] if published.exists() else []
-    return _python("verifier/audit.py", key or rest[1], database, *said)
+    return _python("verifier/audit.py", key or rest[1], address, *said)
 
 
 def _python(*arguments: str) -> int:
