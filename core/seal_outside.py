@@ -33,7 +33,7 @@ class Outside:
         """What changes whenever something was said; zeros where nothing was."""
         try:
             found = self._checkpoints.stat()
-        except FileNotFoundError:
+        except OSError:  # not there; or not to be read, which `newest` will say
             return 0, 0
         return found.st_size, found.st_mtime_ns
 
