@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.codes import InvalidVoucherCode
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
@@ -38,8 +39,17 @@ from core.reversals import (
     UnknownReversal,
     UnknownTransfer,
 )
+from core.slips import NotASlip
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
 from core.transfers import SameAccount, UnknownTill
+from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
+from core.vouchers import (
+    TooManyCodes,
+    UnknownVoucher,
+    VoucherCancelled,
+    VoucherExpired,
+    VoucherUsed,
+)
 from menus.clock import minute_after
 from menus.screen import InvalidChoice
 from menus.text import Text, _
@@ -72,6 +82,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
+    BatchOver: Face(_("That batch of vouchers has ended.")),
     CeilingReached: Face(_("The recipient cannot hold that much money.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
@@ -80,15 +91,19 @@ FACES: Mapping[type[DomainError], Face] = {
     HoldTooSmall: Face(_("Only {held} is set aside.")),
     InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
     InvalidAmount: Face(_("That is not an amount.")),
+    InvalidBatch: Face(_("A batch has 1 to 50,000 vouchers and ends within 5 years.")),
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
+    InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
     NoReason: Face(_("Please give a reason.")),
+    NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
+    OtherKey: Face(_("That batch was issued with another key.")),
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
@@ -98,14 +113,20 @@ FACES: Mapping[type[DomainError], Face] = {
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
+    TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
     UnknownTill: Face(_("No shop has that till number.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
+    UnknownVoucher: Face(_("No voucher has that code. Tries left: {tries_left}")),
+    VoucherCancelled: Face(_("That voucher was cancelled.")),
+    VoucherExpired: Face(_("That voucher has expired.")),
+    VoucherUsed: Face(_("That voucher was used already.")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }

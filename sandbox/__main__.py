@@ -13,6 +13,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run verify RECEIPT        check a receipt against the sealed log; ./run verify --help
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
+  ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
   ./run bench [ARGUMENT …]    the benchmarks
   ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
   ./run lock                  compile requirements*.in to requirements*.txt, with hashes
@@ -28,6 +29,7 @@ _COMMANDS = {
     "start": ("sandbox.start", "main"),
     "dial": ("sandbox.dial", "main"),
     "verify": ("sandbox.verify", "main"),
+    "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "bench": ("sandbox.checks", "bench"),

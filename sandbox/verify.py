@@ -57,5 +57,5 @@ def _python(*arguments: str) -> int:
     environment["PATH"] = f"{binaries.postgres()}:{environment.get('PATH', '')}"
     program, *rest = arguments
     command = [sys.executable, str(REPOSITORY / program), *rest]
-    where = variable("CALLED_FROM") or None
+    where = variable("KABAMBE_CALLED_FROM") or None
     return subprocess.run(command, env=environment, cwd=where, check=False).returncode

@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core import execution, holds, ledger
+from core import execution, holds, ledger, voucher_batches
 from core.db import transact
+from core.voucher_batches import Refunded
 from workers.bell import HEARTBEAT_SECONDS
 from workers.resources import Resources, current
 
@@ -47,6 +48,19 @@ def expire_holds(**_: object) -> None:
 
     while transact(have.databases, expire):
         pass
+
+
+def refund_vouchers(**_: object) -> None:
+    """Give back what vouchers are worth whose time is over, or that were cancelled."""
+    have = current()
+
+    def refund(session: Session) -> Refunded | None:
+        if not have.anchor.holds(session):
+            return None
+        return voucher_batches.refund(session, now=have.clock())
+
+    while (done := transact(have.databases, refund)) is not None:
+        log.info("ledger.vouchers_refunded", batch=done.batch, vouchers=done.count)
 
 
 class Heartbeat(threading.Thread):

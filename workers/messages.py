@@ -54,6 +54,7 @@ _SEALED: Final = frozenset(
         Event.PAYMENT_SENT,
         Event.PAYMENT_RECEIVED,
         Event.EXCHANGED,
+        Event.VOUCHER_REDEEMED,
     }
 )
 

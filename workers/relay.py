@@ -40,7 +40,16 @@ UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
 REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
-JOBS: Final = (EXECUTE, DELIVER, UNDERSTAND, ROLL_UP, EXPIRE_HOLDS, REFRESH_RATES)
+REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
+JOBS: Final = (
+    EXECUTE,
+    DELIVER,
+    UNDERSTAND,
+    ROLL_UP,
+    EXPIRE_HOLDS,
+    REFUND_VOUCHERS,
+    REFRESH_RATES,
+)
 
 
 class Relay:
@@ -109,6 +118,7 @@ class Relay:
         if not is_deaf(self._ledger):
             enqueue(self._ledger, ROLL_UP)
             enqueue(self._ledger, EXPIRE_HOLDS)
+            enqueue(self._ledger, REFUND_VOUCHERS)
 
     def _listen(self) -> Any:  # noqa: ANN401 - psycopg2's connection is untyped here
         """Open a connection of its own that hears notices."""

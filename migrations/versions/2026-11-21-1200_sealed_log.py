@@ -13,7 +13,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sealed_log"
-down_revision = "audit_log"
+down_revision = "vouchers"
 branch_labels = None
 depends_on = None
 
