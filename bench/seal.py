@@ -36,6 +36,8 @@ LEAVES: Final = 1_000_000
 LEAVES_QUICK: Final = 50_000
 VERIFIED_SECONDS_MAX: Final = 10.0
 PROOFS: Final = 200
+# As many as orders are to be executed: the sealer must not fall behind.
+SEALED_GOAL: Final = 1_000
 _TOOK: Final = re.compile(r"The log took ([0-9.]+) s, the book ([0-9.]+) s")
 _SETTINGS: Final = {"shared_buffers": "512MB", "max_wal_size": "4GB", "work_mem": "256MB"}
 
@@ -94,7 +96,9 @@ def _seal(log: Log, figures: Figures, *, leaves: int) -> None:
     while sealed < leaves:
         sealed += sealer.once()
     took = time.perf_counter() - began
-    figures.at_least("journals sealed, in lots of 1,000 and blocks of 50", sealed / took, "1/s", 0)
+    figures.at_least(
+        "journals sealed, in lots of 1,000 and blocks of 50", sealed / took, "1/s", SEALED_GOAL
+    )
 
 
 def _prove(log: Log, figures: Figures, *, leaves: int) -> None:

@@ -188,8 +188,7 @@ def _vouchers_refunded(facts: Facts) -> Text:
 
 def _voucher_redeemed(facts: Facts) -> Text:
     return _(
-        "{reference} You received {amount} from a voucher on {at}. Balance {balance}."
-        " Seal {seal}",
+        "{reference} You received {amount} from a voucher on {at}. Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         amount=_money(facts, "amount"),
         at=_when(facts),
