@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from redis import Redis
 
 from core import db, logs
+from core.codes import Veil
 from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
@@ -50,6 +51,7 @@ app = create_app(
         ),
         clock=now,
         hasher=Hasher(settings.pin_pepper.get_secret_value()),
+        veil=Veil(settings.voucher_key.get_secret_value()),
         ring=ledger.ring,
         wait=ledger.wait,
     ),

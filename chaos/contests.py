@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from types import ModuleType
 from typing import Final
 from unittest import mock
@@ -24,7 +25,7 @@ from unittest import mock
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from chaos import checks
+from chaos import checks, redemptions
 from chaos.cluster import Book, Cluster, now
 from chaos.figures import Control, Figures, say
 from core import db, exchange, execution, holds, rates, reversals, transfers
@@ -57,6 +58,7 @@ class Contest:
         role: As whom they do it.
         final: The triggers that let nobody change its end, each with its table.
         keyed: The module whose journals have one key for it, so that there is one journal.
+        lawless: What else keeps the others out, taken away for as long as the block lasts.
     """
 
     what: str
@@ -65,6 +67,7 @@ class Contest:
     role: str = db.WORKER
     final: Mapping[str, str] | None = None
     keyed: ModuleType | None = None
+    lawless: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def check(cluster: Cluster, figures: Figures, *, rounds: int) -> None:
@@ -151,6 +154,7 @@ def _lawless(contest: Contest, book: Book) -> Iterator[None]:
 
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(Session, "get", unlocked))
+        patches.enter_context(contest.lawless())
         if contest.keyed is not None:
             patches.enter_context(mock.patch.object(contest.keyed, "Draft", _draft_anew))
         yield
@@ -254,4 +258,11 @@ CONTESTS: Final = (
         keyed=reversals,
     ),
     Contest("one promised price", _promise, (_take,), role=db.WEB),
+    Contest(
+        "one voucher",
+        partial(redemptions.prepare, orders=RESOLVERS),
+        (redemptions.redeem,),
+        final={"resolution_is_final": "vouchers"},
+        lawless=redemptions.lawless,
+    ),
 )

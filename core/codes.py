@@ -23,6 +23,7 @@ from core.errors import Invalid
 LENGTH: Final = 20
 _BODY_LENGTH: Final = LENGTH - 1
 _GROUP_LENGTH: Final = 4
+_MENTION: Final = re.compile(r"voucher:([0-9a-f]{64})")
 
 
 @dataclass(eq=False)
@@ -46,6 +47,17 @@ def parse(typed: str) -> str:
 def grouped(code: str) -> str:
     """Write a code in groups of four, to be printed; a spreadsheet leaves that alone."""
     return " ".join(code[at : at + _GROUP_LENGTH] for at in range(0, LENGTH, _GROUP_LENGTH))
+
+
+def mention(hashed: bytes) -> str:
+    """Write a hash in a text in the place of its code."""
+    return f"voucher:{hashed.hex()}"
+
+
+def mentioned(said: str) -> bytes | None:
+    """The hash of the first code that a text mentioned, if any."""
+    found = _MENTION.search(said)
+    return bytes.fromhex(found.group(1)) if found else None
 
 
 class Veil:

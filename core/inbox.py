@@ -66,6 +66,7 @@ class Inbox(Base):
 class Letter:
     """One thing to be understood."""
 
+    id: int
     kind: Kind
     form: Mapping[str, str]
     received_at: datetime
@@ -113,7 +114,7 @@ def take(session: Session, *, letter: int) -> Letter | None:
         .where(Inbox.id == letter, Inbox.done_at.is_(None))
         .with_for_update(skip_locked=True)
     ).one_or_none()
-    return None if row is None else Letter(Kind(row[0]), row[1], row[2])
+    return None if row is None else Letter(letter, Kind(row[0]), row[1], row[2])
 
 
 def close(session: Session, *, letter: int, now: datetime) -> None:

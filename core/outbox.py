@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Text,
+    func,
     insert,
     literal_column,
     select,
@@ -66,6 +67,7 @@ class Event(StrEnum):
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"
     """Told to the owner, who may not have done it."""
+    SMS_REFUSED = "sms-refused"
     SMS_NOT_UNDERSTOOD = "sms-not-understood"
     """Somebody wrote us an SMS we have no answer to."""
 
@@ -81,6 +83,12 @@ class Outbox(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "ix_outbox_sms_refused",
+            "msisdn",
+            "staged_at",
+            postgresql_where=text("event = 'sms-refused'"),
+        ),
         Index(
             "ix_outbox_not_understood",
             "msisdn",
@@ -137,11 +145,11 @@ def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
     )
 
 
-def was_told(session: Session, *, event: Event, msisdn: str, since: datetime) -> bool:
-    """Whether somebody was told of such an event since an instant."""
-    told = select(Outbox.id).where(
+def times_told(session: Session, *, event: Event, msisdn: str, since: datetime) -> int:
+    """How often somebody was told of such an event since an instant."""
+    told = select(func.count()).where(
         Outbox.event == literal_column(f"'{event.value}'"),  # as the partial index has it
         Outbox.msisdn == msisdn,
         Outbox.staged_at > since,
     )
-    return session.scalar(select(told.exists())) or False
+    return session.scalar(told) or 0

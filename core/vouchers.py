@@ -168,12 +168,25 @@ def find(
         TooManyCodes: Five wrong ones within a day, which is over a day after the first.
         VoucherUsed, VoucherExpired, VoucherCancelled: It is no more.
     """
-    code = codes.parse(typed)
+    return find_hashed(
+        session, person=person, hashed=veil.hash(codes.parse(typed)), actor=actor, now=now
+    )
+
+
+def find_hashed(
+    session: Session, *, person: Person, hashed: bytes, actor: Actor, now: datetime
+) -> Found:
+    """
+    Find a voucher by its code's hash, where the code itself was never let in.
+
+    Raises:
+        UnknownVoucher, TooManyCodes, VoucherUsed, VoucherExpired, VoucherCancelled: As `find`.
+    """
     wrong_tries = _wrong_tries(session, person, now=now)
     if wrong_tries >= TRIES_MAX:
         raise TooManyCodes
     found = text("SELECT * FROM voucher_of(:hash)")
-    row = session.execute(found, {"hash": veil.hash(code)}).one_or_none()
+    row = session.execute(found, {"hash": hashed}).one_or_none()
     if row is None:
         _count(session, person, wrong_tries + 1, actor=actor, now=now)
         if wrong_tries + 1 >= TRIES_MAX:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from functools import partial
 
 import structlog
 from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
 from core import inbox
+from core.codes import Veil
 from core.db import Databases, transact
 from gateway.aggregators import africastalking
 from gateway.aggregators.africastalking import NotOurWire, Told
@@ -18,28 +19,29 @@ from gateway.ussd import check
 
 log = structlog.get_logger(__name__)
 
-_READERS: Final[Mapping[str, Callable[[Mapping[str, str]], Told]]] = {
-    "inbound": africastalking.inbound,
-    "delivery": africastalking.delivery,
-    "optout": africastalking.optout,
-}
 
-
-def door(databases: Databases, clock: Callable[[], datetime], *, token: str) -> Blueprint:
+def door(
+    databases: Databases, clock: Callable[[], datetime], *, token: str, veil: Veil
+) -> Blueprint:
     """
     Hang the SMS doors. What is stored is acknowledged; the provider repeats what is not.
 
     A form we do not understand is acknowledged too: its repeat would be no better.
     """
+    readers: Mapping[str, Callable[[Mapping[str, str]], Told]] = {
+        "inbound": partial(africastalking.inbound, veil=veil),
+        "delivery": africastalking.delivery,
+        "optout": africastalking.optout,
+    }
     door = Blueprint("sms", __name__, url_prefix="/sms/africastalking")
 
     @door.post("/<given>/<kind>")
     def told(given: str, kind: str) -> Response:
         check(given, token)
-        if kind not in _READERS:
+        if kind not in readers:
             abort(404)
         try:
-            letter = _READERS[kind](request.form)
+            letter = readers[kind](request.form)
         except (NotOurWire, HTTPException) as error:
             extra = {"kind": kind, "error": type(error).__name__}
             log.warning("sms.callback_not_understood", **extra)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from core import orders, subscribers
+from core.codes import Veil
 from core.db import TRIES_MAX, Databases, Unit, allow, is_passing
 from core.money import Currency, Money
 from core.orders import Placed, State
@@ -51,6 +52,7 @@ class Conversation:
         sessions: Where sessions are kept between hops.
         clock: What time it is.
         hasher: How PINs are hashed.
+        veil: How vouchers' codes are.
         ring: Tells the ledger that there is work; may fail, the relay rings again.
         wait: Waits a moment for an order's outcome, or not at all when there is no point.
     """
@@ -59,6 +61,7 @@ class Conversation:
     sessions: Sessions
     clock: Callable[[], datetime]
     hasher: Hasher
+    veil: Veil
     ring: Callable[[], None]
     wait: Callable[[int], None]
 
@@ -169,6 +172,7 @@ class Conversation:
             now=self.clock(),
             key=f"ussd:{dial.session_id}:{len(dial.text)}",
             hasher=self.hasher,
+            veil=self.veil,
             person=person,
             heard=dial.text,
             span=Span(start, len(dial.text)),

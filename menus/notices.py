@@ -220,6 +220,10 @@ def _pin_locked(facts: Facts) -> Text:
     )
 
 
+def _refused_by_sms(facts: Facts) -> Text:
+    return face(orders.error_of(facts["refusal"])).words
+
+
 def _not_understood(facts: Facts) -> Text:  # noqa: ARG001 - the same for everybody
     return _("This is Kabambe. Dial *384# to send money. Never send us your PIN by SMS.")
 
@@ -256,5 +260,6 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.VOUCHER_REFUSED: _voucher_refused,
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
+    Event.SMS_REFUSED: _refused_by_sms,
     Event.SMS_NOT_UNDERSTOOD: _not_understood,
 }

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 from sqlalchemy.orm import Session
 
 from core.audit import Actor
+from core.codes import Veil
 from core.db import Unit
 from core.errors import Invalid
 from core.pins import Hasher
@@ -57,6 +58,7 @@ class Hop:
     now: datetime
     key: str
     hasher: Hasher = field(repr=False)
+    veil: Veil = field(repr=False)
     person: Person | None = None
     heard: str = field(default="", repr=False)
     span: Span = NOWHERE

@@ -24,6 +24,7 @@ from redis import Redis
 from werkzeug.serving import make_server
 
 from core import db, logs, seal
+from core.codes import Veil
 from core.pins import Hasher
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
@@ -198,6 +199,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
             clock=clock,
             hasher=hasher,
+            veil=Veil("veil of the tests"),
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )

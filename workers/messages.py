@@ -15,13 +15,14 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import inbox, messages, msisdn, outbox, seal, subscribers
+from core import codes, inbox, messages, msisdn, orders, outbox, seal, subscribers, vouchers
+from core.audit import Actor
 from core.db import transact
 from core.errors import DomainError
 from core.inbox import Kind, Letter
 from core.messages import Sending
 from core.outbox import Event, Fact
-from core.subscribers import Language
+from core.subscribers import Language, Person
 from menus import notices
 from workers.errors import Rejected, Unknown, Unreachable
 from workers.resources import Resources, current
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 _HANDS: Final = 8
 
 _REPLIED_FOR: Final = timedelta(days=1)
+# Within that time: one more than there are tries at a voucher's code.
+_REFUSALS_MAX: Final = vouchers.TRIES_MAX + 1
 
 # developers.africastalking.com, SMS delivery reports. A status not listed here is only logged.
 _STATES: Final[Mapping[str, messages.State]] = {
@@ -176,13 +179,36 @@ def _reply(session: Session, told: Letter, *, now: datetime) -> None:
     except DomainError:
         log.info("sms.sender_is_no_phone")
         return
-    event = Event.SMS_NOT_UNDERSTOOD
-    if outbox.was_told(session, event=event, msisdn=number, since=now - _REPLIED_FOR):
-        return
     person = subscribers.find(session, msisdn=number)
+    hashed = codes.mentioned(told.form.get("text", ""))
+    if person is not None and hashed is not None:
+        _redeem(session, told, person, hashed, now=now)
+        return
+    event = Event.SMS_NOT_UNDERSTOOD
+    if outbox.times_told(session, event=event, msisdn=number, since=now - _REPLIED_FOR):
+        return
     language = person.language if person is not None else Language.ENGLISH
     fact = Fact(event, number, language.value, {})
     outbox.stage(session, facts=[fact], now=now)
+
+
+def _redeem(
+    session: Session, told: Letter, person: Person, hashed: bytes, *, now: datetime
+) -> None:
+    """Order the money of a voucher whose code was sent to us; the receipt is the answer."""
+    key = f"sms:{told.id}"
+    actor = Actor(person.msisdn, "sms", key)
+    try:
+        found = vouchers.find_hashed(session, person=person, hashed=hashed, actor=actor, now=now)
+    except DomainError as error:
+        event, since = Event.SMS_REFUSED, now - _REPLIED_FOR
+        times = outbox.times_told(session, event=event, msisdn=person.msisdn, since=since)
+        if times < _REFUSALS_MAX:
+            facts = {"refusal": orders.Outcome.refused(0, error).facts}
+            fact = Fact(event, person.msisdn, person.language.value, facts)
+            outbox.stage(session, facts=[fact], now=now)
+        return
+    vouchers.order(session, subscriber=person.id, found=found, key=key, now=now)
 
 
 def _opt_out(session: Session, told: Letter, *, now: datetime) -> None:

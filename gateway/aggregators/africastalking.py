@@ -8,9 +8,11 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from core import msisdn
+from core import codes, msisdn
+from core.codes import InvalidVoucherCode, Veil
 from core.inbox import Kind
 from menus.sessions import Dial
 
@@ -101,9 +103,10 @@ def delivery(form: Mapping[str, str]) -> Told:
     return Told(Kind.SMS_DELIVERY, hashlib.sha256(said.encode()).hexdigest(), _cut(form, _DELIVERY))
 
 
-def inbound(form: Mapping[str, str]) -> Told:
+def inbound(form: Mapping[str, str], *, veil: Veil) -> Told:
     """
-    Read an SMS to us. Four digits standing alone may be a PIN, twenty a voucher's code: not kept.
+    Read an SMS to us. Four digits standing alone may be a PIN: they are not kept, and of a
+    voucher's code only its hash is.
 
     Raises:
         NotOurWire: It names no message or no sender.
@@ -112,8 +115,15 @@ def inbound(form: Mapping[str, str]) -> Told:
     if not message or not form.get("from"):
         raise NotOurWire
     kept = _cut(form, _INBOUND)
-    kept["text"] = _SECRET.sub("****", kept.get("text", ""))
+    kept["text"] = _SECRET.sub(partial(_veiled, veil=veil), kept.get("text", ""))
     return Told(Kind.SMS_INBOUND, hashlib.sha256(message.encode()).hexdigest(), kept)
+
+
+def _veiled(secret: re.Match[str], *, veil: Veil) -> str:
+    try:
+        return codes.mention(veil.hash(codes.parse(secret.group())))
+    except InvalidVoucherCode:
+        return "****"
 
 
 def optout(form: Mapping[str, str]) -> Told:

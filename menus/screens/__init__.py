@@ -8,7 +8,17 @@ from typing import Final
 from core.subscribers import Person
 from menus.engine import name
 from menus.screen import AnyScreen, Done
-from menus.screens import account, help, home, register, send, statement  # noqa: A004 - the screens' own names
+from menus.screens import (
+    account,
+    help,  # noqa: A004 - the screens' own names
+    home,
+    more,
+    pay,
+    register,
+    send,
+    statement,
+    voucher,
+)
 
 SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
     name(screen): screen
@@ -34,6 +44,13 @@ SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
         help.Help,
         help.Topic,
         help.Fees,
+        more.More,
+        pay.Till,
+        pay.Amount,
+        pay.Confirm,
+        pay.Outcome,
+        voucher.Code,
+        voucher.Outcome,
     )
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from menus.screen import Hop, Menu, Option
-from menus.screens import account, help, send, statement  # noqa: A004 - the screens' own names
+from menus.screens import account, help, more, send, statement  # noqa: A004 - the screens' own names
 from menus.text import Text, _
 
 
@@ -23,4 +23,5 @@ class Home(Menu):
             Option(_("Statement"), statement.latest),
             Option(_("My account"), lambda _hop: account.Account()),
             Option(_("Help"), lambda _hop: help.Help()),
+            Option(_("More services"), lambda _hop: more.More()),
         ]

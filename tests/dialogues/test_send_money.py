@@ -12,6 +12,7 @@ def test_wanjiru_sends_otieno_500(wanjiru, otieno):
         2. Statement
         3. My account
         4. Help
+        5. More services
     """)
     wanjiru.phone.types("1").sees("""
         Send money to (phone number):
@@ -53,6 +54,7 @@ def test_kwa_kiswahili(amina, otieno):
         2. Taarifa
         3. Akaunti yangu
         4. Msaada
+        5. Huduma zaidi
     """)
     amina.phone.types("1", "0733000002", "50").sees("""
         Tuma KES 50.00 kwa Otieno 0733***002

@@ -13,11 +13,23 @@ import pytest
 from babel.messages.extract import extract_from_dir
 
 import menus
-from core import errors, ledger, limits, money, msisdn, pins, subscribers, transfers
+from core import (
+    codes,
+    errors,
+    ledger,
+    limits,
+    money,
+    msisdn,
+    pins,
+    subscribers,
+    transfers,
+    vouchers,
+)
+from core.codes import Veil
 from core.db import Unit
 from core.errors import DomainError
 from core.fees import Tier
-from core.money import Money, kes
+from core.money import Currency, Money, kes
 from core.orders import Placed, State
 from core.outbox import Event
 from core.pins import Hasher
@@ -30,7 +42,18 @@ from menus.faces import FACES, face
 from menus.gsm7 import SCREEN_SEPTETS_MAX, SMS_SEPTETS_MAX, septets
 from menus.notices import NOTICES
 from menus.screen import Ask, Done, Hop, InvalidChoice, Menu, Pick, Screen, Span, Tell
-from menus.screens import SCREENS, account, help, home, register, send, statement
+from menus.screens import (
+    SCREENS,
+    account,
+    help,
+    home,
+    more,
+    pay,
+    register,
+    send,
+    statement,
+    voucher,
+)
 from menus.text import _, catalogue
 
 MENUS = Path(menus.__path__[0])
@@ -54,6 +77,13 @@ EXAMPLES = [
     send.Amount(1, NAME, "0733***002"),
     send.Confirm(1, NAME, "0733***002", QUOTED),
     send.Outcome(1, 1, NAME, QUOTED),
+    more.More(),
+    pay.Till(),
+    pay.Amount(1, NAME),
+    pay.Confirm(1, NAME, MUCH, MUCH),
+    pay.Outcome(1, 1, NAME, MUCH),
+    voucher.Code(),
+    voucher.Outcome(1, Money(99_99999999, Currency.BTC)),
     statement.Statement(()),
     statement.Statement((ITEM,) * 20),
     statement.Detail(ITEM),
@@ -117,6 +147,7 @@ def hop(language: Language) -> Hop:
         now=AT,
         key="ussd:x:1",
         hasher=Hasher("x", cheap=True),
+        veil=Veil("x"),
         person=person,
         heard="4071",
     )
@@ -130,7 +161,7 @@ def named(example: object) -> str:
 @pytest.mark.parametrize("screen", EXAMPLES, ids=named)
 @pytest.mark.parametrize("noticed", [False, True], ids=["plain", "with a refusal on top"])
 def test_every_screen_fits_with_its_largest_values(screen, language, noticed, monkeypatch):
-    if isinstance(screen, send.Outcome):
+    if screen.awaits is not None:
         if noticed:
             pytest.skip("nothing is refused after the end")
         placed = Placed(1, REFERENCE, State.DONE, {"1": BALANCE.minor})
@@ -166,6 +197,25 @@ RAISED = {
         limits.TooManyTransfers,
     ],
     send.Confirm: [pins.InvalidPin, pins.WrongPin],
+    pay.Till: [transfers.UnknownTill, transfers.SameAccount],
+    pay.Amount: [
+        money.InvalidAmount,
+        ledger.InsufficientFunds,
+        limits.AmountTooLarge,
+        limits.AmountTooSmall,
+        limits.DailyLimitReached,
+        limits.MonthlyLimitReached,
+        limits.TooManyTransfers,
+    ],
+    pay.Confirm: [pins.InvalidPin, pins.WrongPin],
+    voucher.Code: [
+        codes.InvalidVoucherCode,
+        vouchers.UnknownVoucher,
+        vouchers.TooManyCodes,
+        vouchers.VoucherUsed,
+        vouchers.VoucherExpired,
+        vouchers.VoucherCancelled,
+    ],
 }
 
 
@@ -178,9 +228,9 @@ def test_an_order_that_is_not_done_yet_fits(monkeypatch):
         placed = Placed(1, REFERENCE, state, outcome)
         monkeypatch.setattr("core.orders.get", lambda session, order, placed=placed: placed)
         for language in Language:
-            screen = send.Outcome(1, 1, NAME, QUOTED)
-            reply = engine.show(Dialogue((home.Home(), screen)), hop(language))
-            assert septets(reply.text) <= SCREEN_SEPTETS_MAX
+            for screen in (each for each in EXAMPLES if each.awaits is not None):
+                reply = engine.show(Dialogue((home.Home(), screen)), hop(language))
+                assert septets(reply.text) <= SCREEN_SEPTETS_MAX
             lost = engine.show(Dialogue((_ordered(placed),)), hop(language))
             assert septets(lost.text) <= SCREEN_SEPTETS_MAX
 

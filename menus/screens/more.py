@@ -1,0 +1,24 @@
+"""More services: what people come for less often. Its numbers never change either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from menus.screen import Hop, Menu, Option
+from menus.screens import pay, voucher
+from menus.text import Text, _
+
+
+@dataclass(frozen=True)
+class More(Menu):
+    """One page of them."""
+
+    def title(self, hop: Hop) -> Text:
+        return _("More services")
+
+    def options(self, hop: Hop) -> Sequence[Option]:
+        return [
+            Option(_("Pay a till"), lambda _hop: pay.Till()),
+            Option(_("Use a voucher"), lambda _hop: voucher.Code()),
+        ]

@@ -1,0 +1,61 @@
+"""Use a voucher: its code, and what became of it. There is nothing to lose: no PIN is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core import orders, vouchers
+from core.money import Money
+from core.vouchers import Found
+from menus.faces import face
+from menus.screen import Ask, Hop, Tell, View
+from menus.text import Text, _
+
+
+@dataclass(frozen=True)
+class Code(Ask[Found]):
+    """The digits below the scratch layer. They are nowhere but in the aggregator's history."""
+
+    def prompt(self, hop: Hop) -> Text:
+        return _("Voucher code (20 digits):")
+
+    def read(self, hop: Hop, text: str) -> Found:
+        return vouchers.find(
+            hop.db, person=hop.caller, typed=text, veil=hop.veil, actor=hop.actor, now=hop.now
+        )
+
+    def then(self, hop: Hop, answer: Found) -> Outcome:
+        placed = vouchers.order(
+            hop.db, subscriber=hop.caller.id, found=answer, key=hop.key, now=hop.now
+        )
+        return Outcome(placed.id, answer.value)
+
+
+@dataclass(frozen=True)
+class Outcome(Tell):
+    """What became of the order, if the ledger has said so by now."""
+
+    order: int
+    value: Money
+
+    @property
+    def awaits(self) -> int:
+        return self.order
+
+    def view(self, hop: Hop) -> View:
+        placed = orders.get(hop.unit.reading, order=self.order)
+        if placed.refusal is not None:
+            return View(face(placed.refusal).words, ends=True)
+        if placed.state is orders.State.PLACED:
+            words = _(
+                "Your voucher of {value} is received. You will get an SMS.\nRef {reference}",
+                value=self.value,
+                reference=placed.reference,
+            )
+            return View(words, ends=True)
+        words = _(
+            "You have received {value} from a voucher.\nRef {reference}",
+            value=self.value,
+            reference=placed.reference,
+        )
+        return View(words, ends=True)
