@@ -36,6 +36,8 @@ class Action(StrEnum):
     REVERSAL_REQUESTED = "reversal-requested"
     REVERSAL_APPROVED = "reversal-approved"
     REVERSAL_DECLINED = "reversal-declined"
+    BREAK_CLOSED = "break-closed"
+    STATEMENT_TAKEN = "statement-taken"
 
 
 @dataclass(frozen=True, slots=True)

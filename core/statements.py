@@ -1,23 +1,52 @@
 """
-What went into and out of an account, newest first.
+What went into and out of an account: the newest entries, page by page, or a period in whole.
+
+An account's entries are numbered in the order in which the book took them, and each carries the
+balance after it. A period is therefore a run of numbers, and opening and closing balance are read
+from two entries, however many there are before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any, Final, Self
 
-from sqlalchemy import text
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
-from core.money import Money, kes
+from core import chart
+from core.chart import Place
+from core.db import Databases
+from core.errors import Invalid, Refused
+from core.ledger import Account, Mode, UnknownAccount
+from core.money import Currency, Money
+from core.subscribers import Person, Subscriber
+
+# East Africa Time has no summer time, so no time zone database is needed to know it.
+NAIROBI: Final = timezone(timedelta(hours=3), "EAT")
+PLACES: Final = {"main": chart.MAIN, "held": chart.HELD, "owed": chart.OWED}
+_PAGE: Final = 1_000
+
+
+@dataclass(eq=False)
+class InvalidPeriod(Invalid):
+    """A period ends after it begins."""
+
+
+@dataclass(eq=False)
+class StatementTooLong(Refused):
+    """The period has more lines than a PDF can hold: a shorter one will do, or CSV."""
+
+    lines_max: int
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One entry as its owner sees it; `name` and `msisdn` are the other person's, if any."""
 
+    number: int
     at: datetime
     reason: str
     amount: Money
@@ -27,40 +56,252 @@ class Line:
     name: str
     msisdn: str
 
+    @property
+    def moved(self) -> Money:
+        """What the entry did to the balance."""
+        return self.amount - self.fee
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From an instant on, up to but not with another."""
+
+    begin: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse a period that is none."""
+        if self.begin >= self.end:
+            raise InvalidPeriod
+
+    @classmethod
+    def days(cls, first: date, end: date) -> Self:
+        """Whole days in Nairobi, from `first` up to but not with `end`."""
+        begin, until = (datetime.combine(day, time(), NAIROBI) for day in (first, end))
+        return cls(begin, until)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """
+    A period of one account: its lines are those numbered after `after` and up to `last`.
+
+    Opening balance and all that moved make the closing balance; `paid_in` and `paid_out` (which is
+    negative) are the sums of either kind, fees left out, and `fees` is what those came to.
+    """
+
+    holder: str
+    msisdn: str
+    wallet_number: str
+    account: int
+    place: str
+    period: Period
+    after: int
+    last: int
+    opening: Money
+    paid_in: Money
+    paid_out: Money
+    fees: Money
+    closing: Money
+
+    @property
+    def currency(self) -> Currency:
+        return self.opening.currency
+
+    @property
+    def lines_count(self) -> int:
+        """How many lines there are, known before any is read."""
+        return self.last - self.after
+
 
 # The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it.
-_LATEST = text("""
-    SELECT j.posted_at, j.reason, e.amount,
+_LINES = """
+    SELECT e.version AS number, j.posted_at, j.reason, e.amount, a.currency,
            CASE WHEN (j.reason, e.amount > 0) IN (('transfer', false), ('payment', true))
            THEN coalesce((
-               SELECT sum(f.amount) FROM entries f JOIN accounts a ON a.id = f.account_id
-               WHERE f.journal_id = j.id AND a.path ~ '^(fees|tax):'), 0) ELSE 0 END AS fee,
+               SELECT sum(f.amount) FROM entries f JOIN accounts x ON x.id = f.account_id
+               WHERE f.journal_id = j.id AND x.path ~ '^(fees|tax)[:]'), 0) ELSE 0 END AS fee,
            e.balance_after, coalesce(j.reference, '') AS reference,
            coalesce(other.name, '') AS name, coalesce(other.msisdn, '') AS msisdn
     FROM entries e
+    JOIN accounts a ON a.id = e.account_id
     JOIN journals j ON j.id = e.journal_id
     LEFT JOIN LATERAL (
-        SELECT s.name, s.msisdn FROM entries o JOIN subscribers s ON s.account_id = o.account_id
-        WHERE o.journal_id = j.id AND o.account_id <> e.account_id LIMIT 1
+        SELECT s.name, s.msisdn
+        FROM entries o
+        JOIN accounts x ON x.id = o.account_id
+        JOIN subscribers s ON s.id = x.holder_id
+        WHERE o.journal_id = j.id AND x.holder_id <> a.holder_id
+        ORDER BY o.account_id LIMIT 1
     ) other ON true
     WHERE e.account_id = :account
-    ORDER BY e.version DESC
-    LIMIT :most
+"""
+_NEWEST = text(f"{_LINES} AND e.version < :before ORDER BY e.version DESC LIMIT :most")
+_FORWARD = text(
+    f"{_LINES} AND e.version > :after AND e.version <= :last ORDER BY e.version LIMIT :most"
+)
+_NONE_BEFORE: Final = 1 << 62
+
+
+def latest(
+    session: Session, *, account: int, lines_max: int, before: int | None = None
+) -> Sequence[Line]:
+    """
+    The newest lines of an account. `amount` leaves the fee out; money spent is negative.
+
+    Args:
+        session: Any.
+        account: Its id.
+        lines_max: How many.
+        before: The `number` of the line to go on from; later entries do not shift what follows.
+    """
+    given = {"account": account, "before": before or _NONE_BEFORE, "most": lines_max}
+    return [_line(row) for row in session.execute(_NEWEST, given)]
+
+
+def open_statement(
+    session: Session,
+    *,
+    person: Person,
+    period: Period,
+    currency: Currency = Currency.KES,
+    place: str = "main",
+) -> Statement:
+    """
+    Begin a statement. Entries made later do not change it.
+
+    Args:
+        session: Any.
+        person: Whose account.
+        period: Which entries: those that the book took from its begin on, and before its end.
+        currency: The account's.
+        place: `main`, `held` or `owed`.
+
+    Raises:
+        UnknownAccount: They have no such account.
+    """
+    chosen: Place = PLACES[place]
+    path = chosen.named(currency, owner=person.id)
+    account = session.scalar(
+        select(Account.id).where(Account.path == path, Account.mode == Mode.AUTHORISE.value)
+    )
+    if account is None:
+        raise UnknownAccount
+    newest = _newest(session, account)
+    after = _before(session, account, period.begin, newest)
+    last = _before(session, account, period.end, newest)
+    sums = session.execute(_SUMS, {"account": account, "after": after, "last": last}).one()
+    return Statement(
+        holder=person.name,
+        msisdn=person.msisdn,
+        wallet_number=session.scalars(
+            select(Subscriber.wallet_number).where(Subscriber.id == person.id)
+        ).one(),
+        account=account,
+        place=place,
+        period=period,
+        after=after,
+        last=last,
+        opening=_balance_after(session, account, after, currency),
+        paid_in=Money(int(sums.paid_in), currency),
+        paid_out=Money(int(sums.paid_out), currency),
+        fees=Money(int(sums.fees), currency),
+        closing=_balance_after(session, account, last, currency),
+    )
+
+
+def lines(databases: Databases, statement: Statement) -> Iterator[Line]:
+    """
+    Every line of a statement, oldest first, a thousand in memory at a time.
+
+    Each page is a transaction of its own: a reader who is slow holds nothing open.
+    """
+    given: dict[str, Any] = {"account": statement.account, "last": statement.last, "most": _PAGE}
+    after = statement.after
+    while after < statement.last:
+        with databases() as session:
+            page = session.execute(_FORWARD, given | {"after": after}).all()
+        assert page, f"entries of account {statement.account} are missing after {after}"
+        yield from map(_line, page)
+        after = page[-1].number
+
+
+# How many entries the book had taken before an instant. Entries of one account are posted in the
+# order of their numbers, so that this is found by halving: forty looks among a million million.
+# Two workers' clocks may differ by a moment. The halves are the same whatever there is, so that of
+# two instants the later never comes out as the earlier number, and adjoining periods still adjoin.
+_BEFORE = text("""
+    WITH RECURSIVE halved (low, high) AS (
+        SELECT CAST(0 AS bigint), CAST(1 AS bigint) << 40
+        UNION ALL
+        SELECT CASE WHEN h.is_before THEN h.middle ELSE h.low END,
+               CASE WHEN h.is_before THEN h.high ELSE h.middle END
+        FROM (
+            SELECT x.low, x.high, (x.low + x.high) / 2 AS middle,
+                   coalesce((
+                       SELECT j.posted_at < :at
+                       FROM entries e JOIN journals j ON j.id = e.journal_id
+                       WHERE e.account_id = :account AND e.version = (x.low + x.high) / 2
+                   ), false) AS is_before
+            FROM halved x WHERE x.high - x.low > 1
+        ) h
+    )
+    SELECT low FROM halved WHERE high - low = 1
+""")
+
+_SUMS = text("""
+    SELECT coalesce(sum(m.amount + m.fee) FILTER (WHERE m.amount + m.fee > 0), 0) AS paid_in,
+           coalesce(sum(m.amount + m.fee) FILTER (WHERE m.amount + m.fee < 0), 0) AS paid_out,
+           coalesce(sum(m.fee), 0) AS fees
+    FROM (
+        SELECT e.amount, CASE
+            WHEN (j.reason, e.amount > 0) IN (('transfer', false), ('payment', true))
+            THEN coalesce((
+                SELECT sum(f.amount) FROM entries f JOIN accounts x ON x.id = f.account_id
+                WHERE f.journal_id = j.id AND x.path ~ '^(fees|tax)[:]'), 0) ELSE 0 END AS fee
+        FROM entries e JOIN journals j ON j.id = e.journal_id
+        WHERE e.account_id = :account AND e.version > :after AND e.version <= :last
+    ) m
 """)
 
 
-def latest(session: Session, *, account: int, lines_max: int) -> Sequence[Line]:
-    """The newest lines of a KES account. `amount` leaves the fee out; money spent is negative."""
-    return [
-        Line(
-            at=row.posted_at,
-            reason=row.reason,
-            amount=kes(row.amount + int(row.fee)),
-            fee=kes(int(row.fee)),
-            balance=kes(row.balance_after),
-            reference=row.reference,
-            name=row.name,
-            msisdn=row.msisdn,
+def _newest(session: Session, account: int) -> int:
+    """The number of an account's newest entry."""
+    return int(
+        session.scalar(
+            text("SELECT max(version) FROM entries WHERE account_id = :account"),
+            {"account": account},
         )
-        for row in session.execute(_LATEST, {"account": account, "most": lines_max})
-    ]
+        or 0
+    )
+
+
+def _before(session: Session, account: int, at: datetime, newest: int) -> int:
+    """The number of the last entry that was taken before an instant."""
+    found = session.execute(_BEFORE, {"account": account, "at": at}).scalar_one()
+    return min(int(found), newest)
+
+
+def _balance_after(session: Session, account: int, number: int, currency: Currency) -> Money:
+    if number == 0:
+        return Money(0, currency)
+    balance = session.execute(
+        text("SELECT balance_after FROM entries WHERE account_id = :account AND version = :number"),
+        {"account": account, "number": number},
+    ).scalar_one()
+    return Money(int(balance), currency)
+
+
+def _line(row: Row[Any]) -> Line:
+    currency = Currency[row.currency]
+    return Line(
+        number=row.number,
+        at=row.posted_at,
+        reason=row.reason,
+        amount=Money(row.amount + int(row.fee), currency),
+        fee=Money(int(row.fee), currency),
+        balance=Money(row.balance_after, currency),
+        reference=row.reference,
+        name=row.name,
+        msisdn=row.msisdn,
+    )

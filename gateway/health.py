@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import backlog
+from core import backlog, breaks
 from core.db import Databases, allow
 from core.seal import Anchor
 from core.seal_outside import Outside
@@ -42,6 +42,7 @@ def door(
             with databases() as session:
                 behind = backlog.oldest(session, now=clock())
                 objection = anchor.objection(session)
+                open_ = breaks.open_counts(session)
         except SQLAlchemyError as error:
             log.warning("ready.postgres_down", error=type(error).__name__)
             report["postgres"] = "down"
@@ -51,6 +52,7 @@ def door(
             report["oldest_outbox_seconds"] = round(behind.outbox.total_seconds(), 3)
             report["oldest_inbox_seconds"] = round(behind.inbox.total_seconds(), 3)
             report["log"] = objection or "ok"
+            report["open_breaks"] = sum(open_.values())
         is_ready = "down" not in report.values() and report.get("log") == "ok"
         report["status"] = "ready" if is_ready else "not ready"
         return jsonify(report), 200 if is_ready else 503

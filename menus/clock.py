@@ -4,11 +4,12 @@ Instants as people in Kenya read them.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Final
 
-# East Africa Time has no summer time, so no time zone database is needed to know it.
-NAIROBI: Final = timezone(timedelta(hours=3), "EAT")
+from core import statements
+
+NAIROBI: Final = statements.NAIROBI
 
 
 def hour_and_minute(instant: datetime) -> str:

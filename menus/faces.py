@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.breaks import BreakClosed, NoNote, UnknownBreak
 from core.codes import InvalidVoucherCode
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
@@ -40,6 +41,7 @@ from core.reversals import (
     UnknownTransfer,
 )
 from core.slips import NotASlip
+from core.statements import InvalidPeriod, StatementTooLong
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
 from core.transfers import SameAccount, UnknownTill
 from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
@@ -82,6 +84,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
+    BreakClosed: Face(_("That was closed already.")),
     BatchOver: Face(_("That batch of vouchers has ended.")),
     CeilingReached: Face(_("The recipient cannot hold that much money.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
@@ -95,11 +98,13 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
+    InvalidPeriod: Face(_("The last day comes after the first.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
     InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
+    NoNote: Face(_("Please write a note.")),
     NoReason: Face(_("Please give a reason.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
@@ -113,9 +118,11 @@ FACES: Mapping[type[DomainError], Face] = {
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
-    TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
+    StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownBreak: Face(_("There is no such break.")),
+    TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),

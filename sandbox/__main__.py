@@ -11,6 +11,8 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run                       start everything; Ctrl-C stops it
   ./run dial CODE [ANSWER …]  a phone in the terminal: ./run dial '*384#' --as 0712000001
   ./run verify RECEIPT        check a receipt against the sealed log; ./run verify --help
+  ./run reconcile [OPTION …]  the whole book, or a provider's statement, looked at for breaks
+  ./run statement --of NUMBER an account's movements, as text, CSV or PDF: see its --help
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
@@ -29,6 +31,8 @@ _COMMANDS = {
     "start": ("sandbox.start", "main"),
     "dial": ("sandbox.dial", "main"),
     "verify": ("sandbox.verify", "main"),
+    "reconcile": ("sandbox.staff", "reconcile"),
+    "statement": ("sandbox.staff", "statement"),
     "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),

@@ -31,6 +31,7 @@ POLL_SECONDS: Final = 1.0
 _UNHEARD: Final = timedelta(seconds=1)
 _SWEEP_SECONDS: Final = 5.0
 _RATES_SECONDS: Final = 30.0
+_RECONCILE_SECONDS: Final = 60.0
 # Longer than any provider call may take.
 _ABANDONED: Final = timedelta(seconds=60)
 _IDS_PER_JOB: Final = 25
@@ -40,6 +41,7 @@ UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
 REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
+RECONCILE: Final = "workers.reconciliation.run"
 REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
 JOBS: Final = (
     EXECUTE,
@@ -49,6 +51,7 @@ JOBS: Final = (
     EXPIRE_HOLDS,
     REFUND_VOUCHERS,
     REFRESH_RATES,
+    RECONCILE,
 )
 
 
@@ -63,6 +66,7 @@ class Relay:
         self._sms = queue(Name.SMS, redis)
         self._swept_at = 0.0
         self._priced_at = 0.0
+        self._reconciled_at = time.monotonic()  # not while everything starts
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -96,6 +100,9 @@ class Relay:
         if time.monotonic() - self._priced_at > _RATES_SECONDS and not is_deaf(self._sms):
             self._priced_at = time.monotonic()
             enqueue(self._sms, REFRESH_RATES)
+        if time.monotonic() - self._reconciled_at > _RECONCILE_SECONDS and not is_deaf(self._sms):
+            self._reconciled_at = time.monotonic()
+            enqueue(self._sms, RECONCILE)
 
     def _relay(self, box: type[Outbox | Inbox], job: str, now: datetime) -> bool:
         """Ring for one lot of a box; whether it was a full one. Not into ears that are full."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sealed_log"
-down_revision = "sms_refused"
+down_revision = "reconciliation"
 branch_labels = None
 depends_on = None
 

@@ -109,6 +109,7 @@ WORST = {
     "limit": kes(999_999_99),
     "left": kes(999_999_99),
     "count_max": 60,
+    "lines_max": 25_000,
     "fee": MUCH,
     "tries_left": 2,
     "until": AT,
