@@ -30,8 +30,9 @@ COPY deploy/gunicorn.conf.py deploy/
 COPY wsgi.py pyproject.toml ./
 RUN python -m compileall -q .
 
-# Nobody needs to write here, and nobody may.
-RUN useradd --system --no-create-home --shell /usr/sbin/nologin --uid 10001 kabambe
+# Nobody needs to write here, and nobody may; but where the log is said (a volume).
+RUN useradd --system --no-create-home --shell /usr/sbin/nologin --uid 10001 kabambe \
+ && install -d -o 10001 -m 755 /var/lib/kabambe/log
 USER 10001
 
 EXPOSE 8000

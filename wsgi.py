@@ -9,6 +9,7 @@ from redis import Redis
 from core import db, logs
 from core.codes import Veil
 from core.pins import Hasher
+from core.seal_outside import Outside
 from core.settings import load
 from gateway import Doors, create_app
 from menus.conversation import Conversation
@@ -57,4 +58,5 @@ app = create_app(
     clock=now,
     doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
     redis_answers=lambda: bell.answers(redis),
+    outside=Outside(settings.seal.folder),
 )

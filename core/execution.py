@@ -4,7 +4,7 @@ Execution: placed orders of every kind, in batches, each exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -50,18 +50,27 @@ class NotExecuted(Refused):
     """The order could not be executed because of a fault of ours."""
 
 
-def execute(databases: Databases, *, now: datetime) -> list[int]:
+def execute(
+    databases: Databases, *, now: datetime, may_post: Callable[[Session], bool] | None = None
+) -> list[int]:
     """
     Execute up to a hundred placed orders in one transaction; return the ids that were executed.
 
     Orders another worker holds are passed over. An order is executed once however often this
     runs: its journals' keys are the order's own.
 
+    Args:
+        databases: Where they are.
+        now: When they are executed.
+        may_post: Asked first, in the same transaction; where it says no, all orders stay placed.
+
     Raises:
         DBAPIError: The database went, or a lock was not had: nothing happened, do it again.
     """
 
     def batch(session: Session) -> list[int]:
+        if may_post is not None and not may_post(session):
+            return []
         claimed = orders.claim(session, kinds=tuple(PLANNERS), orders_max=BATCH_MAX)
         if not claimed:
             return []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
@@ -17,9 +18,12 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core import seal_notes
 
 _SECRET_LENGTH_MIN: Final = 16
 _SECRET_CHARACTERS_MIN: Final = 8
@@ -56,6 +60,22 @@ class Rates(BaseModel):
     url: Annotated[HttpUrl | None, NoneIfEmpty] = None
 
 
+class Seal(BaseModel):
+    """The sealed log: its name, the key it is signed with, and where it is said outside."""
+
+    model_config = ConfigDict(frozen=True)
+
+    origin: str = Field(pattern=seal_notes.ORIGIN.pattern, max_length=100)
+    key: SecretStr
+    folder: Path
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key(cls, given: SecretStr) -> SecretStr:
+        seal_notes.seed_bytes(given.get_secret_value())
+        return given
+
+
 class Settings(BaseSettings):
     """
     Everything the environment may say, read once at start.
@@ -80,6 +100,7 @@ class Settings(BaseSettings):
     voucher_key: SecretStr
     # Made of nothing where nothing is given, so that what is missing is told by its own name.
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
+    seal: Seal = Field(default_factory=dict, validate_default=True)
     rates: Rates = Rates()
     ussd: Ussd = Ussd()
 
@@ -103,6 +124,7 @@ class Settings(BaseSettings):
             "KABAMBE_VOUCHER_KEY": self.voucher_key,
             "KABAMBE_AFRICASTALKING__API_KEY": self.africastalking.api_key,
             "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
+            "KABAMBE_SEAL__KEY": self.seal.key,
         }
         words = [secret.get_secret_value() for secret in secrets.values()]
         for name, word in zip(secrets, words, strict=True):

@@ -13,7 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import db
 from core.db import Databases
+from core.seal_outside import Outside
 from gateway import health, sms, ussd
+from gateway import log as sealed
 from menus.conversation import Conversation
 
 # A provider waits ten seconds or more for its callback to be taken.
@@ -39,6 +41,7 @@ def create_app(
     clock: Callable[[], datetime],
     doors: Doors,
     redis_answers: Callable[[], bool],
+    outside: Outside,
 ) -> Flask:
     """
     Hang every door.
@@ -49,6 +52,7 @@ def create_app(
         clock: What time it is.
         doors: The secrets in the doors' addresses.
         redis_answers: Whether Redis is there.
+        outside: What of the sealed log was said outside the database.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = ussd.BODY_BYTES_MAX
@@ -60,7 +64,8 @@ def create_app(
     app.register_blueprint(ussd.door(databases, clock, token=doors.africastalking))
     letters = sms.door(databases, clock, token=doors.africastalking, veil=conversation.veil)
     app.register_blueprint(letters)
-    app.register_blueprint(health.door(databases, clock, redis_answers))
+    app.register_blueprint(health.door(databases, clock, redis_answers, outside))
+    app.register_blueprint(sealed.door(databases, outside))
     return app
 
 

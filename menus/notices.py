@@ -34,7 +34,8 @@ def _registered(facts: Facts) -> Text:
 
 def _sent(facts: Facts) -> Text:
     return _(
-        "{reference} Sent {amount} to {name} {number} on {at}. Fee {fee}. Balance {balance}.",
+        "{reference} Sent {amount} to {name} {number} on {at}. Fee {fee}. Balance {balance}."
+        " Seal {seal}",
         reference=facts["reference"],
         amount=_money(facts, "amount"),
         name=facts["name"],
@@ -42,13 +43,14 @@ def _sent(facts: Facts) -> Text:
         at=_when(facts),
         fee=_money(facts, "fee"),
         balance=_money(facts, "balance"),
+        seal=facts["seal"],
     )
 
 
 def _received(facts: Facts) -> Text:
     return _(
         "{reference} You received {amount} from {name} {number} on {at}. Fee {fee}."
-        " Balance {balance}.",
+        " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         amount=_money(facts, "amount"),
         name=facts["name"],
@@ -56,23 +58,26 @@ def _received(facts: Facts) -> Text:
         at=_when(facts),
         fee=Money(0, _currency(facts)),
         balance=_money(facts, "balance"),
+        seal=facts["seal"],
     )
 
 
 def _paid(facts: Facts) -> Text:
     return _(
-        "{reference} Paid {amount} to {name} on {at}. Balance {balance}.",
+        "{reference} Paid {amount} to {name} on {at}. Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         amount=_money(facts, "amount"),
         name=facts["name"],
         at=_when(facts),
         balance=_money(facts, "balance"),
+        seal=facts["seal"],
     )
 
 
 def _was_paid(facts: Facts) -> Text:
     return _(
-        "{reference} {name} {number} paid you {amount} on {at}. Fee {fee}. Balance {balance}.",
+        "{reference} {name} {number} paid you {amount} on {at}. Fee {fee}. Balance {balance}."
+        " Seal {seal}",
         reference=facts["reference"],
         name=facts["name"],
         number=msisdn.masked(facts["msisdn"]),
@@ -80,6 +85,7 @@ def _was_paid(facts: Facts) -> Text:
         at=_when(facts),
         fee=_money(facts, "fee"),
         balance=_money(facts, "balance"),
+        seal=facts["seal"],
     )
 
 
@@ -105,13 +111,14 @@ def _refused(facts: Facts) -> Text:
 def _exchanged(facts: Facts) -> Text:
     given, got = Currency[facts["given_currency"]], Currency[facts["got_currency"]]
     return _(
-        "{reference} You exchanged {given} for {got} on {at}. Balances {left}, {now}.",
+        "{reference} You exchanged {given} for {got} on {at}. Balances {left}, {now}. Seal {seal}",
         reference=facts["reference"],
         given=Money(facts["given"], given),
         got=Money(facts["got"], got),
         at=_when(facts),
         left=Money(facts["balance_given"], given),
         now=Money(facts["balance_got"], got),
+        seal=facts["seal"],
     )
 
 
@@ -181,11 +188,12 @@ def _vouchers_refunded(facts: Facts) -> Text:
 
 def _voucher_redeemed(facts: Facts) -> Text:
     return _(
-        "{reference} You received {amount} from a voucher on {at}. Balance {balance}.",
+        "{reference} You received {amount} from a voucher on {at}. Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         amount=_money(facts, "amount"),
         at=_when(facts),
         balance=_money(facts, "balance"),
+        seal=facts["seal"],
     )
 
 

@@ -10,6 +10,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
 
   ./run                       start everything; Ctrl-C stops it
   ./run dial CODE [ANSWER …]  a phone in the terminal: ./run dial '*384#' --as 0712000001
+  ./run verify RECEIPT        check a receipt against the sealed log; ./run verify --help
   ./run reconcile [OPTION …]  the whole book, or a provider's statement, looked at for breaks
   ./run statement --of NUMBER an account's movements, as text, CSV or PDF: see its --help
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
@@ -29,6 +30,7 @@ own in place of the embedded ones.
 _COMMANDS = {
     "start": ("sandbox.start", "main"),
     "dial": ("sandbox.dial", "main"),
+    "verify": ("sandbox.verify", "main"),
     "reconcile": ("sandbox.staff", "reconcile"),
     "statement": ("sandbox.staff", "statement"),
     "vouchers": ("sandbox.vouchers", "main"),

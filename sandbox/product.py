@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import http
 import http.client
+import os
+import secrets
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
+from sandbox.engines.places import home, private
 from sandbox.environment import everything, variable
 
 HOST = "127.0.0.1"
@@ -90,6 +97,7 @@ def _free(port: int) -> bool:
 
 def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, str]:
     """What the product's processes are told: the caller's environment with the sandbox's words."""
+    state = private(home())
     words = everything()
     for unwanted in ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"):
         words.pop(unwanted, None)
@@ -109,10 +117,32 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "SENDER_ID": "KABAMBE",
         account + "CALLBACK_TOKEN": "sandbox",
         account + "URL": f"{ports.sandbox_url}/africastalking",
+        "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
+        "KABAMBE_SEAL__KEY": _seal_key(state),
+        "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }
+
+
+def log_folder(state: Path, database_url: str) -> Path:
+    """Where what was sealed is said: a folder for each database, or an old one would stop a new."""
+    return state / "log" / hashlib.sha256(database_url.encode()).hexdigest()[:12]
+
+
+def _seal_key(state: Path) -> str:
+    """The key this sandbox signs its log with: made once, and read by nobody else."""
+    path = state / "seal.key"
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text(encoding="ascii").strip()
+    new = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+    with contextlib.suppress(FileExistsError):  # another was quicker: that one is the key
+        os.link(new, path)
+    new.unlink()
+    return path.read_text(encoding="ascii").strip()
 
 
 def migration() -> list[str]:

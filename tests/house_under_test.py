@@ -7,11 +7,13 @@ fake. Only the processes are missing: the worker works off its queue whenever it
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -21,9 +23,12 @@ from phone import Person, Phone
 from redis import Redis
 from werkzeug.serving import make_server
 
-from core import db, logs
+from core import db, logs, seal
 from core.codes import Veil
 from core.pins import Hasher
+from core.seal import Anchor, Sealer
+from core.seal_notes import Signer
+from core.seal_outside import Outside
 from gateway import Doors, create_app
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions
@@ -39,6 +44,7 @@ from workers.sms.africastalking import AfricasTalking
 
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
+SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
 
 
 class Clock:
@@ -73,6 +79,8 @@ class House:
     app: Flask
     bell: Bell
     relay: Relay
+    sealer: Sealer
+    outside: Path
     country_url: str
     database_url: str
     redis_url: str
@@ -88,6 +96,9 @@ class House:
         self.workers_are_there = True
         self.worker_is_elsewhere = False
         self.bank.empty()
+        self.sealer._settled = seal._Settled()  # ids begin anew
+        for said in self.outside.iterdir():
+            said.unlink()
         self.redis.flushdb()
         requests.delete(f"{self.country_url}/africastalking/messages", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
@@ -179,7 +190,10 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         stack.callback(sender.close)
         feed = RateFeed(f"{country_url}/rates")
         stack.callback(feed.close)
-        resources.install(Resources(databases["worker"], clock, ledger_bell, sender, feed))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
+        outside = Outside(folder)
+        have = Resources(databases["worker"], clock, ledger_bell, sender, feed, Anchor(outside))
+        resources.install(have)
         conversation = Conversation(
             databases=databases["web"],
             sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
@@ -201,9 +215,12 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 clock=clock,
                 doors=Doors(africastalking="sandbox"),
                 redis_answers=lambda: bell.answers(redis),
+                outside=outside,
             ),
             bell=ledger_bell,
             relay=Relay(databases["worker"], redis, clock),
+            sealer=Sealer(databases["worker"], Signer("kabambe.test", SEED), outside, clock),
+            outside=folder,
             country_url=country_url,
             database_url=database_url,
             redis_url=redis_url,

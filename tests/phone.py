@@ -4,6 +4,7 @@ A feature phone, and the person who holds it.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass, field
 from itertools import count
@@ -106,7 +107,8 @@ FIRST_LETTERS = {kind.value[0].upper() for kind in Kind}
 
 
 def _without_reference(text: str) -> str:
-    """References are random: each becomes REF, so that a dialogue can be read."""
+    """References and seals are random: each becomes a word, so that a dialogue can be read."""
+    text = re.sub(r"\b(Seal|Muhuri) [0-9A-Z]{16}\b", r"\1 SEAL", text)
     return "\n".join(
         " ".join("REF" if _is_reference(word) else word for word in line.split(" "))
         for line in text.split("\n")

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from house_under_test import SEED
+
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 20
 
@@ -25,6 +27,9 @@ def environment(house) -> dict[str, str]:
         "KABAMBE_ENVIRONMENT": "sandbox",
         "KABAMBE_PIN_PEPPER": "sandbox-pin-pepper",
         "KABAMBE_TURN_KEY": "sandbox-turn-key",
+        "KABAMBE_SEAL__ORIGIN": "kabambe.test",
+        "KABAMBE_SEAL__KEY": SEED,
+        "KABAMBE_SEAL__FOLDER": str(house.outside),
         "KABAMBE_VOUCHER_KEY": "sandbox-voucher-key",
         "KABAMBE_AFRICASTALKING__USERNAME": "sandbox",
         "KABAMBE_AFRICASTALKING__API_KEY": "sandbox-api-key",

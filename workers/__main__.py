@@ -15,6 +15,9 @@ from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import db, logs
+from core.seal import Anchor, Sealer
+from core.seal_notes import Signer
+from core.seal_outside import Outside
 from core.settings import load
 from workers import ledger, resources
 from workers.bell import Bell
@@ -23,6 +26,7 @@ from workers.queues import Name, Worker, queue
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
+from workers.sealing import Sealing
 from workers.sms.africastalking import AfricasTalking
 
 log = structlog.get_logger(__name__)
@@ -44,8 +48,11 @@ def main(argv: Sequence[str]) -> int:
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_connect_timeout=2, health_check_interval=15
     )
+    outside = Outside(settings.seal.folder)
     if chosen == "relay":
-        _run_relay(Relay(databases, redis, now))
+        signer = Signer(settings.seal.origin, settings.seal.key.get_secret_value())
+        sealing = Sealing(Sealer(databases, signer, outside, now))
+        _run_relay(Relay(databases, redis, now), sealing)
         return 0
     name = Name(chosen)
     account = settings.africastalking
@@ -60,6 +67,7 @@ def main(argv: Sequence[str]) -> int:
             sender_id=account.sender_id,
         ),
         rates=RateFeed(str(settings.rates.url)) if settings.rates.url else None,
+        anchor=Anchor(outside),
     )
     resources.install(have)
     if name is Name.LEDGER:
@@ -82,10 +90,14 @@ def _run_ledger(have: Resources, redis: Redis) -> None:
         heartbeat.stop()
 
 
-def _run_relay(relay: Relay) -> None:
+def _run_relay(relay: Relay, sealing: Sealing) -> None:
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: relay.stop())
-    relay.run()
+    sealing.start()
+    try:
+        relay.run()
+    finally:
+        sealing.stop()
 
 
 if __name__ == "__main__":

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from functools import partial
 
 import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from core import execution, holds, ledger, voucher_batches
 from core.db import transact
+from core.voucher_batches import Refunded
 from workers.bell import HEARTBEAT_SECONDS
 from workers.resources import Resources, current
 
@@ -25,7 +26,7 @@ def execute(**_: object) -> None:
     have = current()
     with suppress(RedisError):
         have.bell.heard()
-    while done := execution.execute(have.databases, now=have.clock()):
+    while done := execution.execute(have.databases, now=have.clock(), may_post=have.anchor.holds):
         log.info("ledger.executed", orders=len(done))
         with suppress(RedisError):  # the outcomes stand; doors that wait will find them
             have.bell.announce(done)
@@ -41,14 +42,23 @@ def roll_up(**_: object) -> None:
 def expire_holds(**_: object) -> None:
     """Give back what is held by holds whose time is over."""
     have = current()
-    while transact(have.databases, partial(holds.expire, now=have.clock())):
+
+    def expire(session: Session) -> int:
+        return holds.expire(session, now=have.clock()) if have.anchor.holds(session) else 0
+
+    while transact(have.databases, expire):
         pass
 
 
 def refund_vouchers(**_: object) -> None:
     """Give back what vouchers are worth whose time is over, or that were cancelled."""
     have = current()
-    refund = partial(voucher_batches.refund, now=have.clock())
+
+    def refund(session: Session) -> Refunded | None:
+        if not have.anchor.holds(session):
+            return None
+        return voucher_batches.refund(session, now=have.clock())
+
     while (done := transact(have.databases, refund)) is not None:
         log.info("ledger.vouchers_refunded", batch=done.batch, vouchers=done.count)
 

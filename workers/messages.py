@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import codes, inbox, messages, msisdn, orders, outbox, subscribers, vouchers
+from core import codes, inbox, messages, msisdn, orders, outbox, seal, subscribers, vouchers
 from core.audit import Actor
 from core.db import transact
 from core.errors import DomainError
@@ -49,6 +49,19 @@ _STATES: Final[Mapping[str, messages.State]] = {
 }
 
 
+# The receipts that carry the seal of their journal, by which the log can be asked.
+_SEALED: Final = frozenset(
+    {
+        Event.TRANSFER_SENT,
+        Event.TRANSFER_RECEIVED,
+        Event.PAYMENT_SENT,
+        Event.PAYMENT_RECEIVED,
+        Event.EXCHANGED,
+        Event.VOUCHER_REDEEMED,
+    }
+)
+
+
 def deliver(*, ids: Sequence[int], **_: object) -> None:
     """Send the messages of outbox rows. Twice is as once: a message is claimed before it goes."""
     have = current()
@@ -72,7 +85,7 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
 
 
 def _deliver(have: Resources, outbox_id: int) -> None:
-    begin = partial(messages.begin, outbox_id=outbox_id, now=have.clock())
+    begin = partial(_begin, outbox_id=outbox_id, now=have.clock())
     message = transact(have.databases, begin)
     if message is None:
         return
@@ -85,6 +98,14 @@ def _deliver(have: Resources, outbox_id: int) -> None:
     else:
         record = _send(have, message, text)
     transact(have.databases, record)
+
+
+def _begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
+    """Claim a message; a receipt is given its seal."""
+    message = messages.begin(session, outbox_id=outbox_id, now=now)
+    if message is not None and message.event in _SEALED:
+        message.facts["seal"] = seal.seal_of(session, reference=message.facts["reference"])
+    return message
 
 
 def _send(have: Resources, message: Sending, text: str) -> partial[None]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from core.db import Databases
 from core.rates import RateSource
+from core.seal import Anchor
 from workers.bell import Bell
 from workers.sms import SmsSender
 
@@ -23,6 +24,7 @@ class Resources:
     bell: Bell
     sender: SmsSender
     rates: RateSource | None
+    anchor: Anchor
 
 
 _installed: list[Resources] = []

@@ -36,6 +36,8 @@ from core.audit import Actor
 from core.codes import Veil
 from core.errors import DomainError
 from core.money import Currency, Money
+from core.seal import Anchor
+from core.seal_outside import Outside
 from core.settings import load
 from core.subscribers import Language
 from core.voucher_batches import Press, Printed
@@ -102,7 +104,11 @@ def issue(asked: argparse.Namespace) -> int:
     number = msisdn.parse(asked.issuer) if asked.issuer else None
     ends = datetime.combine(asked.until + timedelta(days=1), time(), NAIROBI)
 
+    anchor = Anchor(Outside(settings.seal.folder))
+
     def issued(session: Session) -> int:
+        if not anchor.holds(session):
+            raise Unfit("No money moves: the log's tail is lost (seal.tail_lost in the runbook).")
         issuer = subscribers.recipient(session, msisdn=number) if number else None
         return voucher_batches.issue(
             session,

@@ -13,13 +13,19 @@ GOOD = {
     "KABAMBE_RATES__URL": "https://rates.example/feed",
     "KABAMBE_PIN_PEPPER": "p3pp3r-0123456789-pEpPeR",
     "KABAMBE_TURN_KEY": "turn5-0123456789-tUrNs",
+    "KABAMBE_SEAL__ORIGIN": "log.kabambe.example",
+    "KABAMBE_SEAL__KEY": "b3VyLW93bi0zMi1ieXRlcy1vZi1jaGFuY2UtZm9yIG0=",
+    "KABAMBE_SEAL__FOLDER": "/var/lib/kabambe/log",
     "KABAMBE_VOUCHER_KEY": "vouch-0123456789-vOuCh",
     "KABAMBE_AFRICASTALKING__USERNAME": "kabambe",
     "KABAMBE_AFRICASTALKING__API_KEY": "atsk_0123456789-aPiKeY",
     "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": "c4llb4ck-0123456789-cAlLs",
 }
 SECRETS = [
-    name for name in GOOD if name.startswith("KABAMBE") and not name.endswith(("USERNAME", "URL"))
+    name
+    for name in GOOD
+    if name.startswith("KABAMBE")
+    and not name.endswith(("USERNAME", "URL", "ORIGIN", "FOLDER", "SEAL__KEY"))
 ]
 
 
@@ -117,3 +123,12 @@ def test_they_cannot_be_changed(environment):
     environment(**GOOD)
     with pytest.raises(ValidationError):
         Settings().environment = "sandbox"
+
+
+@pytest.mark.parametrize("word", ["", "short", "sandbox", "x" * 44, "AAAA" * 11])
+def test_the_logs_key_must_be_one(environment, word):
+    environment(**GOOD | {"KABAMBE_SEAL__KEY": word})
+    with pytest.raises(SystemExit, match="32 random bytes") as refused:
+        load()
+    assert "KABAMBE_SEAL__KEY" in str(refused.value)
+    assert not word or word not in str(refused.value)

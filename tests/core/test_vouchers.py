@@ -38,7 +38,7 @@ class TestRedeeming:
         [told] = shop.told(otieno)
         assert re.fullmatch(
             r"R\w{9} You received KES 100.00 from a voucher on 21/11/26 09:30."
-            r" Balance KES 100.00\.",
+            r" Balance KES 100.00\. Seal [0-9A-Z]{16}",
             told,
         )
         [(state, order)] = shop.house.bank.rows(

@@ -39,11 +39,11 @@ def test_wanjiru_sends_otieno_500(wanjiru, otieno):
     assert otieno.balance == kes(500_00)
     wanjiru.phone.received(
         "REF Sent KES 500.00 to Otieno 0733***002 on 21/11/26 09:30. Fee KES 5.00."
-        " Balance KES 745.00."
+        " Balance KES 745.00. Seal SEAL"
     )
     otieno.phone.received(
         "REF You received KES 500.00 from Wanjiru 0712***001 on 21/11/26 09:30. Fee KES 0.00."
-        " Balance KES 500.00."
+        " Balance KES 500.00. Seal SEAL"
     )
 
 
@@ -69,7 +69,7 @@ def test_kwa_kiswahili(amina, otieno):
     """)
     amina.phone.received(
         "REF Umetuma KES 50.00 kwa Otieno 0733***002 tarehe 21/11/26 09:30. Ada KES 1.30."
-        " Salio KES 1,198.70."
+        " Salio KES 1,198.70. Muhuri SEAL"
     )
 
 

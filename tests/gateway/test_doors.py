@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from core import codes, db
+from core.seal_outside import Outside
 from gateway import Doors, create_app
 
 HOP = {
@@ -206,6 +207,7 @@ class TestHealth:
             clock=house.clock,
             doors=Doors(africastalking="x"),
             redis_answers=lambda: False,
+            outside=Outside(house.outside),
         )
         ready = app.test_client().get("/ready")
         assert ready.status_code == 503

@@ -36,7 +36,7 @@ def test_workers_stopped_the_customer_is_told_and_later_it_is_done_once(house, w
     house.clock.passes(seconds=2)  # the relay sees that nobody heard the bell
     otieno.phone.received(
         "REF You received KES 500.00 from Wanjiru 0712***001 on 21/11/26 09:30. Fee KES 0.00."
-        " Balance KES 500.00."
+        " Balance KES 500.00. Seal SEAL"
     )
     assert wanjiru.balance == kes(745_00)
     wanjiru.phone.again()  # the network repeats the hop: the same words, and nothing moves

@@ -24,6 +24,7 @@ PACKAGES = (
     "migrations",
     "sandbox",
     "bench",
+    "verifier",
     "chaos",
     "tests",
 )

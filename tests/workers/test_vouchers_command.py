@@ -53,6 +53,17 @@ def rows(folder: Path):
         return list(csv.DictReader(file))
 
 
+def test_a_copy_that_lost_the_tail_issues_nothing(house, folder):
+    house.register("+254712000001", name="Wanjiru", balance="1,250")
+    house.sealer.once()
+    house.bank.empty()
+    refused = ran(house, *issuing(folder))
+    assert refused.returncode != 0
+    assert "No money moves" in refused.stderr
+    assert house.bank.one("SELECT count(*) FROM journals") == 0
+    assert not (folder / "gifts.csv").exists()
+
+
 def test_keys_are_made_once_and_the_private_one_is_nobody_elses(folder, capsys):
     assert (folder / "vouchers-key.pem").stat().st_mode & 0o777 == 0o600
     before = (folder / "vouchers-key.pem").read_bytes()

@@ -1,0 +1,77 @@
+"""The log's public doors: `GET /log/{checkpoint,key,blocks/<number>,proof/<seal>}`."""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+from flask import Blueprint, Response, abort, jsonify
+
+from core import seal_log
+from core.db import Databases
+from core.seal_outside import Outside
+
+_NUMBER_MAX: Final = 2**62
+_TEXT: Final = "text/plain; charset=utf-8"
+
+
+def door(databases: Databases, outside: Outside) -> Blueprint:
+    """
+    Hang the doors. Everybody may read them, and keep what they read.
+
+    A checkpoint is shown when it has been said outside, not before.
+    """
+    door = Blueprint("log", __name__, url_prefix="/log")
+
+    @door.get("/checkpoint")
+    def checkpoint() -> Response:
+        newest = outside.newest()
+        if newest is None:
+            abort(404, "Nothing has been sealed yet.")
+        return _lasting(Response(newest.note, content_type=_TEXT), seconds=1)
+
+    @door.get("/key")
+    def key() -> Response:
+        verifier = outside.key()
+        if verifier is None:
+            abort(404, "Nothing has been sealed yet.")
+        return _lasting(Response(verifier + "\n", content_type=_TEXT), seconds=3600)
+
+    @door.get("/blocks/<int:number>")
+    def block(number: int) -> Response:
+        if number > _NUMBER_MAX:
+            abort(404, "There is no such block.")
+        with databases() as session:
+            found = seal_log.block(session, number)
+        if found is None:
+            abort(404, "There is no such block yet.")
+        answer = jsonify(
+            number=found.number,
+            first=found.first,
+            count=len(found.leaves),
+            root=base64.b64encode(found.root).decode(),
+            sealed_at=found.sealed_at.isoformat(),
+            leaves=[base64.b64encode(leaf).decode() for leaf in found.leaves],
+        )
+        answer = _lasting(answer, seconds=365 * 86_400)
+        answer.cache_control.immutable = True  # a block never changes
+        return answer
+
+    @door.get("/proof/<seal>")
+    def proof(seal: str) -> Response:
+        with databases() as session:
+            found = seal_log.proof(session, seal)
+        if found is None:
+            abort(404, "Nothing under this seal is in the log. A new receipt's is, in a second.")
+        answer = Response(found, content_type=_TEXT)
+        answer.headers["Content-Disposition"] = 'attachment; filename="receipt.tlog-proof"'
+        return _lasting(answer, seconds=300)
+
+    return door
+
+
+def _lasting(answer: Response, *, seconds: int) -> Response:
+    answer.cache_control.public = True
+    answer.cache_control.max_age = seconds
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer

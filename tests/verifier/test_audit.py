@@ -1,0 +1,160 @@
+"""Whatever a superuser changes in a sealed book, the auditor's program finds."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+from verifier_of import audited
+
+from core import ledger, reversals
+from core.audit import Actor
+from core.ledger import Draft, Reason
+
+# Of each table every column, and how it is changed. `None`: it is not part of the record.
+CHANGES = {
+    "journals": {
+        "id": "id = id + 1000",
+        "key": "key = key || 'x'",
+        "reason": "reason = 'reversal'",
+        "reference": "reference = 'TAMPERED00'",
+        "posted_at": "posted_at = posted_at + interval '1 microsecond'",
+    },
+    "entries": {
+        "account_id": "account_id = account_id + 1000",
+        "version": "version = version + 1000",
+        "journal_id": "journal_id = journal_id + 1000",
+        "amount": "amount = amount * 2",
+        "balance_after": "balance_after = coalesce(balance_after, 0) + 1",
+    },
+    "accounts": {
+        "id": "id = id + 1000",
+        "path": "path = path || 'x'",
+        "currency": "currency = 'USD'",
+        "mode": "mode = CASE mode WHEN 'record' THEN 'authorise' ELSE 'record' END",
+        "balance": "balance = balance + 1",
+        "balance_min": None,  # what an account may hold is a rule of today, not a record
+        "balance_max": None,
+        "version": "version = version + 1",
+        "holder_id": "holder_id = NULL",
+    },
+    "leaves": {
+        "journal_id": "journal_id = journal_id + 1000",
+        "data": "data = data || ' '::bytea",
+        "kept": "kept = set_byte(kept, 0, 122)",
+        "hash": "hash = sha256(hash)",
+    },
+    "positions": {
+        "position": "position = position + 1000",
+        "journal_id": "journal_id = journal_id + 1000",
+    },
+    "subtrees": {
+        "level": "level = 16",
+        "position": "position = position + 1",
+        "hash": "hash = sha256(hash)",
+    },
+    "blocks": {
+        "number": "number = number + 1000",
+        "first": "first = first + 1000",
+        "count": "count = count % 50 + 1",
+        "root": "root = sha256(root)",
+        "sealed_at": "sealed_at = sealed_at + interval '1 microsecond'",
+    },
+    "checkpoints": {
+        "size": "size = size + 1",
+        "note": "note = replace(note, 'signed 1', 'signed 2')",
+    },
+    "reversals": {
+        "original_id": "original_id = original_id + 1",
+        "journal_id": "journal_id = NULL",
+    },
+    "unrolled": {"amount": "amount = amount + 1"},
+}
+CASES = [
+    (table, column, change)
+    for table, columns in CHANGES.items()
+    for column, change in columns.items()
+    if change is not None
+]
+
+
+@pytest.fixture(scope="module")
+def book(built):
+    """A book with transfers, fees, a reversal and 300 other journals, sealed in two rounds."""
+    built.reset()
+    wanjiru = built.register("+254712000001", name="Wanjiru", balance="1,250")
+    built.register("+254733000002", name="Otieno", balance="10")
+    wanjiru.phone.dial().types("1", "0733000002", "500", "4071")
+    rolled = built.databases["worker"]
+    with rolled.begin() as session:
+        assert ledger.roll_up(session)
+    built.sealer.once()
+    wanjiru.phone.dial().types("1", "0733000002", "150", "4071")
+    [(sender, reference)] = built.bank.rows(
+        "SELECT subscriber_id, reference FROM orders ORDER BY id LIMIT 1"
+    )
+    with rolled.begin() as session:
+        asked = {"subscriber": sender, "reference": reference, "now": built.clock()}
+        reversal = reversals.request(
+            session, actor=Actor("Wanjiru", "desk", "r1"), reason="wrong number", **asked
+        )
+        staff = Actor("staff", "desk", "r2")
+        reversals.approve(session, reversal=reversal, actor=staff, note="so", now=built.clock())
+        a, b = session.scalars(text("SELECT account_id FROM subscribers ORDER BY id"))
+        drafts = [Draft(f"{n}", Reason.TRANSFER, {a: -1, b: 1}) for n in range(300)]
+        ledger.post(session, drafts=drafts, now=built.clock())
+    while built.sealer.once():
+        pass
+    yield built
+    built.reset()
+
+
+def every_column(book, table):
+    named = "SELECT column_name FROM information_schema.columns WHERE table_name = :t"
+    return set(book.bank.rows(named, t=table))
+
+
+def test_an_honest_book_is_found_honest(book):
+    ran = audited(book)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    sealed = book.bank.one("SELECT count(*) FROM journals")
+    assert ran.stdout.startswith(f"{sealed} journals, all as they were sealed; 0 not sealed yet.")
+
+
+@pytest.mark.parametrize("table", [t for t in CHANGES if t not in ("reversals", "unrolled")])
+def test_no_column_is_forgotten(book, table):
+    assert {(column,) for column in CHANGES[table]} == every_column(book, table)
+
+
+@pytest.mark.parametrize(("table", "column", "statement"), CASES)
+def test_a_change_of_any_field_is_found(book, table, column, statement):
+    """Of one row, in the middle of the table."""
+    rows = "path LIKE 'user:1:%'" if table == "accounts" else "true"
+    book.bank.run(f"CREATE TABLE before_it AS SELECT * FROM {table}")
+    book.bank.run(
+        f"CREATE TABLE changed AS SELECT * FROM {table} WHERE {rows} ORDER BY 1, 2"
+        f" OFFSET (SELECT count(*) / 2 FROM {table} WHERE {rows}) LIMIT 1"
+    )
+    try:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            one = f"DELETE FROM {table} t USING changed c WHERE t = ROW(c.*)::{table}"
+            assert session.execute(text(one)).rowcount == 1
+            assert session.execute(text(f"UPDATE changed SET {statement}")).rowcount == 1
+            session.execute(
+                text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM changed")
+            )
+        ran = audited(book)
+        assert ran.returncode == 1, f"{table}.{column} was changed, and nobody noticed"
+        assert "this is not the book that was sealed" in ran.stdout, ran.stderr
+    finally:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            session.execute(text(f"DELETE FROM {table}"))
+            session.execute(
+                text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM before_it")
+            )
+            session.execute(text("DROP TABLE before_it, changed"))
+
+
+def test_put_back_nothing_is_found_any_more(book):
+    assert audited(book).returncode == 0
