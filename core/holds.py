@@ -162,7 +162,8 @@ def capture(
     found.captured = taken.minor
     legs = {found.held_account_id: -found.amount, to: taken.minor}
     if taken.minor < found.amount:
-        legs[found.account_id] = found.amount - taken.minor
+        # It may be the owner's own account that the captured part goes on to.
+        legs[found.account_id] = legs.get(found.account_id, 0) + found.amount - taken.minor
     _post(session, Draft(f"hold:{hold}:resolve", Reason.CAPTURE, legs), now=now)
 
 

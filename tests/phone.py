@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from core.money import Money, kes
+from core.orders import Kind
 from menus.gsm7 import USSD_SEPTETS_MAX, septets
 
 _sessions = count(1)
@@ -100,6 +101,10 @@ class Person:
         return kes(self.phone.house.bank.balance_of(self.phone.msisdn))
 
 
+# Of a kind of order.
+FIRST_LETTERS = {kind.value[0].upper() for kind in Kind}
+
+
 def _without_reference(text: str) -> str:
     """References are random: each becomes REF, so that a dialogue can be read."""
     return "\n".join(
@@ -109,4 +114,4 @@ def _without_reference(text: str) -> str:
 
 
 def _is_reference(word: str) -> bool:
-    return len(word) == 10 and word[0] == "T" and word.isalnum() and word.isupper()
+    return len(word) == 10 and word[0] in FIRST_LETTERS and word.isalnum() and word.isupper()

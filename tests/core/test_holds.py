@@ -71,6 +71,12 @@ def test_held_money_can_be_spent_on_nothing_else(hers, wanjiru):
     assert hers.house.bank.one("SELECT count(*) FROM holds") == 1
 
 
+def test_captured_in_part_for_its_owner_all_comes_back(hers, wanjiru):
+    hold = hers.place(300_00)
+    hers.capture(hold, to=hers.account, amount=kes(200_00))
+    assert (wanjiru.balance, hers.held) == (kes(1250_00), kes(0))
+
+
 def test_captured_in_part_the_rest_comes_back(hers, wanjiru, otieno, shop):
     hers.capture(hers.place(300_00), to=shop, amount=kes(200_00))
     assert (wanjiru.balance, otieno.balance, hers.held) == (kes(1050_00), kes(200_00), kes(0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from voucher_shop import Shop
+from voucher_shop import opened
 
 from core.money import kes
 
@@ -11,11 +11,12 @@ from core.money import kes
 @pytest.fixture
 def code(house):
     """One that the house has given."""
-    return Shop(house).codes(count=1)[0]
+    with opened(house) as shop:
+        yield shop.codes(count=1)[0]
 
 
-def sms(house, phone, said, *, id="m1"):
-    form = {"id": id, "from": phone.msisdn, "to": "384", "text": said, "date": "2026-11-21"}
+def sms(house, phone, said, *, letter="m1"):
+    form = {"id": letter, "from": phone.msisdn, "to": "384", "text": said, "date": "2026-11-21"}
     answer = house.client.post("/sms/africastalking/sandbox/inbound", data=form)
     assert answer.status_code == 200
     house.send_messages()
@@ -53,7 +54,7 @@ class TestByUssd:
 
     def test_its_code_is_kept_nowhere(self, house, wanjiru, code):
         wanjiru.phone.dial().types("5", "2", code)
-        kept = [str(house.redis.dump(key)) for key in house.redis.keys()]
+        kept = [str(house.redis.dump(key)) for key in house.redis.keys("*")]
         assert not any(code in each for each in kept)
 
 
@@ -79,12 +80,12 @@ class TestBySms:
 
     def test_what_cannot_be_had_is_said_and_not_for_ever(self, house, wanjiru, otieno, code):
         sms(house, otieno.phone, code)
-        sms(house, wanjiru.phone, code, id="m2")
+        sms(house, wanjiru.phone, code, letter="m2")
         assert "already" in heard(house, wanjiru.phone)[-1]
         for number in range(20):
-            sms(house, wanjiru.phone, "0000 0000 0000 0000 0000", id=f"n{number}")
+            sms(house, wanjiru.phone, "0000 0000 0000 0000 0000", letter=f"n{number}")
         assert len(heard(house, wanjiru.phone)) == 6
-        assert house.bank.one("SELECT wrong_tries FROM voucher_tries") == 5
+        assert house.bank.one("SELECT max(wrong_tries) FROM voucher_tries") == 5
 
     def test_a_stranger_is_told_how_to_begin(self, house, code):
         phone = house.phone("+254712999999")

@@ -1,10 +1,14 @@
-"""How often somebody was refused by SMS is looked up at each such SMS. Safe when SMS are few."""
+"""
+What is asked for by SMS is ordered by a worker, and how often somebody was refused is looked up.
+
+Safe when SMS are few.
+"""
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "sms_refused"
+revision = "sms_orders"
 down_revision = "vouchers"
 branch_labels = None
 depends_on = None
@@ -16,7 +20,9 @@ def upgrade() -> None:
         "CREATE INDEX ix_outbox_sms_refused ON outbox (msisdn, staged_at)"
         " WHERE event = 'sms-refused'"
     )
+    op.execute("GRANT INSERT ON orders TO kabambe_worker")
 
 
 def downgrade() -> None:
+    op.execute("REVOKE INSERT ON orders FROM kabambe_worker")
     op.execute("DROP INDEX ix_outbox_sms_refused")
