@@ -207,13 +207,9 @@ def record(session: Session, *, findings: Sequence[Finding], now: datetime) -> l
     return [once[Kind(row.kind), row.subject] for row in rows if row.is_new]
 
 
-def opened(
-    session: Session, *, after: int = 0, count: int = 1000, before: datetime | None = None
-) -> Sequence[Break]:
+def opened(session: Session, *, after: int = 0, count: int = 1000) -> Sequence[Break]:
     """Breaks that are open, oldest first, page by page: `after` is the id to go on from."""
     found = select(Break).where(Break.closed_at.is_(None), Break.id > after)
-    if before is not None:
-        found = found.where(Break.found_at < before)
     return session.scalars(found.order_by(Break.id).limit(count)).all()
 
 

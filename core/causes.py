@@ -187,10 +187,10 @@ HOLDS: Final = text("""
             IS DISTINCT FROM ('hold', w.placing, w.resolving)
        OR w.state <> 'captured' AND w.resolved IS DISTINCT FROM w.returning
        OR w.state = 'captured'
-       -- Captured for its owner: what came back and what went on are one leg.
-       AND w.resolved IS DISTINCT FROM
-            jsonb_build_object(w.held_account_id, -w.amount, w.account_id, w.amount)
-       AND (
+          -- What goes on to the owner's own account is one leg with what comes back.
+          AND w.resolved IS DISTINCT FROM
+              jsonb_build_object(w.held_account_id, -w.amount, w.account_id, w.amount)
+          AND (
             NOT w.resolved @> w.returning
             -- One leg more, of all that was captured, on whichever account it went to.
             OR (SELECT count(*) FILTER (WHERE rest.value <> to_jsonb(w.captured)) > 0

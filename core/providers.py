@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from core import breaks
 from core.breaks import OF_PROVIDERS, Break, Finding, Kind
+from core.statements import Period
 
 LINES_MAX: Final = 2_000_000
 
@@ -41,21 +42,6 @@ class Line:
     currency: str
     at: datetime
     kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """From an instant on, up to but not with another."""
-
-    begin: datetime
-    end: datetime
-
-    def widened(self, by: timedelta) -> Period:
-        """So much more on both sides; less, when negative."""
-        return Period(self.begin - by, self.end + by)
-
-    def __contains__(self, at: datetime) -> bool:
-        return self.begin <= at < self.end
 
 
 class Provider(Protocol):
@@ -100,13 +86,13 @@ def compare(
         TooManyLines: One side has more than two million lines.
     """
     there, here = _by_reference(theirs), _by_reference(ours)
-    inside = period.widened(-late_after)
+    first, last = period.begin + late_after, period.end - late_after
     findings: list[Finding] = []
     looked_at: set[str] = set()
     for reference in there.keys() | here.keys():
         their_lines, our_lines = there.get(reference, []), here.get(reference, [])
         told = any(line.at in period for line in their_lines)
-        if not told and not any(line.at in inside for line in our_lines):
+        if not told and not any(first <= line.at < last for line in our_lines):
             continue
         looked_at.add(reference)
         findings += [

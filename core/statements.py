@@ -80,6 +80,13 @@ class Period:
         begin, until = (datetime.combine(day, time(), NAIROBI) for day in (first, end))
         return cls(begin, until)
 
+    def __contains__(self, at: datetime) -> bool:
+        return self.begin <= at < self.end
+
+    def widened(self, by: timedelta) -> Period:
+        """So much more on both sides."""
+        return Period(self.begin - by, self.end + by)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

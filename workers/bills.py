@@ -35,7 +35,8 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
-from core.providers import OURS, Line, Period
+from core.providers import OURS, Line
+from core.statements import Period
 
 # `KES 0.8000`, `1,250.00`, `-3`: an amount with or without its currency.
 _AMOUNT: Final = re.compile(r"(?:([A-Z]{3,4})\s?)?(-?[0-9][0-9,]{0,24}(?:\.[0-9]{1,18})?)")

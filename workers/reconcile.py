@@ -23,9 +23,10 @@ from core import breaks, db, logs, providers, reconciliation
 from core.audit import Actor
 from core.db import Databases, transact
 from core.errors import DomainError
-from core.providers import Period, TooManyLines
+from core.providers import TooManyLines
 from core.reconciliation import Summary
 from core.settings import load
+from core.statements import Period
 from workers.bills import Bill, Description, Misread
 
 BREAKS_OPEN: Final = 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sealed_log"
-down_revision = "reconciliation"
+down_revision = "sms_orders"
 branch_labels = None
 depends_on = None
 

@@ -21,6 +21,7 @@ def kept(built):
     traffic.leave_a_refusal()
     traffic.leave_a_debt()
     traffic.leave_vouchers()
+    traffic.leave_a_hold_for_its_owner()
     yield traffic
     built.reset()
 

@@ -212,6 +212,17 @@ class Traffic:
             )
             reversals.approve(session, reversal=id_, actor=OTTO, note="y", now=now)
 
+    def leave_a_hold_for_its_owner(self) -> None:
+        """Have a part of a hold captured for whom it is of."""
+        now = self.house.clock()
+        with self.worker() as session:
+            owner = recipient(session, msisdn=self.msisdns[0])
+            until = now + timedelta(hours=1)
+            hold = holds.place(
+                session, owner=owner.id, amount=kes(9_00), key="own", expires_at=until, now=now
+            )
+            holds.capture(session, hold=hold, to=owner.account_id, amount=kes(4_00), now=now)
+
     def leave_vouchers(self) -> None:
         """Issue vouchers for the house and for somebody, redeem some, and give some back."""
         now, codes = self.house.clock(), {}

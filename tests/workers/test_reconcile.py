@@ -14,7 +14,8 @@ from processes import ROOT, environment
 from sqlalchemy import text
 
 from core import breaks, providers
-from core.providers import Line, Period, TooManyLines
+from core.providers import Line, TooManyLines
+from core.statements import Period
 from workers import reconcile
 from workers import reconciliation as jobs
 from workers.bills import Bill, Description, Misread
