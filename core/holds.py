@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import chart, ledger
+from core import chart, ledger, limits
 from core.db import Base
 from core.errors import Invalid, NotFound, Refused
 from core.ledger import Account, Draft, InsufficientFunds, Reason
@@ -99,9 +99,11 @@ def place(
         now: When it is placed.
 
     Raises:
+        AccountSuspended, NotScreened: Their money may not move.
         InsufficientFunds: They hold less.
         KeyReused: The key was used before for another hold.
     """
+    limits.require_standing(session, subscriber=owner)
     account = chart.MAIN.open(session, currency=amount.currency, owner=owner)
     held = chart.HELD.open(session, currency=amount.currency, owner=owner)
     made = session.scalar(
@@ -151,8 +153,10 @@ def capture(
         UnknownHold: There is none.
         HoldResolved: It was resolved before, or its time is over.
         HoldTooSmall: Less is held, or the amount is not positive or of another currency.
+        AccountSuspended: Its owner's money may not move any more; it can only come back.
     """
     found = _resolve(session, hold=hold, state=HoldState.CAPTURED, now=now)
+    limits.require_standing(session, subscriber=found.owner_id)
     if found.expires_at <= now:
         raise HoldResolved
     taken = found.money if amount is None else amount

@@ -54,6 +54,8 @@ class Event(StrEnum):
     """The receiver no longer has it."""
     REVERSAL_DECLINED = "reversal-declined"
     """The sender asked for it back, in vain."""
+    TIER_SET = "tier-set"
+    """Staff have decided how much somebody may move."""
     PIN_CHANGED = "pin-changed"
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"

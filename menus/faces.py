@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.cases import CaseClosed, UnknownCase
+from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
 from core.fees import FeeChanged
 from core.holds import HoldResolved, HoldTooSmall, UnknownHold
+from core.kyc import InvalidPapers, NoPapers, SuspensionStands, UnknownLift
 from core.ledger import InsufficientFunds, UnknownAccount
 from core.limits import (
     AccountSuspended,
@@ -22,6 +25,7 @@ from core.limits import (
     CeilingReached,
     DailyLimitReached,
     MonthlyLimitReached,
+    NotScreened,
     RecipientSuspended,
     TooManyTransfers,
 )
@@ -30,14 +34,8 @@ from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
-from core.reversals import (
-    AlreadyDecided,
-    AlreadyRequested,
-    NoReason,
-    OwnRequest,
-    UnknownReversal,
-    UnknownTransfer,
-)
+from core.reversals import UnknownReversal, UnknownTransfer
+from core.sanctions import UnknownHit
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
 from core.transfers import SameAccount, UnknownTill
 from menus.clock import minute_after
@@ -72,6 +70,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
+    CaseClosed: Face(_("That case is closed.")),
     CeilingReached: Face(_("The recipient cannot hold that much money.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
@@ -83,12 +82,15 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
+    InvalidPapers: Face(_("We cannot read those papers. Check the number and the date.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
+    NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please give a reason.")),
     NotExecuted: Face(UNEXPECTED),
+    NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
@@ -98,9 +100,13 @@ FACES: Mapping[type[DomainError], Face] = {
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
+    SuspensionStands: Face(_("Two people must agree to that.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownCase: Face(_("There is no such case.")),
+    UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
+    UnknownLift: Face(_("Nobody has proposed that.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),

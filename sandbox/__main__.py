@@ -10,6 +10,10 @@ Kabambe: a bank on any phone, and a whole country to try it in.
 
   ./run                       start everything; Ctrl-C stops it
   ./run dial CODE [ANSWER …]  a phone in the terminal: ./run dial '*384#' --as 0712000001
+  ./run sanctions …           the desk: load a sanctions list, decide about a hit
+  ./run cases …               the desk: look at cases, say something of one, close one
+  ./run report CASE …         the desk: a case as a suspicious activity report
+  ./run tier …                the desk: papers and tiers; -h after any of these says more
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run bench [ARGUMENT …]    the benchmarks
@@ -25,6 +29,10 @@ own in place of the embedded ones.
 _COMMANDS = {
     "start": ("sandbox.start", "main"),
     "dial": ("sandbox.dial", "main"),
+    "cases": ("sandbox.desk", "cases"),
+    "report": ("sandbox.desk", "report"),
+    "sanctions": ("sandbox.desk", "sanctions"),
+    "tier": ("sandbox.desk", "tier"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "bench": ("sandbox.checks", "bench"),

@@ -40,7 +40,18 @@ UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
 REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
-JOBS: Final = (EXECUTE, DELIVER, UNDERSTAND, ROLL_UP, EXPIRE_HOLDS, REFRESH_RATES)
+SCREEN: Final = "workers.compliance.screen"
+LOOK: Final = "workers.compliance.look"
+JOBS: Final = (
+    EXECUTE,
+    DELIVER,
+    UNDERSTAND,
+    ROLL_UP,
+    EXPIRE_HOLDS,
+    REFRESH_RATES,
+    SCREEN,
+    LOOK,
+)
 
 
 class Relay:
@@ -109,6 +120,9 @@ class Relay:
         if not is_deaf(self._ledger):
             enqueue(self._ledger, ROLL_UP)
             enqueue(self._ledger, EXPIRE_HOLDS)
+        if not is_deaf(self._sms):
+            enqueue(self._sms, SCREEN)
+            enqueue(self._sms, LOOK)
 
     def _listen(self) -> Any:  # noqa: ANN401 - psycopg2's connection is untyped here
         """Open a connection of its own that hears notices."""
