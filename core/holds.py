@@ -156,13 +156,13 @@ def capture(
         AccountSuspended: Its owner's money may not move any more; it can only come back.
     """
     found = _resolve(session, hold=hold, state=HoldState.CAPTURED, now=now)
-    limits.require_standing(session, subscriber=found.owner_id)
     if found.expires_at <= now:
         raise HoldResolved
     taken = found.money if amount is None else amount
     if taken.currency is not found.money.currency or not 0 < taken.minor <= found.amount:
         raise HoldTooSmall(held=found.money)
     found.captured = taken.minor
+    limits.require_standing(session, subscriber=found.owner_id)
     legs = {found.held_account_id: -found.amount, to: taken.minor}
     if taken.minor < found.amount:
         legs[found.account_id] = found.amount - taken.minor

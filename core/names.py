@@ -36,6 +36,10 @@ _PARTICLES: Final = frozenset(
     {"al", "bin", "bint", "binti", "dr", "el", "haji", "hon", "ibn"}
     | {"mr", "mrs", "ms", "prof", "sheikh", "von", "wa"}
 )
+# What is written apart, with a hyphen, or as one: Abdul Kadir; Anne-Marie, but not al-Hassan.
+_JOINED: Final = re.compile(
+    r"\b(abd[aeu]l|abdu|(?!(?:al|el|bin)\b)[^\W\d_]+(?=-))[ -]+(?=[^\W\d_])"
+)
 _FOLDS: Final = (
     (r"^c(?=[aeiou])", ""),  # Somali: a sound that others do not write
     ("x", "h"),
@@ -74,6 +78,7 @@ def words_of(name: str) -> tuple[str, ...]:
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).casefold()
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     plain = re.sub("['`\N{RIGHT SINGLE QUOTATION MARK}]", "", plain)
+    plain = re.sub(_JOINED, r"\1", plain)
     found = [word[:_WORD_LENGTH_MAX] for word in re.findall(r"[^\W\d_]+", plain)]
     return tuple(word for word in found if word not in _PARTICLES)[:_WORDS_MAX] or tuple(found[:1])
 
@@ -132,7 +137,7 @@ class Names(Generic[Tag]):
             for place in here:
                 met[place] += 1
         # One common word of several makes nobody suspicious.
-        wanted = min(2, len(asked))
+        wanted = min(2, len(set(asked)))
         found = []
         for place, count in met.items():
             if count >= wanted:

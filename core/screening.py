@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from core import cases
@@ -231,14 +231,16 @@ def _hit(
         now=now,
     )
     assert case is not None, "a hit that is new is evidence that is new"
-    session.add_all(
-        Hit(
-            subscriber_id=subscriber,
-            source=match.tag[0],
-            list_id=match.tag[1],
-            case_id=case,
-            found_at=now,
-        )
-        for match in news
+    session.execute(
+        insert(Hit),
+        [
+            {
+                "subscriber_id": subscriber,
+                "source": match.tag[0],
+                "list_id": match.tag[1],
+                "case_id": case,
+                "found_at": now,
+            }
+            for match in news
+        ],
     )
-    session.flush()
