@@ -24,19 +24,25 @@ _SECONDS_MAX: Final = 2.0
 
 def screen(**_: object) -> None:
     """Hold people against the sanctions lists: the new ones, and everybody after a load."""
-    _while_there_are(partial(screening.screen_new, now=current().clock()), "compliance.screened")
-    _while_there_are(partial(screening.rescreen, now=current().clock()), "compliance.rescreened")
+    now = current().clock()
+    if count := _while_there_are(partial(screening.screen_new, now=now)):
+        log.info("compliance.screened", count=count)
+    if count := _while_there_are(partial(screening.rescreen, now=now)):
+        log.info("compliance.rescreened", count=count)
 
 
 def look(**_: object) -> None:
     """Hold what was posted since the last time against the rules."""
-    _while_there_are(partial(watch.watch, now=current().clock()), "compliance.watched")
+    if count := _while_there_are(partial(watch.watch, now=current().clock())):
+        log.info("compliance.watched", count=count)
 
 
-def _while_there_are(work: Callable[[Session], int], event: str) -> None:
+def _while_there_are(work: Callable[[Session], int]) -> int:
+    """Do work lot by lot, each committed, until there is none or time is up; return how much."""
     until = time.monotonic() + _SECONDS_MAX
     total = 0
-    while (done := transact(current().databases, work)) and time.monotonic() < until:
+    while done := transact(current().databases, work):
         total += done
-    if total := total + done:
-        log.info(event, count=total)
+        if time.monotonic() > until:
+            break
+    return total

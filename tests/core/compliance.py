@@ -6,11 +6,22 @@ from datetime import date
 
 from sqlalchemy import text
 
-from core import chart, kyc, ledger, merchants, sanctions, screening, subscribers, transfers, watch
+from core import (
+    cases,
+    chart,
+    kyc,
+    ledger,
+    merchants,
+    sanctions,
+    screening,
+    subscribers,
+    transfers,
+    watch,
+)
 from core.audit import Actor
 from core.kyc import Papers
 from core.ledger import Draft, Reason
-from core.money import Currency, kes
+from core.money import kes
 from core.orders import Kind
 from core.sanctions import Entry
 
@@ -111,7 +122,7 @@ class Office:
         )
         self.do(kyc.submit, subscriber=subscriber, papers=papers, pepper="pepper", actor=JANE)
 
-    def cases(self):
+    def raised(self):
         return [
             tuple(row)
             for row in self.house.bank.rows(
@@ -136,4 +147,12 @@ def shillings(amount):
     return kes(round(amount * 100))
 
 
-CURRENCIES = tuple(Currency)
+def structured(office, payer, paid, *, count=3, amount=240_000, hours=1):
+    for _ in range(count):
+        assert office.send(payer, paid, kes(amount * 100)) == "done"
+        office.house.clock.passes(hours=hours)
+
+
+def evidence(office, case=1, kind="movement"):
+    with office.house.databases["worker"]() as session:
+        return [each for each in cases.facts(session, case=case) if each.kind == kind]

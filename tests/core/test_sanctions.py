@@ -119,7 +119,7 @@ class TestRegistration:
         other = office.register(OTHERS)
         office.screen()
         assert office.send(he, other, kes(100_00)) == AccountSuspended.code
-        assert office.cases() == [("sanctions", he, "open")]
+        assert office.raised() == [("sanctions", he, "open")]
         assert hits(office) == [(he, "un", "1", "open")]
 
     def test_a_new_name_waits_for_the_job_and_can_receive_meanwhile(self, office):
@@ -206,7 +206,7 @@ class TestScreening:
         for number, name in enumerate(names):
             office.register(f"+25471200000{number}", name=name)
         office.screen()
-        assert office.cases() == []
+        assert office.raised() == []
         assert office.house.bank.rows("SELECT 1 FROM subscribers WHERE screening <> 'clear'") == []
 
     def test_nobody_is_told(self, office):
@@ -247,7 +247,7 @@ class TestScreening:
             list(hands.map(work, range(6)))
         office.screen()
         assert [hit[0] for hit in sorted(hits(office))] == sorted(people)
-        assert len(office.cases()) == len(people)
+        assert len(office.raised()) == len(people)
 
     def test_one_case_holds_all_of_a_persons_hits(self, office):
         office.load(KONY)
@@ -255,7 +255,7 @@ class TestScreening:
         office.screen()
         office.load(entry("X9", "Kony, Joseph"), source="ofac")
         office.screen()
-        assert office.cases() == [("sanctions", he, "open")]
+        assert office.raised() == [("sanctions", he, "open")]
         assert [hit[1:3] for hit in hits(office)] == [("un", "1"), ("ofac", "X9")]
 
 
