@@ -235,6 +235,19 @@ class TestScreening:
         office.screen()
         assert {office.standing(each) for each in people} == {"hit"}
 
+    def test_between_two_lists_is_nobody(self, office):
+        """Whoever registers while a list is about to commit waits for it, and knows it then."""
+        loading = office.house.databases["worker"]()
+        sanctions.load(loading, source="un", entries=[KONY], actor=JANE, now=office.house.clock())
+        with ThreadPoolExecutor(1) as hands:
+            registering = hands.submit(office.register, HIS, name="Joseph Kony")
+            with pytest.raises(TimeoutError):
+                registering.result(timeout=0.5)
+            loading.commit()
+            loading.close()
+            he = registering.result()
+        assert office.standing(he) == "new"
+
     def test_many_workers_at_once_find_each_once(self, office):
         office.load(KONY)
         people = [office.register(f"+2547120000{n:02}", name="Joseph Kony") for n in range(20)]
