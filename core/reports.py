@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import cases, kyc
+from core import cases, kyc, watch
 from core.audit import Actor
 from core.cases import Case, CaseFact, FactKind
 from core.decisions import words
@@ -23,6 +23,7 @@ from core.subscribers import Subscriber
 
 _NAIROBI: Final = timezone(timedelta(hours=3))
 _FORM: Final = "kabambe-sar/1"
+_LATELY: Final = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,10 @@ def export(session: Session, *, case: int, actor: Actor, reason: str, now: datet
     facts = cases.facts(session, case=case)
     number = sum(fact.kind == FactKind.REPORT for fact in facts) + 1
     reference = f"SAR-{case}-{number}"
-    people = _people(session, found, facts)
-    movements = [_movement(fact, people) for fact in _of(facts, FactKind.MOVEMENT)]
-    instants = [fact.at for fact in facts if fact.kind in (FactKind.MOVEMENT, FactKind.HIT)]
+    moved = _moved(session, found, facts, now=now)
+    people = _people(session, moved)
+    instants = [datetime.fromisoformat(told["at"]) for told in moved]
+    instants += [fact.at for fact in _of(facts, FactKind.HIT)]
     data = {
         "form": _FORM,
         "report": reference,
@@ -84,8 +86,8 @@ def export(session: Session, *, case: int, actor: Actor, reason: str, now: datet
         "period": {"from": _said(min(instants)), "to": _said(max(instants))},
         "rules": [_rule(fact) for fact in _of(facts, FactKind.RULE)],
         "list_entries": [fact.evidence for fact in _of(facts, FactKind.HIT)],
-        "movements": movements,
-        "totals": _totals(facts),
+        "movements": [_movement(told, people) for told in moved],
+        "totals": _totals(moved),
         "narrative": _narrative(found, facts, actor, said, now),
     }
     cases.reported(session, case=case, actor=actor, reason=said, report=reference, now=now)
@@ -96,15 +98,25 @@ def _of(facts: Sequence[CaseFact], kind: FactKind) -> list[CaseFact]:
     return [fact for fact in facts if fact.kind == kind]
 
 
+def _moved(
+    session: Session, case: Case, facts: Sequence[CaseFact], *, now: datetime
+) -> list[Mapping[str, Any]]:
+    """The movements a case rests on; where it rests on none, what the subject moved lately."""
+    evidence: list[Mapping[str, Any]] = [fact.evidence for fact in _of(facts, FactKind.MOVEMENT)]
+    since = now - _LATELY
+    return evidence or [
+        watch.told(each)
+        for each in watch.recent(session, subscriber=case.subscriber_id, since=since)
+    ]
+
+
 def _people(
-    session: Session, case: Case, facts: Sequence[CaseFact]
+    session: Session, moved: Sequence[Mapping[str, Any]]
 ) -> Mapping[int, Mapping[str, str]]:
-    """Name and number of everybody the case mentions."""
-    ids = {other for fact in facts for other in fact.evidence.get("others", ())}
+    """Name and number of everybody that movements mention."""
+    ids = {other for told in moved for other in told["others"]}
     rows = session.execute(
-        select(Subscriber.id, Subscriber.name, Subscriber.msisdn).where(
-            Subscriber.id.in_({*ids, case.subscriber_id})
-        )
+        select(Subscriber.id, Subscriber.name, Subscriber.msisdn).where(Subscriber.id.in_(ids))
     )
     return {row.id: {"name": row.name, "number": row.msisdn} for row in rows}
 
@@ -134,12 +146,11 @@ def _subject(session: Session, subscriber: int) -> dict[str, Any]:
     }
 
 
-def _movement(fact: CaseFact, people: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
-    told = fact.evidence
+def _movement(told: Mapping[str, Any], people: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
     amount = Money(told["amount"], Currency[told["currency"]])
     return {
         "reference": told["reference"],
-        "at": _said(fact.at),
+        "at": _said(datetime.fromisoformat(told["at"])),
         "direction": told["direction"],
         "amount": _plain(amount),
         "currency": told["currency"],
@@ -153,9 +164,8 @@ def _rule(fact: CaseFact) -> dict[str, Any]:
     return told | {"amount": _plain(kes(told["amount"])), "currency": "KES"}
 
 
-def _totals(facts: Sequence[CaseFact]) -> dict[str, Any]:
+def _totals(moved: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What went in and out, in shillings or their equivalent."""
-    moved = [fact.evidence for fact in _of(facts, FactKind.MOVEMENT)]
     came = [told["cents_kes"] for told in moved if told["direction"] == "in"]
     went = [told["cents_kes"] for told in moved if told["direction"] == "out"]
     return {

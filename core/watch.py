@@ -167,7 +167,7 @@ def rules(session: Session, *, now: datetime) -> list[Rule]:
 # What journals did to people: the sum of a person's entries in it, set aside or not, and the amount
 # that was ordered, which has no fee in it. Of each account of theirs, the entries about the newest
 # that is looked at now: those of one account come in order, whatever the journals do.
-_MOVEMENTS = text("""
+_LOOKED_AT: Final = """
     WITH looked AS (
         SELECT a.holder_id, e.account_id, max(e.version) AS version
         FROM entries e JOIN accounts a ON a.id = e.account_id
@@ -183,6 +183,17 @@ _MOVEMENTS = text("""
         WHERE a.holder_id IN (SELECT holder_id FROM looked) AND a.path LIKE 'user:%'
         GROUP BY a.holder_id, a.currency, e.journal_id
     )
+"""
+_OF_ONE: Final = """
+    WITH theirs AS (
+        SELECT a.holder_id, a.currency, e.journal_id, sum(e.amount) AS net
+        FROM accounts a
+        JOIN entries e ON e.account_id = a.id AND e.version > a.version - :back
+        WHERE a.holder_id = :subscriber AND a.path LIKE 'user:%'
+        GROUP BY a.holder_id, a.currency, e.journal_id
+    )
+"""
+_TOLD: Final = """
     SELECT t.holder_id, s.kind, s.tier, t.currency, t.net, j.id, j.posted_at,
            coalesce(j.reference, j.key) AS reference,
            coalesce(CAST(o.args ->> 'amount' AS bigint), abs(t.net)) AS minor,
@@ -197,7 +208,7 @@ _MOVEMENTS = text("""
     JOIN subscribers s ON s.id = t.holder_id
     LEFT JOIN orders o ON o.key = j.key
     WHERE t.net <> 0 AND j.reason <> ALL (:still) AND j.posted_at > CAST(:since AS timestamptz)
-""")
+"""
 
 
 def _look_at(session: Session, journals: Sequence[int], *, now: datetime) -> None:
@@ -222,7 +233,7 @@ def _subjects(
     )
     assert first is not None, "there are journals"
     rows = session.execute(
-        _MOVEMENTS,
+        text(_LOOKED_AT + _TOLD),
         {
             "journals": list(journals),
             "back": _ENTRIES_BACK,
@@ -253,10 +264,37 @@ def _movement(row: Row[Any]) -> Movement:
     )
 
 
+def recent(session: Session, *, subscriber: int, since: datetime) -> list[Movement]:
+    """What somebody moved since an instant, in order; of a great deal, the newest."""
+    rows = session.execute(
+        text(_OF_ONE + _TOLD + " ORDER BY j.posted_at, j.id"),
+        {
+            "subscriber": subscriber,
+            "back": _ENTRIES_BACK,
+            "still": [reason.value for reason in _STILL],
+            "since": since,
+        },
+    )
+    return [_movement(row) for row in rows]
+
+
+def told(movement: Movement) -> dict[str, Any]:
+    """A movement as the evidence of a case."""
+    return {
+        "reference": movement.reference,
+        "at": movement.at.isoformat(),
+        "direction": "in" if movement.is_in else "out",
+        "amount": movement.minor,
+        "currency": movement.currency,
+        "cents_kes": movement.amount,
+        "others": list(movement.others),
+    }
+
+
 def _suspect(session: Session, subscriber: int, finding: Finding, *, now: datetime) -> None:
     rule = finding.rule
     is_structuring = rule.pattern is Pattern.JUST_UNDER
-    told = {
+    by = {
         "rule": rule.name,
         "pattern": rule.pattern.value,
         "source": rule.source,
@@ -270,22 +308,9 @@ def _suspect(session: Session, subscriber: int, finding: Finding, *, now: dateti
     }
     first = finding.movements[0].at
     key = f"{rule.name}:{rule.valid_from.isoformat()}"
-    evidence = [Evidence(FactKind.RULE, key, first, told)]
+    evidence = [Evidence(FactKind.RULE, key, first, by)]
     evidence += [
-        Evidence(
-            FactKind.MOVEMENT,
-            f"journal:{each.journal}",
-            each.at,
-            {
-                "reference": each.reference,
-                "at": each.at.isoformat(),
-                "direction": "in" if each.is_in else "out",
-                "amount": each.minor,
-                "currency": each.currency,
-                "cents_kes": each.amount,
-                "others": list(each.others),
-            },
-        )
+        Evidence(FactKind.MOVEMENT, f"journal:{each.journal}", each.at, told(each))
         for each in finding.movements
     ]
     cases.suspect(

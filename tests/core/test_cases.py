@@ -188,10 +188,16 @@ class TestReports:
             self.export(office, case + 1)
         assert evidence(office, kind="report") == []
 
-    def test_a_hit_is_reported_with_its_entry(self, office, two):
+    def test_a_hit_is_reported_with_its_entry_and_what_they_moved_lately(self, office, two):
+        assert office.send(*two, kes(700_00)) == "done"
+        office.house.clock.passes(days=91)
+        assert office.send(*two, kes(900_00)) == "done"
         office.load(entry("Q7", "Somebody Bad", numbers=(HIS,)))
         office.screen()
         data = self.export(office, 1).data
         assert data["case"]["kind"] == "sanctions"
         assert [(each["list_id"], each["score"]) for each in data["list_entries"]] == [("Q7", 1.0)]
+        assert [(each["direction"], each["amount"]) for each in data["movements"]] == [
+            ("in", "900.00")
+        ]
         assert "List un, entry Q7: Somebody Bad, by number" in self.export(office, 1).as_text()
