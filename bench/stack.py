@@ -78,13 +78,13 @@ def running(people: int) -> Iterator[Stack]:
         for engine in (postgres, valkey):
             stack.callback(engine.stop)
             engine.start()
-        ports = product.Ports(_free_port(), _free_port())
+        ports = product.Ports(free_port(), free_port())
         environment = product.environment(ports, postgres.url, valkey.url)
         subprocess.run(product.migration(), cwd=ROOT, env=environment, check=True, timeout=60)  # noqa: S603 - our own command
         databases = db.connect(postgres.url)
         stack.callback(databases.kw["bind"].dispose)
         house = Stack(
-            ports, _free_port(), environment, databases, _open_people(databases, people), {}, home
+            ports, free_port(), environment, databases, open_people(databases, people), {}, home
         )
         stack.callback(house.stop_all)
         for name, command in product.servers(ports).items():
@@ -136,7 +136,7 @@ def undone(databases: Databases) -> int:
     return int(found or 0)
 
 
-def _open_people(databases: Databases, count: int) -> list[str]:
+def open_people(databases: Databases, count: int) -> list[str]:
     """Open subscribers with one PIN, hashed once as the product hashes, and money to send."""
     now = datetime.now(UTC)
     people = [f"+25471{number:07}" for number in range(count)]
@@ -170,7 +170,7 @@ def _open_people(databases: Databases, count: int) -> list[str]:
     return people
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

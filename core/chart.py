@@ -23,6 +23,8 @@ class Side(StrEnum):
     """What we owe: reads positive."""
     ASSET = "asset"
     """What we hold: reads negative."""
+    EXPENSE = "expense"
+    """What we spend: reads negative."""
     INCOME = "income"
     """What we earn: reads positive."""
     CLEARING = "clearing"
@@ -84,6 +86,15 @@ EXCISE = Place(
     "excise duty in fees, owed to the revenue authority",
     Mode.RECORD,
 )
+VOUCHERS = Place(
+    "vouchers:open:{currency}",
+    Side.LIABILITY,
+    "what vouchers are worth that nobody has redeemed",
+    Mode.RECORD,
+)
+VOUCHERS_GIVEN = Place(
+    "vouchers:given:{currency}", Side.EXPENSE, "what the house's own vouchers cost us", Mode.RECORD
+)
 SANDBOX_CASH = Place(
     "sandbox:cash:{currency}", Side.ASSET, "what demo subscribers were given to play with"
 )
@@ -97,6 +108,8 @@ CHART = (
     TRANSFER_FEES,
     PAYMENT_FEES,
     EXCISE,
+    VOUCHERS,
+    VOUCHERS_GIVEN,
     SANDBOX_CASH,
 )
 

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from core import exchange, ledger, orders, outbox, transfers
+from core import exchange, ledger, orders, outbox, transfers, vouchers
 from core.db import Databases, transact
 from core.errors import DomainError, Refused
 from core.orders import Claimed, Kind, Outcome
@@ -41,6 +41,7 @@ PLANNERS: Final[Mapping[Kind, Planner]] = {
     Kind.TRANSFER: transfers,
     Kind.PAYMENT: transfers,
     Kind.EXCHANGE: exchange,
+    Kind.REDEMPTION: vouchers,
 }
 
 

@@ -48,6 +48,7 @@ class Kind(StrEnum):
     TRANSFER = "transfer"
     PAYMENT = "payment"
     EXCHANGE = "exchange"
+    REDEMPTION = "redemption"
 
 
 class State(StrEnum):

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from core.inbox import Inbox
 from core.outbox import Outbox
 
-# Longer than any send may take; what is still undone then has lost its bell.
-RING_AGAIN: Final = timedelta(seconds=15)
+# What is still undone then has most likely lost its bell; should it only be slow, a second ring is
+# heard and changes nothing. With the time to start a worker again it makes less than 15 s in all.
+RING_AGAIN: Final = timedelta(seconds=10)
 ROWS_MAX: Final = 200
 
 

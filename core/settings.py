@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(validation_alias=AliasChoices("REDIS_URL"))
     pin_pepper: SecretStr
     turn_key: SecretStr
+    voucher_key: SecretStr
     # Made of nothing where nothing is given, so that what is missing is told by its own name.
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     rates: Rates = Rates()
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
         secrets = {
             "KABAMBE_PIN_PEPPER": self.pin_pepper,
             "KABAMBE_TURN_KEY": self.turn_key,
+            "KABAMBE_VOUCHER_KEY": self.voucher_key,
             "KABAMBE_AFRICASTALKING__API_KEY": self.africastalking.api_key,
             "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
         }

@@ -35,6 +35,7 @@ _STILL: Final = (
     Reason.RELEASE,
     Reason.EXCHANGE,
     Reason.REVERSAL,
+    Reason.REFUND,
     Reason.OPENING,
 )
 

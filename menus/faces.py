@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from core.cases import CaseClosed, UnknownCase
+from core.codes import InvalidVoucherCode
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
@@ -36,8 +37,17 @@ from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.reversals import UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
+from core.slips import NotASlip
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
 from core.transfers import SameAccount, UnknownTill
+from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
+from core.vouchers import (
+    TooManyCodes,
+    UnknownVoucher,
+    VoucherCancelled,
+    VoucherExpired,
+    VoucherUsed,
+)
 from menus.clock import minute_after
 from menus.screen import InvalidChoice
 from menus.text import Text, _
@@ -70,6 +80,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
+    BatchOver: Face(_("That batch of vouchers has ended.")),
     CaseClosed: Face(_("That case is closed.")),
     CeilingReached: Face(_("The recipient cannot hold that much money.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
@@ -79,18 +90,22 @@ FACES: Mapping[type[DomainError], Face] = {
     HoldTooSmall: Face(_("Only {held} is set aside.")),
     InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
     InvalidAmount: Face(_("That is not an amount.")),
+    InvalidBatch: Face(_("A batch has 1 to 50,000 vouchers and ends within 5 years.")),
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
     InvalidPapers: Face(_("We cannot read those papers. Check the number and the date.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
+    InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please give a reason.")),
+    NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
+    OtherKey: Face(_("That batch was issued with another key.")),
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
@@ -101,8 +116,10 @@ FACES: Mapping[type[DomainError], Face] = {
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
     SuspensionStands: Face(_("Two people must agree to that.")),
+    TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownCase: Face(_("There is no such case.")),
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
@@ -112,6 +129,10 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownReversal: Face(_("There is no such request.")),
     UnknownTill: Face(_("No shop has that till number.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
+    UnknownVoucher: Face(_("No voucher has that code. Tries left: {tries_left}")),
+    VoucherCancelled: Face(_("That voucher was cancelled.")),
+    VoucherExpired: Face(_("That voucher has expired.")),
+    VoucherUsed: Face(_("That voucher was used already.")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }

@@ -174,6 +174,47 @@ def _tier_set(facts: Facts) -> Text:
             )
 
 
+def _vouchers_issued(facts: Facts) -> Text:
+    return _(
+        "You paid {total} for {count} vouchers of {amount}, valid until {until}."
+        " Balance {balance}.",
+        total=_money(facts, "total"),
+        count=facts["count"],
+        amount=_money(facts, "amount"),
+        until=clock.date_and_time(datetime.fromisoformat(facts["until"])),
+        balance=_money(facts, "balance"),
+    )
+
+
+def _vouchers_refunded(facts: Facts) -> Text:
+    return _(
+        "{count} of your vouchers were not used. {amount} came back to you on {at}."
+        " Balance {balance}.",
+        count=facts["count"],
+        amount=_money(facts, "amount"),
+        at=_when(facts),
+        balance=_money(facts, "balance"),
+    )
+
+
+def _voucher_redeemed(facts: Facts) -> Text:
+    return _(
+        "{reference} You received {amount} from a voucher on {at}. Balance {balance}.",
+        reference=facts["reference"],
+        amount=_money(facts, "amount"),
+        at=_when(facts),
+        balance=_money(facts, "balance"),
+    )
+
+
+def _voucher_refused(facts: Facts) -> Text:
+    return _(
+        "{reference} Your voucher gave you nothing. {reason}",
+        reference=facts["reference"],
+        reason=face(orders.error_of(facts["refusal"])).words,
+    )
+
+
 def _pin_changed(facts: Facts) -> Text:
     return _(
         "Your Kabambe PIN was changed on {at}. If that was not you, dial *384# and change it.",
@@ -220,6 +261,10 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.TRANSFER_TAKEN_BACK: _taken_back,
     Event.REVERSAL_DECLINED: _reversal_declined,
     Event.TIER_SET: _tier_set,
+    Event.VOUCHERS_ISSUED: _vouchers_issued,
+    Event.VOUCHERS_REFUNDED: _vouchers_refunded,
+    Event.VOUCHER_REDEEMED: _voucher_redeemed,
+    Event.VOUCHER_REFUSED: _voucher_refused,
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
     Event.SMS_NOT_UNDERSTOOD: _not_understood,

@@ -16,7 +16,9 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run tier …                the desk: papers and tiers; -h after any of these says more
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
+  ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
   ./run bench [ARGUMENT …]    the benchmarks
+  ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
   ./run lock                  compile requirements*.in to requirements*.txt, with hashes
   ./run help                  this
 
@@ -33,9 +35,11 @@ _COMMANDS = {
     "report": ("sandbox.desk", "report"),
     "sanctions": ("sandbox.desk", "sanctions"),
     "tier": ("sandbox.desk", "tier"),
+    "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "bench": ("sandbox.checks", "bench"),
+    "chaos": ("sandbox.checks", "chaos"),
     "lock": ("sandbox.checks", "lock"),
 }
 

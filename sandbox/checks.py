@@ -1,7 +1,8 @@
-"""The commands for whoever works on Kabambe: test, lint, bench, lock."""
+"""The commands for whoever works on Kabambe: test, lint, bench, chaos, lock."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -50,6 +51,16 @@ def test(arguments: Sequence[str]) -> int:
 def bench(arguments: Sequence[str]) -> int:
     """Run benchmarks; the answer is the exit status."""
     return _python("-m", "bench", *arguments)
+
+
+def chaos(arguments: Sequence[str]) -> int:
+    """
+    Kill the house's parts under load; the answer is the exit status.
+
+    This process becomes that program: it alone hears Ctrl-C, and takes its time to tidy up.
+    """
+    os.chdir(REPOSITORY)
+    os.execve(sys.executable, [sys.executable, "-m", "chaos", *arguments], everything())
 
 
 def lock(_: Sequence[str]) -> int:

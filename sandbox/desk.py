@@ -9,6 +9,7 @@ from functools import partial
 
 from sandbox import product
 from sandbox.engines import Postgres, Valkey, home
+from sandbox.engines.places import REPOSITORY
 from sandbox.environment import variable
 from sandbox.product import Ports, Refused
 
@@ -33,7 +34,8 @@ def _sit(command: str, arguments: Sequence[str]) -> int:
     redis_url = variable("REDIS_URL") or Valkey(state).url
     return subprocess.run(
         [sys.executable, "-m", "workers.desk", command, *arguments],
-        env=product.environment(ports, database_url, redis_url),
+        cwd=variable("KABAMBE_CALLED_FROM") or None,
+        env=product.environment(ports, database_url, redis_url) | {"PYTHONPATH": str(REPOSITORY)},
         check=False,
     ).returncode
 

@@ -25,6 +25,7 @@ def environment(house) -> dict[str, str]:
         "KABAMBE_ENVIRONMENT": "sandbox",
         "KABAMBE_PIN_PEPPER": "sandbox-pin-pepper",
         "KABAMBE_TURN_KEY": "sandbox-turn-key",
+        "KABAMBE_VOUCHER_KEY": "sandbox-voucher-key",
         "KABAMBE_AFRICASTALKING__USERNAME": "sandbox",
         "KABAMBE_AFRICASTALKING__API_KEY": "sandbox-api-key",
         "KABAMBE_AFRICASTALKING__SENDER_ID": "KABAMBE",

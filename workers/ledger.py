@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import execution, holds, ledger
+from core import execution, holds, ledger, voucher_batches
 from core.db import transact
 from workers.bell import HEARTBEAT_SECONDS
 from workers.resources import Resources, current
@@ -43,6 +43,14 @@ def expire_holds(**_: object) -> None:
     have = current()
     while transact(have.databases, partial(holds.expire, now=have.clock())):
         pass
+
+
+def refund_vouchers(**_: object) -> None:
+    """Give back what vouchers are worth whose time is over, or that were cancelled."""
+    have = current()
+    refund = partial(voucher_batches.refund, now=have.clock())
+    while (done := transact(have.databases, refund)) is not None:
+        log.info("ledger.vouchers_refunded", batch=done.batch, vouchers=done.count)
 
 
 class Heartbeat(threading.Thread):

@@ -40,6 +40,7 @@ UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
 REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
+REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
 SCREEN: Final = "workers.compliance.screen"
 LOOK: Final = "workers.compliance.look"
 JOBS: Final = (
@@ -48,6 +49,7 @@ JOBS: Final = (
     UNDERSTAND,
     ROLL_UP,
     EXPIRE_HOLDS,
+    REFUND_VOUCHERS,
     REFRESH_RATES,
     SCREEN,
     LOOK,
@@ -120,6 +122,7 @@ class Relay:
         if not is_deaf(self._ledger):
             enqueue(self._ledger, ROLL_UP)
             enqueue(self._ledger, EXPIRE_HOLDS)
+            enqueue(self._ledger, REFUND_VOUCHERS)
         if not is_deaf(self._sms):
             enqueue(self._sms, SCREEN)
             enqueue(self._sms, LOOK)

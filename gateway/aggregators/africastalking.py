@@ -34,6 +34,8 @@ _ENDED: Final = (
 )
 _DELIVERY: Final = ("id", "status", "phoneNumber", "networkCode", "failureReason", "retryCount")
 _INBOUND: Final = ("id", "from", "to", "text", "date", "linkId", "cost", "networkCode")
+# A PIN is four digits; a voucher's code twenty, in groups or not.
+_SECRET: Final = re.compile(r"(?<![0-9])(?:[0-9](?:[ -]?[0-9]){19}|[0-9]{4})(?![0-9])")
 _OPTOUT: Final = ("senderId", "phoneNumber")
 
 
@@ -101,7 +103,7 @@ def delivery(form: Mapping[str, str]) -> Told:
 
 def inbound(form: Mapping[str, str]) -> Told:
     """
-    Read an SMS to us. Four digits standing alone may be a PIN and are not kept.
+    Read an SMS to us. Four digits standing alone may be a PIN, twenty a voucher's code: not kept.
 
     Raises:
         NotOurWire: It names no message or no sender.
@@ -110,7 +112,7 @@ def inbound(form: Mapping[str, str]) -> Told:
     if not message or not form.get("from"):
         raise NotOurWire
     kept = _cut(form, _INBOUND)
-    kept["text"] = re.sub(r"(?<![0-9])[0-9]{4}(?![0-9])", "****", kept.get("text", ""))
+    kept["text"] = _SECRET.sub("****", kept.get("text", ""))
     return Told(Kind.SMS_INBOUND, hashlib.sha256(message.encode()).hexdigest(), kept)
 
 

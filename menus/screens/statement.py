@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from core import msisdn, statements
+from core.ledger import Reason
 from core.money import Money
 from menus import clock
 from menus.screen import AnyScreen, Hop, Pick, Tell, View
@@ -15,6 +16,12 @@ from menus.text import Text, _
 
 LINES_MAX: Final = 20
 _OPENING: Final = _("Opening gift")
+# Where nobody is on the other side.
+_NOBODY: Final = {
+    Reason.VOUCHERS: _("Vouchers"),
+    Reason.REDEMPTION: _("Voucher"),
+    Reason.REFUND: _("Vouchers"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,14 @@ class Item:
     reference: str
     name: str
     number: str
+    reason: str = Reason.OPENING
 
     @property
     def other(self) -> Text:
-        """Who is on the other side; the sandbox's own money has nobody."""
-        return Text("{name}", {"name": self.name}) if self.name else _OPENING
+        """Who is on the other side; vouchers and the sandbox's own money have nobody."""
+        if self.name:
+            return Text("{name}", {"name": self.name})
+        return _NOBODY.get(Reason(self.reason), _OPENING)
 
     @property
     def signed(self) -> str:
@@ -102,6 +112,7 @@ def latest(hop: Hop) -> AnyScreen:
                 reference=line.reference or "-",
                 name=line.name,
                 number=msisdn.masked(line.msisdn) if line.msisdn else "",
+                reason=line.reason,
             )
             for line in lines
         )

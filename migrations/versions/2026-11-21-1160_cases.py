@@ -13,7 +13,7 @@ from types import ModuleType
 from alembic import op
 
 revision = "cases"
-down_revision = "audit_log"
+down_revision = "vouchers"
 branch_labels = None
 depends_on = None
 

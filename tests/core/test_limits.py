@@ -92,6 +92,7 @@ def test_verified_people_have_the_central_banks_limits_and_pending_ones_less(hou
         (holder, tier): limits
         for holder, tier, *limits in house.bank.rows(
             "SELECT holder, tier, order_max, day_max, balance_max, month_max FROM limits"
+            " WHERE kind = 'transfer'"
         )
     }
     assert rows["personal", "verified"][:3] == [250_000_00, 500_000_00, 500_000_00]

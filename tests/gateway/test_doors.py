@@ -132,6 +132,15 @@ class TestSmsDoors:
     def post(self, house, kind, **form):
         return house.client.post(f"/sms/africastalking/sandbox/{kind}", data=form).status_code
 
+    @pytest.mark.parametrize(
+        "code", ["72442521421420026374", "7244 2521 4214 2002 6374", "72442-52142-14200-26374"]
+    )
+    def test_a_vouchers_code_is_not_kept(self, house, code):
+        form = {"id": "m1", "from": "+254712000001", "text": f"Voucher {code} of +254712000001"}
+        assert self.post(house, "inbound", **form) == 200
+        [(kept,)] = house.bank.rows("SELECT form FROM inbox")
+        assert kept["text"] == "Voucher **** of +254712000001"
+
     def test_an_inbound_message_is_kept_once_and_answered_once(self, house, wanjiru):
         form = {"id": "m1", "from": "+254712000001", "to": "384", "text": "My PIN is 4071, ok?"}
         assert self.post(house, "inbound", **form, date="2017-05-03T06:04:45Z") == 200

@@ -16,7 +16,17 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from workers.relay import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("core", "menus", "gateway", "workers", "migrations", "sandbox", "bench", "tests")
+PACKAGES = (
+    "core",
+    "menus",
+    "gateway",
+    "workers",
+    "migrations",
+    "sandbox",
+    "bench",
+    "chaos",
+    "tests",
+)
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 

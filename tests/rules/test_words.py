@@ -100,6 +100,8 @@ FACTS = {
     "got_currency": "BTC",
     "balance_given": 99_999_999_99,
     "balance_got": 99_99999999,
+    "count": 50_000,
+    "total": BALANCE.minor,
 }
 
 

@@ -22,6 +22,7 @@ TYPED_ELSEWHERE = {
     "./run": "below, and through its whole life in test_run.py",
     "./run test": "it is what runs this",
     "./run bench ussd": "below, in short",
+    "./run chaos": "tests/chaos runs it",
 }
 
 

@@ -162,7 +162,16 @@ class TestRefusals:
     def test_help_names_every_command_and_variable(self, run, tmp_path):
         house = run(tmp_path / "home", arguments=("help",))
         assert house.ended() == 0
-        for word in ("dial", "test", "lint", "bench", "lock", "KABAMBE_HOME", "DATABASE_URL"):
+        for word in (
+            "dial",
+            "test",
+            "lint",
+            "bench",
+            "chaos",
+            "lock",
+            "KABAMBE_HOME",
+            "DATABASE_URL",
+        ):
             assert word in house.words
 
 

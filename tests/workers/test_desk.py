@@ -23,6 +23,7 @@ def sit(house, monkeypatch, capsys):
         "KABAMBE_ENVIRONMENT": "sandbox",
         "KABAMBE_PIN_PEPPER": "test-pepper",
         "KABAMBE_TURN_KEY": "test-key",
+        "KABAMBE_VOUCHER_KEY": "test-key",
         "KABAMBE_AFRICASTALKING__USERNAME": "sandbox",
         "KABAMBE_AFRICASTALKING__API_KEY": "key",
         "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": "sandbox",
