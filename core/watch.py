@@ -124,6 +124,8 @@ def watch(session: Session, *, now: datetime, journals_max: int = JOURNALS_MAX) 
         _go_on(session, until, None, None)
     else:
         _go_on(session, journals[-1], until, xid)
+    if not journals:  # the last lot ended just there; since then there may be more
+        return watch(session, now=now, journals_max=journals_max)
     _look_at(session, journals, now=now)
     return len(journals)
 
@@ -213,8 +215,6 @@ _TOLD: Final = """
 
 
 def _look_at(session: Session, journals: Sequence[int], *, now: datetime) -> None:
-    if not journals:
-        return
     in_force = rules(session, now=now)
     subjects = _subjects(session, journals, longest=max(rule.window for rule in in_force))
     for subscriber, subject in subjects.items():
