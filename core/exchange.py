@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import chart, orders, rates
+from core import chart, limits, orders, rates
 from core.db import Base
 from core.errors import DomainError, NotFound, Refused
 from core.ledger import Account, Draft, InsufficientFunds, Posting, Reason
@@ -162,7 +162,7 @@ def order(session: Session, *, subscriber: int, quote: int, key: str, now: datet
 
 _CLAIMED = text("""
     SELECT o.id, o.key, o.reference, q.give_currency, q.give, q.get_currency, q.get, q.spread,
-           s.id AS subscriber, s.msisdn, s.language
+           s.id AS subscriber, s.msisdn, s.language, s.tier, s.screening
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
     JOIN quotes q ON q.id = CAST(o.args ->> 'quote' AS bigint) AND q.order_id = o.id
@@ -175,6 +175,10 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """What placed exchanges come to: one journal in two currencies, at the promised price."""
     plans = []
     for row in session.execute(_CLAIMED, {"ids": list(ids)}):
+        if (error := limits.standing(row.tier, row.screening)) is not None:
+            [told] = _refused(row, error).facts
+            plans.append(Plan.refused(row.id, error, told))
+            continue
         give, get = Currency[row.give_currency], Currency[row.get_currency]
         mine = chart.MAIN.open(session, currency=give, owner=row.subscriber)
         theirs = chart.MAIN.open(session, currency=get, owner=row.subscriber)

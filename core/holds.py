@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import chart, ledger
+from core import chart, ledger, limits
 from core.db import Base
 from core.errors import Invalid, NotFound, Refused
 from core.ledger import Account, Draft, InsufficientFunds, Reason
@@ -100,9 +100,11 @@ def place(
         now: When it is placed.
 
     Raises:
+        AccountSuspended, NotScreened: Their money may not move.
         InsufficientFunds: They hold less.
         KeyReused: The key was used before for another hold.
     """
+    limits.require_standing(session, subscriber=owner)
     account = chart.MAIN.open(session, currency=amount.currency, owner=owner)
     held = chart.HELD.open(session, currency=amount.currency, owner=owner)
     made = session.scalar(
@@ -152,6 +154,7 @@ def capture(
         UnknownHold: There is none.
         HoldResolved: It was resolved before, or its time is over.
         HoldTooSmall: Less is held, or the amount is not positive or of another currency.
+        AccountSuspended: Its owner's money may not move any more; it can only come back.
     """
     found = _resolve(session, hold=hold, state=HoldState.CAPTURED, now=now)
     if found.expires_at <= now:
@@ -160,6 +163,7 @@ def capture(
     if taken.currency is not found.money.currency or not 0 < taken.minor <= found.amount:
         raise HoldTooSmall(held=found.money)
     found.captured = taken.minor
+    limits.require_standing(session, subscriber=found.owner_id)
     legs = {found.held_account_id: -found.amount, to: taken.minor}
     if taken.minor < found.amount:
         # It may be the owner's own account that the captured part goes on to.

@@ -9,13 +9,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
 from core.errors import Denied, DomainError, Refused
 from core.ledger import Account
 from core.money import Money, kes
+from core.subscribers import Screening, Subscriber, Tier
 
 
 @dataclass(eq=False)
@@ -58,6 +59,11 @@ class MonthlyLimitReached(Refused):
 @dataclass(eq=False)
 class AccountSuspended(Denied):
     """The account is suspended, or its owner's papers were rejected: it can pay nobody."""
+
+
+@dataclass(eq=False)
+class NotScreened(Refused):
+    """The account is new, and its owner has not been held against the sanctions lists yet."""
 
 
 @dataclass(eq=False)
@@ -113,6 +119,7 @@ _REFUSALS: Final = {
         CeilingReached,
         DailyLimitReached,
         MonthlyLimitReached,
+        NotScreened,
         RecipientSuspended,
         TooManyTransfers,
     )
@@ -127,3 +134,25 @@ def refusal(code: str, detail: Mapping[str, Any]) -> DomainError:
         for field in fields(kind)
     }
     return kind(**params)
+
+
+def standing(tier: str, screening: str) -> DomainError | None:
+    """What stands against somebody moving any money at all; `post` says so too, of transfers."""
+    if tier in {Tier.REJECTED, Tier.SUSPENDED} or screening == Screening.HIT:
+        return AccountSuspended()
+    return NotScreened() if screening == Screening.NEW else None
+
+
+def require_standing(session: Session, *, subscriber: int) -> None:
+    """
+    See that somebody may move money.
+
+    Raises:
+        AccountSuspended: They may not.
+        NotScreened: Not yet.
+    """
+    tier, screening = session.execute(
+        select(Subscriber.tier, Subscriber.screening).where(Subscriber.id == subscriber)
+    ).one()
+    if (error := standing(tier, screening)) is not None:
+        raise error

@@ -55,6 +55,8 @@ class Event(StrEnum):
     """The receiver no longer has it."""
     REVERSAL_DECLINED = "reversal-declined"
     """The sender asked for it back, in vain."""
+    TIER_SET = "tier-set"
+    """Staff have decided how much somebody may move."""
     VOUCHERS_ISSUED = "vouchers-issued"
     """The receipt of who paid for vouchers."""
     VOUCHERS_REFUNDED = "vouchers-refunded"

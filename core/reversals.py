@@ -18,13 +18,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core import audit, chart, ledger, outbox
 from core.audit import Action, Actor
 from core.db import Base
-from core.errors import Denied, Invalid, NotFound, Refused
+from core.decisions import AlreadyDecided, AlreadyRequested, OwnRequest, words
+from core.errors import NotFound
 from core.ledger import Draft, Entry, InsufficientFunds, Journal, Reason
 from core.money import Currency
 from core.orders import Order
 from core.outbox import Event, Fact
-
-_WORDS_LENGTH_MAX = 500
 
 
 class ReversalState(StrEnum):
@@ -43,26 +42,6 @@ class UnknownTransfer(NotFound):
 @dataclass(eq=False)
 class UnknownReversal(NotFound):
     """There is no such reversal."""
-
-
-@dataclass(eq=False)
-class AlreadyRequested(Refused):
-    """The transfer's reversal was asked for before."""
-
-
-@dataclass(eq=False)
-class AlreadyDecided(Refused):
-    """Somebody has decided about the reversal."""
-
-
-@dataclass(eq=False)
-class OwnRequest(Denied):
-    """Nobody decides about what they asked for themselves."""
-
-
-@dataclass(eq=False)
-class NoReason(Invalid):
-    """A request needs a reason, and a decision a note, of at most 500 characters."""
 
 
 class Reversal(Base):
@@ -134,7 +113,7 @@ def request(
             "original": original[0],
             "order": original[1],
             "by": actor.name,
-            "reason": _words(reason),
+            "reason": words(reason),
             "now": now,
         },
     )
@@ -145,7 +124,7 @@ def request(
         actor=actor,
         action=Action.REVERSAL_REQUESTED,
         subject=f"reversal:{made}",
-        detail={"reference": reference, "reason": _words(reason)},
+        detail={"reference": reference, "reason": words(reason)},
         now=now,
     )
     return int(made)
@@ -210,7 +189,7 @@ def decline(session: Session, *, reversal: int, actor: Actor, note: str, now: da
 
 def _undecided(session: Session, reversal: int, *, by: str, note: str) -> Reversal:
     """Be the one who decides about a reversal."""
-    _words(note)
+    words(note)
     found = session.get(Reversal, reversal, with_for_update=True, populate_existing=True)
     if found is None:
         raise UnknownReversal
@@ -231,7 +210,7 @@ def _decide(
     now: datetime,
 ) -> None:
     # All at once, and once: the database lets nobody change it afterwards.
-    found.note, found.state = _words(note), state
+    found.note, found.state = words(note), state
     found.decided_by, found.decided_at = actor.name, now
     audit.record(
         session,
@@ -241,12 +220,6 @@ def _decide(
         detail={"note": found.note, "debt": found.debt},
         now=now,
     )
-
-
-def _words(words: str) -> str:
-    if not 0 < len(words.strip()) <= _WORDS_LENGTH_MAX:
-        raise NoReason
-    return words.strip()
 
 
 _PARTIES = text("""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Identity,
+    Index,
     Row,
     Text,
     select,
@@ -88,14 +89,28 @@ class Tier(StrEnum):
     """They may move nothing until somebody has looked."""
 
 
+class Screening(StrEnum):
+    """Whether somebody is on a sanctions list."""
+
+    NEW = "new"
+    """Not looked for yet: they may receive and not send."""
+    CLEAR = "clear"
+    HIT = "hit"
+    """Somebody of that name or number is: their money stays where it is until staff clear it."""
+
+
 class Subscriber(Base):
     """
     A person or a merchant with an account. `account_id` is their main account, in shillings.
 
-    `wallet_number` has 13 digits, the last of which checks the others.
+    `wallet_number` has 13 digits, the last of which checks the others. `screening` is set by a
+    trigger when they register (a look for their number), and by the jobs of `core.screening`.
     """
 
     __tablename__ = "subscribers"
+    __table_args__ = (
+        Index("ix_subscribers_unscreened", "id", postgresql_where=text("screened_at IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     msisdn: Mapped[str] = mapped_column(Text, unique=True)
@@ -106,6 +121,8 @@ class Subscriber(Base):
     registered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     kind: Mapped[str] = mapped_column(Text, server_default="personal")
     tier: Mapped[str] = mapped_column(Text, server_default="pending")
+    screening: Mapped[str] = mapped_column(Text, server_default="new")
+    screened_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     wallet_number: Mapped[str] = mapped_column(
         Text, Computed("wallet_number(id)", persisted=True), unique=True
     )

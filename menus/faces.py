@@ -10,12 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from core.breaks import BreakClosed, NoNote, UnknownBreak
+from core.cases import CaseClosed, UnknownCase
 from core.codes import InvalidVoucherCode
+from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
 from core.fees import FeeChanged
 from core.holds import HoldResolved, HoldTooSmall, UnknownHold
+from core.kyc import InvalidPapers, NoPapers, SuspensionStands, UnknownLift
 from core.ledger import InsufficientFunds, UnknownAccount
 from core.limits import (
     AccountSuspended,
@@ -24,6 +27,7 @@ from core.limits import (
     CeilingReached,
     DailyLimitReached,
     MonthlyLimitReached,
+    NotScreened,
     RecipientSuspended,
     TooManyTransfers,
 )
@@ -32,14 +36,8 @@ from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
-from core.reversals import (
-    AlreadyDecided,
-    AlreadyRequested,
-    NoReason,
-    OwnRequest,
-    UnknownReversal,
-    UnknownTransfer,
-)
+from core.reversals import UnknownReversal, UnknownTransfer
+from core.sanctions import UnknownHit
 from core.slips import NotASlip
 from core.statements import InvalidPeriod, StatementTooLong
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
@@ -86,6 +84,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     BreakClosed: Face(_("That was closed already.")),
     BatchOver: Face(_("That batch of vouchers has ended.")),
+    CaseClosed: Face(_("That case is closed.")),
     CeilingReached: Face(_("The recipient cannot hold that much money.")),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
@@ -99,15 +98,18 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
     InvalidPeriod: Face(_("The last day comes after the first.")),
+    InvalidPapers: Face(_("We cannot read those papers. Check the number and the date.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
     InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
     NoNote: Face(_("Please write a note.")),
+    NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please give a reason.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
+    NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
@@ -119,12 +121,16 @@ FACES: Mapping[type[DomainError], Face] = {
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
+    SuspensionStands: Face(_("Two people must agree to that.")),
+    TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownBreak: Face(_("There is no such break.")),
-    TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     UnknownBatch: Face(_("There is no such batch of vouchers.")),
+    UnknownCase: Face(_("There is no such case.")),
+    UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
+    UnknownLift: Face(_("Nobody has proposed that.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),

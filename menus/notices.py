@@ -11,7 +11,7 @@ from typing import Any, Final
 from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
-from core.subscribers import Language
+from core.subscribers import Language, Tier
 from menus import clock
 from menus.faces import face
 from menus.text import Text, _
@@ -163,6 +163,24 @@ def _reversal_declined(facts: Facts) -> Text:
     )
 
 
+def _tier_set(facts: Facts) -> Text:
+    match Tier(facts["tier"]):
+        case Tier.PENDING:
+            return _("Your Kabambe account is open with small limits. Show us your ID for more.")
+        case Tier.VERIFIED:
+            return _("We have seen your ID. You can now send and hold more with Kabambe.")
+        case Tier.REJECTED:
+            return _(
+                "We could not accept your ID. Your Kabambe account cannot send or receive money."
+                " Please contact us."
+            )
+        case Tier.SUSPENDED:
+            return _(
+                "Your Kabambe account is suspended. It cannot send or receive money."
+                " Please contact us."
+            )
+
+
 def _vouchers_issued(facts: Facts) -> Text:
     return _(
         "You paid {total} for {count} vouchers of {amount}, valid until {until}."
@@ -254,6 +272,7 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.TRANSFER_REVERSED: _reversed,
     Event.TRANSFER_TAKEN_BACK: _taken_back,
     Event.REVERSAL_DECLINED: _reversal_declined,
+    Event.TIER_SET: _tier_set,
     Event.VOUCHERS_ISSUED: _vouchers_issued,
     Event.VOUCHERS_REFUNDED: _vouchers_refunded,
     Event.VOUCHER_REDEEMED: _voucher_redeemed,

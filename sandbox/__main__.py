@@ -13,6 +13,10 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run verify RECEIPT        check a receipt against the sealed log; ./run verify --help
   ./run reconcile [OPTION …]  the whole book, or a provider's statement, looked at for breaks
   ./run statement --of NUMBER an account's movements, as text, CSV or PDF: see its --help
+  ./run sanctions …           the desk: load a sanctions list, decide about a hit
+  ./run cases …               the desk: look at cases, say something of one, close one
+  ./run report CASE …         the desk: a case as a suspicious activity report
+  ./run tier …                the desk: papers and tiers; -h after any of these says more
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
@@ -33,6 +37,10 @@ _COMMANDS = {
     "verify": ("sandbox.verify", "main"),
     "reconcile": ("sandbox.staff", "reconcile"),
     "statement": ("sandbox.staff", "statement"),
+    "cases": ("sandbox.desk", "cases"),
+    "report": ("sandbox.desk", "report"),
+    "sanctions": ("sandbox.desk", "sanctions"),
+    "tier": ("sandbox.desk", "tier"),
     "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),

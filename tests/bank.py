@@ -25,6 +25,7 @@ KEPT = {
     "limits",
     "margins",
     "reference_rates",
+    "watch_rules",
 }
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
@@ -48,6 +49,7 @@ class Bank:
                     " VALUES ('fees:transfer:kes', 'KES', 'record')"
                 )
             )
+            session.execute(text("INSERT INTO watches (name) VALUES ('patterns')"))
 
     def open(self, msisdn: str, *, name: str, language: str, balance: str, now) -> None:
         with self.owner.begin() as session:

@@ -43,6 +43,8 @@ REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
 RECONCILE: Final = "workers.reconciliation.run"
 REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
+SCREEN: Final = "workers.compliance.screen"
+LOOK: Final = "workers.compliance.look"
 JOBS: Final = (
     EXECUTE,
     DELIVER,
@@ -52,6 +54,8 @@ JOBS: Final = (
     REFUND_VOUCHERS,
     REFRESH_RATES,
     RECONCILE,
+    SCREEN,
+    LOOK,
 )
 
 
@@ -126,6 +130,9 @@ class Relay:
             enqueue(self._ledger, ROLL_UP)
             enqueue(self._ledger, EXPIRE_HOLDS)
             enqueue(self._ledger, REFUND_VOUCHERS)
+        if not is_deaf(self._sms):
+            enqueue(self._sms, SCREEN)
+            enqueue(self._sms, LOOK)
 
     def _listen(self) -> Any:  # noqa: ANN401 - psycopg2's connection is untyped here
         """Open a connection of its own that hears notices."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "reconciliation"
-down_revision = "vouchers"
+down_revision = "cases"
 branch_labels = None
 depends_on = None
 

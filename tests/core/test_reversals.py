@@ -9,15 +9,9 @@ from sqlalchemy.exc import DBAPIError
 
 from core import chart, ledger, reversals
 from core.audit import Actor
+from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
 from core.money import Currency, kes
-from core.reversals import (
-    AlreadyDecided,
-    AlreadyRequested,
-    NoReason,
-    OwnRequest,
-    UnknownReversal,
-    UnknownTransfer,
-)
+from core.reversals import UnknownReversal, UnknownTransfer
 
 HERS = "+254712000001"
 

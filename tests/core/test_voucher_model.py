@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
     @rule(who=st.integers(0, 2))
     def suspend_or_not(self, who) -> None:
         self.suspended ^= {who}
-        tier = Tier.SUSPENDED if who in self.suspended else Tier.VERIFIED
+        tier = Tier.REJECTED if who in self.suspended else Tier.VERIFIED
         self.shop.set_tier(self.people[who], tier)
 
     @rule(minutes=st.integers(30, 240))

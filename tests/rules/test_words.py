@@ -123,6 +123,7 @@ FACTS = {
     "at": AT.isoformat(),
     "until": AT.isoformat(),
     "reference": REFERENCE,
+    "tier": "rejected",
     "currency": "KES",
     "given": 99_999_999_99,
     "given_currency": "NGN",

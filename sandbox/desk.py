@@ -1,0 +1,46 @@
+"""The desk at which staff sit: the product's own, on the sandbox's database."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from sandbox import product
+from sandbox.engines import Postgres, Valkey, home
+from sandbox.engines.places import REPOSITORY
+from sandbox.environment import variable
+from sandbox.product import Ports, Refused
+
+NOT_RUNNING = 2
+
+
+def _sit(command: str, arguments: Sequence[str]) -> int:
+    """Hand a command over to the product; the answer is the exit status."""
+    state = home()
+    database_url = variable("DATABASE_URL")
+    if not database_url:
+        postgres = Postgres(state)
+        if not postgres.runs():
+            print("Kabambe is not running: start it with ./run", file=sys.stderr)
+            return NOT_RUNNING
+        database_url = postgres.url
+    try:
+        ports = Ports.chosen()
+    except Refused as refusal:
+        print(f"./run {command}: {refusal}", file=sys.stderr)
+        return NOT_RUNNING
+    redis_url = variable("REDIS_URL") or Valkey(state).url
+    return subprocess.run(
+        [sys.executable, "-m", "workers.desk", command, *arguments],
+        cwd=variable("KABAMBE_CALLED_FROM") or None,
+        env=product.environment(ports, database_url, redis_url) | {"PYTHONPATH": str(REPOSITORY)},
+        check=False,
+    ).returncode
+
+
+cases = partial(_sit, "cases")
+report = partial(_sit, "report")
+sanctions = partial(_sit, "sanctions")
+tier = partial(_sit, "tier")
