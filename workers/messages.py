@@ -50,7 +50,7 @@ _STATES: Final[Mapping[str, messages.State]] = {
 
 
 # The receipts that carry the seal of their journal, by which the log can be asked.
-_SEALED: Final = frozenset(
+SEALED: Final = frozenset(
     {
         Event.TRANSFER_SENT,
         Event.TRANSFER_RECEIVED,
@@ -103,7 +103,7 @@ def _deliver(have: Resources, outbox_id: int) -> None:
 def _begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
     """Claim a message; a receipt is given its seal."""
     message = messages.begin(session, outbox_id=outbox_id, now=now)
-    if message is not None and message.event in _SEALED:
+    if message is not None and message.event in SEALED:
         message.facts["seal"] = seal.seal_of(session, reference=message.facts["reference"])
     return message
 

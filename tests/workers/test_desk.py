@@ -8,6 +8,7 @@ import stat
 
 import pytest
 from bank import PIN
+from processes import environment
 
 from workers import desk
 
@@ -17,17 +18,7 @@ HIS = "+254712000001"
 @pytest.fixture
 def sit(house, monkeypatch, capsys):
     """Give the desk a command; what it prints, and how it ends."""
-    for name, value in {
-        "DATABASE_URL": house.database_url,
-        "REDIS_URL": house.redis_url,
-        "KABAMBE_ENVIRONMENT": "sandbox",
-        "KABAMBE_PIN_PEPPER": "test-pepper",
-        "KABAMBE_TURN_KEY": "test-key",
-        "KABAMBE_VOUCHER_KEY": "test-key",
-        "KABAMBE_AFRICASTALKING__USERNAME": "sandbox",
-        "KABAMBE_AFRICASTALKING__API_KEY": "key",
-        "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": "sandbox",
-    }.items():
+    for name, value in environment(house).items():
         monkeypatch.setenv(name, value)
 
     def sit(*words, by="jane"):
