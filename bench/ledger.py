@@ -47,7 +47,7 @@ INSERT INTO yardstick.account
 INSERT INTO accounts (path, currency, balance, balance_min, mode)
     SELECT 'bench:' || n, 'KES', CASE WHEN n <= {ACCOUNTS} THEN 1000000000000 ELSE 0 END,
         CASE WHEN n <= {ACCOUNTS} THEN 0 END,
-        CASE WHEN n <= {ACCOUNTS} + 1 THEN 'authorise' ELSE 'record' END
+        CASE WHEN n <= {ACCOUNTS} + 1 THEN 'authorise' ELSE 'record' END::account_mode
     FROM generate_series(1, {ACCOUNTS} + 2) n ORDER BY n;
 """
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Enum,
     ForeignKey,
     Identity,
     Index,
@@ -90,13 +91,14 @@ class Account(Base):
     __table_args__ = (
         CheckConstraint("balance >= balance_min", name="balance_min"),
         CheckConstraint("balance <= balance_max", name="balance_max"),
-        CheckConstraint("mode IN ('authorise', 'record')", name="mode"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     path: Mapped[str] = mapped_column(Text, unique=True)
     currency: Mapped[str] = mapped_column(Text)
-    mode: Mapped[str] = mapped_column(Text, server_default="authorise")
+    mode: Mapped[str] = mapped_column(
+        Enum(*(mode.value for mode in Mode), name="account_mode"), server_default="authorise"
+    )
     balance: Mapped[int] = mapped_column(BigInteger, server_default="0")
     balance_min: Mapped[int | None] = mapped_column(BigInteger)
     balance_max: Mapped[int | None] = mapped_column(BigInteger)

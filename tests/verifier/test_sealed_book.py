@@ -30,7 +30,7 @@ CHANGES = {
         "id": "id = id + 1000",
         "path": "path = path || 'x'",
         "currency": "currency = 'USD'",
-        "mode": "mode = CASE mode WHEN 'record' THEN 'authorise' ELSE 'record' END",
+        "mode": "mode = CASE mode WHEN 'record' THEN 'authorise' ELSE 'record' END::account_mode",
         "balance": "balance = balance + 1",
         "balance_min": None,  # what an account may hold is a rule of today, not a record
         "balance_max": None,
