@@ -3,7 +3,7 @@
 
 The whole of `post` as it stands is here; what it was before, in the revision `checked_once`. How an
 account is kept becomes a type, for a check is read and made ready anew by every statement that
-writes a row, and cost a twelfth of a call. Writes `accounts` anew: run it when few people are about.
+writes a row, and cost a twelfth of a call. Writes `accounts` anew: run it when few are about.
 """
 
 from __future__ import annotations
