@@ -258,6 +258,8 @@ DROP TABLE reference_rates, merchants;
 ALTER TABLE accounts DROP COLUMN holder_id;
 ALTER TABLE subscribers DROP COLUMN wallet_number, DROP COLUMN tier, DROP COLUMN kind;
 DROP FUNCTION till_number, wallet_number, check_digit;
+REVOKE INSERT (id, msisdn, name, language, account_id, terms_version, registered_at)
+    ON subscribers FROM kabambe_web;
 GRANT INSERT ON subscribers TO kabambe_web;
 """
 
