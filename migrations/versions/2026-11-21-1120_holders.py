@@ -69,6 +69,43 @@ ALTER TABLE accounts ADD CONSTRAINT fk_accounts_holder_id
     FOREIGN KEY (holder_id) REFERENCES subscribers (id) DEFERRABLE INITIALLY DEFERRED;
 """
 
+# Doors may open accounts, and must not say what they may owe: who could, could print money. The
+# places, their modes and bounds are the chart's (core/chart.py).
+CHARTED = """
+CREATE FUNCTION refuse_uncharted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.holder_id IS NOT NULL OR NEW.path LIKE 'user:%' OR current_user = 'kabambe_web')
+        AND (NEW.mode = 'authorise' AND CASE NEW.path
+            WHEN format('user:%s:main:%s', NEW.holder_id, lower(NEW.currency))
+            THEN NEW.balance_min = 0 AND NEW.balance_max IS NULL
+            WHEN format('user:%s:held:%s', NEW.holder_id, lower(NEW.currency))
+            THEN NEW.balance_min = 0 AND NEW.balance_max IS NULL
+            WHEN format('user:%s:owed:%s', NEW.holder_id, lower(NEW.currency))
+            THEN NEW.balance_min IS NULL AND NEW.balance_max = 0
+        END) IS NOT TRUE
+    THEN
+        RAISE EXCEPTION 'account % is not as the chart has it', NEW.path;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER charted BEFORE INSERT ON accounts
+    FOR EACH ROW EXECUTE FUNCTION refuse_uncharted();
+
+CREATE FUNCTION refuse_others_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM accounts
+        WHERE id = NEW.account_id AND path = format('user:%s:main:kes', NEW.id)
+    ) THEN
+        RAISE EXCEPTION 'account % is not the main account of subscriber %',
+            NEW.account_id, NEW.id;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER own_account BEFORE INSERT ON subscribers
+    FOR EACH ROW EXECUTE FUNCTION refuse_others_account();
+"""
+
 # Whole units of US dollars for one. For tiers and limits only; nobody is paid by these.
 RATES = """
 CREATE TABLE reference_rates (
@@ -255,6 +292,9 @@ DELETE FROM fee_tiers WHERE currency = 'USD' AND valid_from = '2026-11-01';
 ALTER TABLE fee_tiers DROP COLUMN fee_min, DROP COLUMN fee_max;
 DROP FUNCTION equivalent, reference_usd, exponent;
 DROP TABLE reference_rates, merchants;
+DROP TRIGGER own_account ON subscribers;
+DROP TRIGGER charted ON accounts;
+DROP FUNCTION refuse_others_account, refuse_uncharted;
 ALTER TABLE accounts DROP COLUMN holder_id;
 ALTER TABLE subscribers DROP COLUMN wallet_number, DROP COLUMN tier, DROP COLUMN kind;
 DROP FUNCTION till_number, wallet_number, check_digit;
@@ -266,7 +306,7 @@ GRANT INSERT ON subscribers TO kabambe_web;
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for part in (NUMBERS, PEOPLE, RATES, FEES, LIMITS, GRANTS):
+    for part in (NUMBERS, PEOPLE, CHARTED, RATES, FEES, LIMITS, GRANTS):
         op.execute(part)
 
 
