@@ -189,11 +189,11 @@ def test_no_role_may_do_more_than_its_work(house, role, statement):
     ],
 )
 def test_a_persons_account_is_as_the_chart_has_it(house, wanjiru, otieno, role, account):
+    columns = "path, currency, mode, balance_min, balance_max, holder_id"
     with (
         pytest.raises(DBAPIError, match="not as the chart has it"),
         house.databases[role].begin() as session,
     ):
-        columns = "path, currency, mode, balance_min, balance_max, holder_id"
         session.execute(text(f"INSERT INTO accounts ({columns}) VALUES ({account})"))
 
 

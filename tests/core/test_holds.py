@@ -114,8 +114,8 @@ def test_no_more_is_captured_than_is_held(hers, shop, minor):
 def test_what_is_not_there_is_not_held_even_if_the_refusal_is_passed_over(hers, wanjiru):
     """Such a hold, released, would give out the money of another."""
     hers.place(300_00)
+    now = hers.house.clock()
     with hers.house.databases["worker"].begin() as session, pytest.raises(InsufficientFunds):
-        now = hers.house.clock()
         holds.place(
             session,
             owner=hers.owner,
@@ -128,9 +128,7 @@ def test_what_is_not_there_is_not_held_even_if_the_refusal_is_passed_over(hers, 
 
 
 @pytest.mark.parametrize("why", ["suspended", "too much", "too late", "to whom"])
-def test_refused_a_capture_leaves_the_hold_to_be_released_at_once(
-    hers, wanjiru, otieno, shop, why
-):
+def test_refused_a_capture_leaves_the_hold_to_be_released_at_once(hers, wanjiru, otieno, shop, why):
     hold = hers.place(300_00)
     amount = kes(300_01) if why == "too much" else None
     if why == "too late":
