@@ -248,12 +248,17 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION ceiling_refusal(p_account bigint, p_balance bigint, p_at timestamptz)
-RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+-- The ceiling is for all that somebody holds, in whatever currency, set aside or not. What `post`
+-- has decided but not written yet stands in p_held, by the ids in p_ids.
+CREATE FUNCTION ceiling_refusal(
+    p_account bigint, p_balance bigint, p_at timestamptz, p_ids bigint[], p_held bigint[]
+) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
     due record;
+    others bigint;
 BEGIN
-    SELECT s.tier, l.balance_max, equivalent(p_balance, a.currency, 'KES', p_at) AS balance
+    SELECT s.id, s.kind, s.tier, l.balance_max,
+           equivalent(p_balance, a.currency, 'KES', p_at) AS balance
     INTO due
     FROM accounts a
     JOIN subscribers s ON s.id = a.holder_id
@@ -261,9 +266,19 @@ BEGIN
         AND l.tier = s.tier AND l.valid_from <= p_at
     WHERE a.id = p_account
     ORDER BY l.valid_from DESC LIMIT 1;
-    IF due.tier IN ('rejected', 'suspended') THEN
+    IF NOT FOUND THEN
+        RETURN NULL;  -- nobody's
+    ELSIF due.tier IN ('rejected', 'suspended') THEN
         RETURN jsonb_build_object('code', 'recipient-suspended');
-    ELSIF due.balance > due.balance_max THEN
+    ELSIF due.balance_max IS NULL THEN
+        RAISE EXCEPTION 'no ceiling for a % holder who is %', due.kind, due.tier;
+    END IF;
+    SELECT sum(equivalent(x.balance, x.currency, 'KES', p_at)) INTO others
+    FROM (
+        SELECT a.currency, coalesce(p_held[array_position(p_ids, a.id)], a.balance) AS balance
+        FROM accounts a WHERE a.holder_id = due.id AND a.id <> p_account
+    ) x WHERE x.balance > 0;
+    IF due.balance + coalesce(others, 0) > due.balance_max THEN
         RETURN jsonb_build_object('code', 'ceiling-reached');
     END IF;
     RETURN NULL;
