@@ -31,10 +31,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core import audit
 from core.audit import Action, Actor
 from core.db import Base
-from core.errors import Invalid, NotFound, Refused
+from core.decisions import words
+from core.errors import NotFound, Refused
 
 RECONCILIATION: Final = "reconciliation"
-_NOTE_LENGTH_MAX: Final = 500
 
 
 @dataclass(eq=False)
@@ -45,11 +45,6 @@ class UnknownBreak(NotFound):
 @dataclass(eq=False)
 class BreakClosed(Refused):
     """The break was closed before."""
-
-
-@dataclass(eq=False)
-class NoNote(Invalid):
-    """A break is closed with a note of at most 500 characters."""
 
 
 class Kind(StrEnum):
@@ -246,16 +241,15 @@ def close(session: Session, *, id_: int, actor: Actor, note: str, now: datetime)
     Raises:
         UnknownBreak: There is none.
         BreakClosed: It was closed before.
-        NoNote: There is no note, or it is too long.
+        NoReason: There is no note, or it is too long.
     """
-    if not 0 < len(note.strip()) <= _NOTE_LENGTH_MAX:
-        raise NoNote
+    said = words(note)
     found = session.get(Break, id_, with_for_update=True, populate_existing=True)
     if found is None:
         raise UnknownBreak
     if found.closed_at is not None:
         raise BreakClosed
-    found.closed_at, found.closed_by, found.note = now, actor.name, note.strip()
+    found.closed_at, found.closed_by, found.note = now, actor.name, said
     audit.record(
         session,
         actor=actor,

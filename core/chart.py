@@ -126,5 +126,5 @@ def opened(session: Session, wanted: Iterable[Wanted]) -> dict[Wanted, int]:
     ids = {row.path: row.id for row in found}
     return {
         each: ids[path] if path in ids else each[0].open(session, currency=each[1], owner=each[2])
-        for each, path in paths.items()
+        for each, path in sorted(paths.items(), key=lambda item: item[1])  # two wait in one order
     }

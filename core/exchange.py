@@ -55,6 +55,10 @@ class QuoteUsed(Refused):
     """The price was promised for one exchange, which was ordered."""
 
 
+class QuoteForged(Exception):
+    """The quote promises more than any rate of then: somebody writes quotes of their own."""
+
+
 class Quote(Base):
     """
     A price promised to a subscriber until `expires_at`, for one order.
@@ -161,7 +165,8 @@ def order(session: Session, *, subscriber: int, quote: int, key: str, now: datet
 
 
 _CLAIMED = text("""
-    SELECT o.id, o.key, o.reference, q.give_currency, q.give, q.get_currency, q.get, q.spread,
+    SELECT o.id, o.key, o.reference, q.quoted_at, q.give_currency, q.give,
+           q.get_currency, q.get, q.spread,
            s.id AS subscriber, s.msisdn, s.language, s.tier, s.screening
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
@@ -180,6 +185,12 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
             plans.append(Plan.refused(row.id, error, told))
             continue
         give, get = Currency[row.give_currency], Currency[row.get_currency]
+        # Doors write quotes: whoever took one over could promise themselves anything.
+        most = rates.middle_at_most(
+            session, give=Money(row.give, give), currency=get, at=row.quoted_at
+        )
+        if most.minor < row.get + row.spread:
+            raise QuoteForged(row.reference)
         mine = chart.MAIN.open(session, currency=give, owner=row.subscriber)
         theirs = chart.MAIN.open(session, currency=get, owner=row.subscriber)
         legs = {

@@ -107,34 +107,37 @@ def place(
     limits.require_standing(session, subscriber=owner)
     account = chart.MAIN.open(session, currency=amount.currency, owner=owner)
     held = chart.HELD.open(session, currency=amount.currency, owner=owner)
-    made = session.scalar(
-        text(
-            "INSERT INTO holds (key, owner_id, account_id, held_account_id, currency, amount,"
-            " placed_at, expires_at) VALUES (:key, :owner, :account, :held, :currency, :amount,"
-            " :now, :expires_at) ON CONFLICT (key) DO NOTHING RETURNING id"
-        ),
-        {
-            "key": key,
-            "owner": owner,
-            "account": account,
-            "held": held,
-            "currency": amount.currency.value,
-            "amount": amount.minor,
-            "now": now,
-            "expires_at": expires_at,
-        },
-    )
-    if made is None:
-        first = session.scalars(select(Hold).where(Hold.key == key)).one()
-        if (first.owner_id, first.money) != (owner, amount):
-            raise KeyReused
-        return first.id
-    draft = Draft(f"hold:{made}:place", Reason.HOLD, {account: -amount.minor, held: amount.minor})
-    [posting] = ledger.post(session, drafts=[draft], now=now)
-    if not posting.is_posted:
-        available = Money(posting.detail["available"], amount.currency)
-        raise InsufficientFunds(available=available, requested=amount)
-    return int(made)
+    # A hold whose money is not there is no hold, whatever whoever asked does next.
+    with session.begin_nested():
+        made = session.scalar(
+            text(
+                "INSERT INTO holds (key, owner_id, account_id, held_account_id, currency, amount,"
+                " placed_at, expires_at) VALUES (:key, :owner, :account, :held, :currency, :amount,"
+                " :now, :expires_at) ON CONFLICT (key) DO NOTHING RETURNING id"
+            ),
+            {
+                "key": key,
+                "owner": owner,
+                "account": account,
+                "held": held,
+                "currency": amount.currency.value,
+                "amount": amount.minor,
+                "now": now,
+                "expires_at": expires_at,
+            },
+        )
+        if made is not None:
+            legs = {account: -amount.minor, held: amount.minor}
+            draft = Draft(f"hold:{made}:place", Reason.HOLD, legs)
+            [posting] = ledger.post(session, drafts=[draft], now=now)
+            if not posting.is_posted:
+                available = Money(posting.detail["available"], amount.currency)
+                raise InsufficientFunds(available=available, requested=amount)
+            return int(made)
+    first = session.scalars(select(Hold).where(Hold.key == key)).one()
+    if (first.owner_id, first.money) != (owner, amount):
+        raise KeyReused
+    return first.id
 
 
 def capture(
@@ -155,15 +158,17 @@ def capture(
         HoldResolved: It was resolved before, or its time is over.
         HoldTooSmall: Less is held, or the amount is not positive or of another currency.
         AccountSuspended: Its owner's money may not move any more; it can only come back.
+        RecipientSuspended: Nor may that of whom it would go on to.
     """
-    found = _resolve(session, hold=hold, state=HoldState.CAPTURED, now=now)
+    found = _open(session, hold=hold)
     if found.expires_at <= now:
         raise HoldResolved
     taken = found.money if amount is None else amount
     if taken.currency is not found.money.currency or not 0 < taken.minor <= found.amount:
         raise HoldTooSmall(held=found.money)
-    found.captured = taken.minor
     limits.require_standing(session, subscriber=found.owner_id)
+    limits.require_recipient(session, account=to, sender=found.owner_id)
+    _resolve(found, state=HoldState.CAPTURED, captured=taken.minor, now=now)
     legs = {found.held_account_id: -found.amount, to: taken.minor}
     if taken.minor < found.amount:
         # It may be the owner's own account that the captured part goes on to.
@@ -179,7 +184,8 @@ def release(session: Session, *, hold: int, now: datetime) -> None:
         UnknownHold: There is none.
         HoldResolved: It was resolved before.
     """
-    found = _resolve(session, hold=hold, state=HoldState.RELEASED, now=now)
+    found = _open(session, hold=hold)
+    _resolve(found, state=HoldState.RELEASED, now=now)
     _give_back(session, found, now=now)
 
 
@@ -193,20 +199,23 @@ def expire(session: Session, *, now: datetime, holds_max: int = 100) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     for found in due:
-        found.state, found.resolved_at = HoldState.EXPIRED, now
+        _resolve(found, state=HoldState.EXPIRED, now=now)
         _give_back(session, found, now=now)
     return len(due)
 
 
-def _resolve(session: Session, *, hold: int, state: HoldState, now: datetime) -> Hold:
-    """Be the one who resolves a hold."""
+def _open(session: Session, *, hold: int) -> Hold:
+    """Be the one who may resolve a hold. A refusal leaves it as it is, whatever is done after."""
     found = session.get(Hold, hold, with_for_update=True, populate_existing=True)
     if found is None:
         raise UnknownHold
     if found.state != HoldState.OPEN:
         raise HoldResolved
-    found.state, found.resolved_at = state, now
     return found
+
+
+def _resolve(found: Hold, *, state: HoldState, now: datetime, captured: int = 0) -> None:
+    found.state, found.resolved_at, found.captured = state, now, captured
 
 
 def _give_back(session: Session, hold: Hold, *, now: datetime) -> None:

@@ -156,3 +156,19 @@ def require_standing(session: Session, *, subscriber: int) -> None:
     ).one()
     if (error := standing(tier, screening)) is not None:
         raise error
+
+
+def require_recipient(session: Session, *, account: int, sender: int) -> None:
+    """
+    See that whoever has an account may be given money by somebody else; nobody's always may.
+
+    Raises:
+        RecipientSuspended: They may not.
+    """
+    found = session.execute(
+        select(Subscriber.tier, Subscriber.screening)
+        .join(Account, Account.holder_id == Subscriber.id)
+        .where(Account.id == account, Subscriber.id != sender)
+    ).one_or_none()
+    if found is not None and isinstance(standing(*found), AccountSuspended):
+        raise RecipientSuspended

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Final, Protocol
 
-from sqlalchemy import DateTime, Identity, Index, Integer, Numeric, Text, insert, select
+from sqlalchemy import DateTime, Identity, Index, Integer, Numeric, Text, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
@@ -175,6 +175,26 @@ def price(session: Session, *, give: Money, currency: Currency, now: datetime) -
     spread = Money(max(_worth(give, middle, currency).minor - get.minor, 0), currency)
     source, at = legs[0].source, min(leg.at for leg in legs)
     return Price(give, get, spread, person.quantize(Decimal("1e-12")), source, at)
+
+
+def middle_at_most(session: Session, *, give: Money, currency: Currency, at: datetime) -> Money:
+    """What an amount was worth at the best middle price that any rate could be had by at `at`."""
+    among = {give.currency.value, currency.value, Currency.USD.value}
+    both = StoredRate.bid + StoredRate.ask
+    told = session.execute(
+        select(StoredRate.base, StoredRate.quote, func.max(both), func.min(both))
+        .where(StoredRate.base.in_(among), StoredRate.quote.in_(among))
+        .where(StoredRate.at > at - AGE_MAX, StoredRate.at <= at + AHEAD_MAX)
+        .group_by(StoredRate.base, StoredRate.quote)
+    )
+    best: dict[tuple[str, str], Decimal] = {}
+    for base, quote, most, least in told:
+        best[base, quote] = max(best.get((base, quote), Decimal(0)), most / 2)
+        best[quote, base] = max(best.get((quote, base), Decimal(0)), 2 / least)
+    a, b, usd = give.currency.value, currency.value, Currency.USD.value
+    nothing = Decimal(0)
+    through = best.get((a, usd), nothing) * best.get((usd, b), nothing)
+    return _worth(give, max(best.get((a, b), nothing), through), currency)
 
 
 @dataclass(frozen=True, slots=True)

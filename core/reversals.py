@@ -21,7 +21,7 @@ from core.db import Base
 from core.decisions import AlreadyDecided, AlreadyRequested, OwnRequest, words
 from core.errors import NotFound
 from core.ledger import Draft, Entry, InsufficientFunds, Journal, Reason
-from core.money import Currency
+from core.money import Currency, Money
 from core.orders import Order
 from core.outbox import Event, Fact
 
@@ -128,6 +128,40 @@ def request(
         now=now,
     )
     return int(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that nobody has decided about, as staff see it."""
+
+    id: int
+    reference: str
+    amount: Money
+    requested_by: str
+    requested_at: datetime
+    reason: str
+
+
+def waiting(session: Session, *, after: int = 0, count: int = 50) -> list[Waiting]:
+    """Requests to be decided about, oldest first; `after` is the id to go on from."""
+    rows = session.execute(
+        select(Reversal, Order.reference, Order.args)
+        .join(Order, Order.id == Reversal.order_id)
+        .where(Reversal.state == ReversalState.REQUESTED, Reversal.id > after)
+        .order_by(Reversal.id)
+        .limit(count)
+    )
+    return [
+        Waiting(
+            found.id,
+            reference,
+            Money(args["amount"], Currency[args["currency"]]),
+            found.requested_by,
+            found.requested_at,
+            found.reason,
+        )
+        for found, reference, args in rows
+    ]
 
 
 def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: datetime) -> None:

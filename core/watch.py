@@ -22,6 +22,7 @@ from core.cases import Evidence, FactKind, Kind
 from core.db import Base
 from core.ledger import Reason
 from core.patterns import Finding, Movement, Pattern, Rule
+from core.subscribers import Tier
 
 WATCHER: Final = Actor("system", "job", "watch")
 JOURNALS_MAX: Final = 500
@@ -245,7 +246,9 @@ def _subjects(
     looked_at = set(journals)
     found: dict[int, _Subject] = {}
     for row in rows:
-        subject = found.setdefault(row.holder_id, _Subject(row.kind, row.tier, [], set()))
+        # Whoever was stopped meanwhile is no less suspicious: the strictest rules are theirs.
+        tier = Tier.PENDING if row.tier in {Tier.REJECTED, Tier.SUSPENDED} else row.tier
+        subject = found.setdefault(row.holder_id, _Subject(row.kind, tier, [], set()))
         subject.movements.append(_movement(row))
         if row.id in looked_at:
             subject.fresh.add(row.id)

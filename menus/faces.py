@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.breaks import BreakClosed, NoNote, UnknownBreak
+from core.breaks import BreakClosed, UnknownBreak
 from core.cases import CaseClosed, UnknownCase
 from core.codes import InvalidVoucherCode
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
@@ -104,9 +104,8 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
-    NoNote: Face(_("Please write a note.")),
     NoPapers: Face(_("There are no papers yet.")),
-    NoReason: Face(_("Please give a reason.")),
+    NoReason: Face(_("Please say why, in 500 letters at most.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),

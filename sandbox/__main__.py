@@ -16,7 +16,9 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run sanctions …           the desk: load a sanctions list, decide about a hit
   ./run cases …               the desk: look at cases, say something of one, close one
   ./run report CASE …         the desk: a case as a suspicious activity report
-  ./run tier …                the desk: papers and tiers; -h after any of these says more
+  ./run tier …                the desk: papers and tiers
+  ./run reversal …            the desk: ask a transfer back, decide about it
+  ./run till open NUMBER …    the desk: make a merchant; -h after any of these says more
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
@@ -41,6 +43,8 @@ _COMMANDS = {
     "report": ("sandbox.desk", "report"),
     "sanctions": ("sandbox.desk", "sanctions"),
     "tier": ("sandbox.desk", "tier"),
+    "reversal": ("sandbox.desk", "reversal"),
+    "till": ("sandbox.desk", "till"),
     "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),

@@ -1,5 +1,5 @@
 """
-`python -m workers.desk {sanctions,cases,report,tier}`: what staff do about the law, at a terminal.
+`python -m workers.desk {sanctions,cases,report,tier,reversal,till}`: what staff decide.
 
 Whoever may run this acts as the workers do; --by says who they are, and the audit log keeps it.
 """
@@ -20,12 +20,25 @@ from typing import Final, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core import cases, db, kyc, msisdn, reports, sanctions, sanctions_file, subscribers
+from core import (
+    cases,
+    db,
+    kyc,
+    merchants,
+    msisdn,
+    reports,
+    reversals,
+    sanctions,
+    sanctions_file,
+    subscribers,
+)
 from core.audit import Actor
 from core.db import Databases, transact
 from core.errors import DomainError
 from core.kyc import Document, Papers
 from core.sanctions_file import BadList
+from core.seal import Anchor
+from core.seal_outside import Outside
 from core.settings import load
 from core.subscribers import Tier
 
@@ -35,11 +48,16 @@ REFUSED: Final = 1
 _STATEMENT_MS: Final = 120_000
 
 
+class StandsStill(Exception):
+    """The database lost the log's tail: no money is moved."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Who sits there, and what they work with."""
 
     databases: Databases
+    anchor: Anchor
     actor: Actor
     pepper: str
     now: datetime
@@ -208,11 +226,66 @@ def _decide_lift(desk: Desk, given: argparse.Namespace) -> None:
     print(f"Lift {given.lift} is {given.what}d.")
 
 
+def _list_reversals(desk: Desk, given: argparse.Namespace) -> None:
+    found = desk.do(lambda session: reversals.waiting(session, after=given.after))
+    for each in found:
+        asked = f"{each.requested_by} {each.requested_at:%F %R}Z: {each.reason}"
+        print(f"{each.id}  {each.reference}  {each.amount}  {asked}")
+    if not found:
+        print("No reversal waits.")
+
+
+def _request_reversal(desk: Desk, given: argparse.Namespace) -> None:
+    subscriber = desk.subscriber(given.number)
+    reversal = desk.do(
+        lambda session: reversals.request(
+            session,
+            subscriber=subscriber,
+            reference=given.reference,
+            actor=desk.actor,
+            reason=given.why,
+            now=desk.now,
+        )
+    )
+    print(f"Reversal {reversal}: somebody else must `reversal approve` it.")
+
+
+def _decide_reversal(desk: Desk, given: argparse.Namespace) -> None:
+    def work(session: Session) -> None:
+        if not desk.anchor.holds(session):
+            raise StandsStill
+        decide = reversals.approve if given.what == "approve" else reversals.decline
+        decide(session, reversal=given.reversal, actor=desk.actor, note=given.why, now=desk.now)
+
+    desk.do(work)
+    print(f"Reversal {given.reversal} is {given.what}d.")
+
+
+def _open_till(desk: Desk, given: argparse.Namespace) -> None:
+    subscriber = desk.subscriber(given.number)
+    till = desk.do(
+        lambda session: merchants.open_till(
+            session, subscriber=subscriber, actor=desk.actor, now=desk.now
+        )
+    )
+    print(f"{given.number} is paid at till {till}.")
+
+
+def _signature(name: str) -> str:
+    """A name as it is kept: two ways of writing it are not two people."""
+    signed = " ".join(name.split()).casefold()
+    if not signed:
+        raise argparse.ArgumentTypeError("say who you are")
+    return signed
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="desk", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     signed = argparse.ArgumentParser(add_help=False)
-    signed.add_argument("--by", required=True, help="who you are: a name, as in the audit log")
+    signed.add_argument(
+        "--by", required=True, type=_signature, help="who you are: a name, as in the audit log"
+    )
     reasoned = argparse.ArgumentParser(add_help=False, parents=[signed])
     reasoned.add_argument("--why", required=True, help="your reason or note, in words")
 
@@ -255,6 +328,15 @@ def _parser() -> argparse.ArgumentParser:
     proposing.add_argument("tier", choices=[Tier.PENDING, Tier.VERIFIED, Tier.REJECTED])
     for name in ("approve", "decline"):
         command(tiers, name, _decide_lift, lift=int, why=str)
+    back = commands.add_parser("reversal").add_subparsers(required=True)
+    waiting = command(back, "list", _list_reversals)
+    waiting.add_argument("--after", type=int, default=0, help="go on from this reversal")
+    command(back, "request", _request_reversal, number=str, reference=str, why=str)
+    for name in ("approve", "decline"):
+        command(back, name, _decide_reversal, reversal=int, why=str)
+    command(
+        commands.add_parser("till").add_subparsers(required=True), "open", _open_till, number=str
+    )
     return parser
 
 
@@ -264,6 +346,7 @@ def main(argv: Sequence[str]) -> int:
     settings = load()
     desk = Desk(
         databases=db.connect(settings.database_url.get_secret_value(), role=db.WORKER),
+        anchor=Anchor(Outside(settings.seal.folder)),
         actor=Actor(f"staff:{given.by}", "desk", secrets.token_hex(8)),
         pepper=settings.pin_pepper.get_secret_value(),
         now=datetime.now(UTC),
@@ -273,6 +356,9 @@ def main(argv: Sequence[str]) -> int:
     except DomainError as error:
         said = (error.__doc__ or "").strip().partition("\n")[0]
         print(f"No: {said} ({error.code})", file=sys.stderr)
+        return REFUSED
+    except StandsStill:
+        print("No money moves: see `seal.tail_lost` in docs/runbook.md.", file=sys.stderr)
         return REFUSED
     except (BadList, OSError) as error:
         print(error, file=sys.stderr)

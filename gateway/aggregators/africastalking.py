@@ -36,8 +36,9 @@ _ENDED: Final = (
 )
 _DELIVERY: Final = ("id", "status", "phoneNumber", "networkCode", "failureReason", "retryCount")
 _INBOUND: Final = ("id", "from", "to", "text", "date", "linkId", "cost", "networkCode")
-# A PIN is four digits; a voucher's code twenty, in groups or not.
-_SECRET: Final = re.compile(r"(?<![0-9])(?:[0-9](?:[ -]?[0-9]){19}|[0-9]{4})(?![0-9])")
+# A PIN is four digits; a voucher's code twenty, in groups or not. So many digits in a row that they
+# are no number of ours (13 at most) are a code with a slip in it, which is nearly the code.
+_SECRET: Final = re.compile(r"(?<![0-9])(?:[0-9](?:[ -]?[0-9]){19}|[0-9]{14,}|[0-9]{4})(?![0-9])")
 _OPTOUT: Final = ("senderId", "phoneNumber")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,16 +17,20 @@ from menus.text import Text, _
 
 @dataclass(frozen=True)
 class Recipient(Ask[Person]):
-    """Whom to send to, by phone number."""
+    """Whom to send to, by phone number or by the 13 digits of their wallet number."""
 
     def prompt(self, hop: Hop) -> Text:
         return _("Send money to (phone number):")
 
     def read(self, hop: Hop, text: str) -> Person:
-        number = msisdn.parse(text)
-        if number == hop.msisdn:
+        # No country's code is 384, so no phone number looks like one of ours.
+        if re.fullmatch(r"384[0-9]{10}", "".join(text.split())):
+            found = subscribers.by_wallet_number(hop.unit.reading, number=text)
+        else:
+            found = subscribers.recipient(hop.unit.reading, msisdn=msisdn.parse(text))
+        if found.msisdn == hop.msisdn:
             raise SameAccount
-        return subscribers.recipient(hop.unit.reading, msisdn=number)
+        return found
 
     def then(self, hop: Hop, answer: Person) -> Amount:
         return Amount(answer.id, answer.name, msisdn.masked(answer.msisdn))

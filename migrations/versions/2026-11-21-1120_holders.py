@@ -69,6 +69,43 @@ ALTER TABLE accounts ADD CONSTRAINT fk_accounts_holder_id
     FOREIGN KEY (holder_id) REFERENCES subscribers (id) DEFERRABLE INITIALLY DEFERRED;
 """
 
+# Doors may open accounts, and must not say what they may owe: who could, could print money. The
+# places, their modes and bounds are the chart's (core/chart.py).
+CHARTED = """
+CREATE FUNCTION refuse_uncharted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.holder_id IS NOT NULL OR NEW.path LIKE 'user:%' OR current_user = 'kabambe_web')
+        AND (NEW.mode = 'authorise' AND CASE NEW.path
+            WHEN format('user:%s:main:%s', NEW.holder_id, lower(NEW.currency))
+            THEN NEW.balance_min = 0 AND NEW.balance_max IS NULL
+            WHEN format('user:%s:held:%s', NEW.holder_id, lower(NEW.currency))
+            THEN NEW.balance_min = 0 AND NEW.balance_max IS NULL
+            WHEN format('user:%s:owed:%s', NEW.holder_id, lower(NEW.currency))
+            THEN NEW.balance_min IS NULL AND NEW.balance_max = 0
+        END) IS NOT TRUE
+    THEN
+        RAISE EXCEPTION 'account % is not as the chart has it', NEW.path;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER charted BEFORE INSERT ON accounts
+    FOR EACH ROW EXECUTE FUNCTION refuse_uncharted();
+
+CREATE FUNCTION refuse_others_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM accounts
+        WHERE id = NEW.account_id AND path = format('user:%s:main:kes', NEW.id)
+    ) THEN
+        RAISE EXCEPTION 'account % is not the main account of subscriber %',
+            NEW.account_id, NEW.id;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER own_account BEFORE INSERT ON subscribers
+    FOR EACH ROW EXECUTE FUNCTION refuse_others_account();
+"""
+
 # Whole units of US dollars for one. For tiers and limits only; nobody is paid by these.
 RATES = """
 CREATE TABLE reference_rates (
@@ -211,12 +248,17 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION ceiling_refusal(p_account bigint, p_balance bigint, p_at timestamptz)
-RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+-- The ceiling is for all that somebody holds, in whatever currency, set aside or not. What `post`
+-- has decided but not written yet stands in p_held, by the ids in p_ids.
+CREATE FUNCTION ceiling_refusal(
+    p_account bigint, p_balance bigint, p_at timestamptz, p_ids bigint[], p_held bigint[]
+) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
     due record;
+    others bigint;
 BEGIN
-    SELECT s.tier, l.balance_max, equivalent(p_balance, a.currency, 'KES', p_at) AS balance
+    SELECT s.id, s.kind, s.tier, l.balance_max,
+           equivalent(p_balance, a.currency, 'KES', p_at) AS balance
     INTO due
     FROM accounts a
     JOIN subscribers s ON s.id = a.holder_id
@@ -224,9 +266,19 @@ BEGIN
         AND l.tier = s.tier AND l.valid_from <= p_at
     WHERE a.id = p_account
     ORDER BY l.valid_from DESC LIMIT 1;
-    IF due.tier IN ('rejected', 'suspended') THEN
+    IF NOT FOUND THEN
+        RETURN NULL;  -- nobody's
+    ELSIF due.tier IN ('rejected', 'suspended') THEN
         RETURN jsonb_build_object('code', 'recipient-suspended');
-    ELSIF due.balance > due.balance_max THEN
+    ELSIF due.balance_max IS NULL THEN
+        RAISE EXCEPTION 'no ceiling for a % holder who is %', due.kind, due.tier;
+    END IF;
+    SELECT sum(equivalent(x.balance, x.currency, 'KES', p_at)) INTO others
+    FROM (
+        SELECT a.currency, coalesce(p_held[array_position(p_ids, a.id)], a.balance) AS balance
+        FROM accounts a WHERE a.holder_id = due.id AND a.id <> p_account
+    ) x WHERE x.balance > 0;
+    IF due.balance + coalesce(others, 0) > due.balance_max THEN
         RETURN jsonb_build_object('code', 'ceiling-reached');
     END IF;
     RETURN NULL;
@@ -255,16 +307,21 @@ DELETE FROM fee_tiers WHERE currency = 'USD' AND valid_from = '2026-11-01';
 ALTER TABLE fee_tiers DROP COLUMN fee_min, DROP COLUMN fee_max;
 DROP FUNCTION equivalent, reference_usd, exponent;
 DROP TABLE reference_rates, merchants;
+DROP TRIGGER own_account ON subscribers;
+DROP TRIGGER charted ON accounts;
+DROP FUNCTION refuse_others_account, refuse_uncharted;
 ALTER TABLE accounts DROP COLUMN holder_id;
 ALTER TABLE subscribers DROP COLUMN wallet_number, DROP COLUMN tier, DROP COLUMN kind;
 DROP FUNCTION till_number, wallet_number, check_digit;
+REVOKE INSERT (id, msisdn, name, language, account_id, terms_version, registered_at)
+    ON subscribers FROM kabambe_web;
 GRANT INSERT ON subscribers TO kabambe_web;
 """
 
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for part in (NUMBERS, PEOPLE, RATES, FEES, LIMITS, GRANTS):
+    for part in (NUMBERS, PEOPLE, CHARTED, RATES, FEES, LIMITS, GRANTS):
         op.execute(part)
 
 

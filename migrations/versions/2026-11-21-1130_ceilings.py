@@ -128,7 +128,7 @@ BEGIN
                     EXIT;
                 ELSIF p_spenders[i] IS NOT NULL AND p_leg_amounts[leg] > 0 AND at_leg > 0 THEN
                     refusal := ceiling_refusal(
-                        p_leg_accounts[leg], held[at_leg] + p_leg_amounts[leg], p_at);
+                        p_leg_accounts[leg], held[at_leg] + p_leg_amounts[leg], p_at, ids, held);
                     EXIT WHEN refusal IS NOT NULL;
                 END IF;
             END LOOP;

@@ -257,8 +257,7 @@ CREATE TRIGGER two_people_lift BEFORE UPDATE OF tier, screening ON subscribers
 """
 
 # As before, and: who is on a list neither sends nor receives, and is told no more than anybody
-# suspended; who is not screened yet waits. The ceiling is for all that somebody holds, in whatever
-# currency and set aside or not; before, it was for each account alone.
+# suspended; who is not screened yet waits.
 LIMITS = """
 CREATE OR REPLACE FUNCTION limit_refusal(
     p_kind text, p_account bigint, p_amount bigint, p_at timestamptz
@@ -311,8 +310,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE OR REPLACE FUNCTION ceiling_refusal(p_account bigint, p_balance bigint, p_at timestamptz)
-RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION ceiling_refusal(
+    p_account bigint, p_balance bigint, p_at timestamptz, p_ids bigint[], p_held bigint[]
+) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
     due record;
     others bigint;
@@ -333,8 +333,11 @@ BEGIN
     ELSIF due.balance_max IS NULL THEN
         RAISE EXCEPTION 'no ceiling for a % holder who is %', due.kind, due.tier;
     END IF;
-    SELECT sum(equivalent(a.balance, a.currency, 'KES', p_at)) INTO others
-    FROM accounts a WHERE a.holder_id = due.id AND a.id <> p_account AND a.balance > 0;
+    SELECT sum(equivalent(x.balance, x.currency, 'KES', p_at)) INTO others
+    FROM (
+        SELECT a.currency, coalesce(p_held[array_position(p_ids, a.id)], a.balance) AS balance
+        FROM accounts a WHERE a.holder_id = due.id AND a.id <> p_account
+    ) x WHERE x.balance > 0;
     IF due.balance + coalesce(others, 0) > due.balance_max THEN
         RETURN jsonb_build_object('code', 'ceiling-reached');
     END IF;

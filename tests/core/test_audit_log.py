@@ -56,7 +56,7 @@ def test_it_is_read_page_by_page(house):
                 detail={"note": f"{number}"},
                 now=house.clock(),
             )
-    with house.databases["web"]() as session:
+    with house.databases["worker"]() as session:
         first = audit.history(session, subject="subscriber:9", count=4)
         second = audit.history(session, subject="subscriber:9", before=first[-1].id, count=4)
     assert [each.detail["note"] for each in [*first, *second]] == list("6543210")

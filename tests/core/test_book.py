@@ -158,7 +158,9 @@ def test_the_book_is_append_only_for_everybody(house, wanjiru, role, change):
         ("web", "UPDATE limits SET day_max = 1"),
         ("web", "SELECT * FROM messages"),
         ("web", "UPDATE subscribers SET msisdn = 'x'"),
+        ("web", "SELECT subject FROM audit_log"),
         ("worker", "SELECT * FROM pins"),
+        ("worker", "INSERT INTO orders (key, state) VALUES ('x', 'done')"),
         ("worker", "UPDATE accounts SET balance = 1"),
         ("worker", "UPDATE fee_tiers SET flat = 0"),
         ("worker", "DELETE FROM unrolled"),
@@ -170,6 +172,51 @@ def test_no_role_may_do_more_than_its_work(house, role, statement):
         house.databases[role].begin() as session,
     ):
         session.execute(text(statement))
+
+
+@pytest.mark.parametrize("role", ["web", "worker"])
+@pytest.mark.parametrize(
+    "account",
+    [
+        "'user:1:main:usd', 'USD', 'authorise', NULL, NULL, 1",
+        "'user:1:main:usd', 'USD', 'authorise', -1000000, NULL, 1",
+        "'user:1:main:usd', 'USD', 'record', 0, NULL, 1",
+        "'user:1:main:usd', 'USD', 'authorise', 0, NULL, 2",
+        "'user:1:main:usd', 'USD', 'authorise', 0, NULL, NULL",
+        "'user:1:main:usd', 'BTC', 'authorise', 0, NULL, 1",
+        "'user:1:owed:usd', 'USD', 'authorise', 0, NULL, 1",
+        "'mine', 'USD', 'authorise', 0, NULL, 1",
+    ],
+)
+def test_a_persons_account_is_as_the_chart_has_it(house, wanjiru, otieno, role, account):
+    columns = "path, currency, mode, balance_min, balance_max, holder_id"
+    with (
+        pytest.raises(DBAPIError, match="not as the chart has it"),
+        house.databases[role].begin() as session,
+    ):
+        session.execute(text(f"INSERT INTO accounts ({columns}) VALUES ({account})"))
+
+
+def test_the_web_opens_no_account_that_is_nobodys(house):
+    with (
+        pytest.raises(DBAPIError, match="not as the chart has it"),
+        house.databases["web"].begin() as session,
+    ):
+        session.execute(text("INSERT INTO accounts (path, currency) VALUES ('mine', 'KES')"))
+
+
+def test_nobody_registers_with_an_account_that_is_not_their_own(house, wanjiru):
+    with (
+        pytest.raises(DBAPIError, match="not the main account of subscriber"),
+        house.databases["web"].begin() as session,
+    ):
+        session.execute(
+            text(
+                "INSERT INTO subscribers (msisdn, name, language, account_id, terms_version,"
+                " registered_at) VALUES ('+254799000001', 'X', 'en', :fees, 'x', now())"
+            ),
+            {"fees": fees(house)},
+        )
 
 
 def test_an_outcome_is_final(house, wanjiru, otieno):

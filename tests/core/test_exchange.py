@@ -11,6 +11,7 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from core import chart, exchange, ledger, rates
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
@@ -92,6 +93,29 @@ def test_what_was_promised_is_what_is_posted(hers, house, wanjiru):
     assert hers.balance(chart.SPREAD, USD) == Money(14, USD)
     messages = [each["message"] for each in house.messages(wanjiru.phone.msisdn)]
     assert any("You exchanged KES 1,000.00 for USD 7.55" in each for each in messages)
+
+
+@pytest.mark.parametrize("promised", [{"get": 7_70}, {"get": 10**15}, {"spread": 15}])
+def test_a_quote_that_no_rate_could_have_made_moves_nothing(hers, house, wanjiru, promised, capfd):
+    """The web may write quotes: taken over, it must not be able to print money by them."""
+    quoted = hers.quote(kes(1000_00), USD)
+    with house.databases["web"].begin() as session:
+        get, spread = promised.get("get", "get"), promised.get("spread", "spread")
+        columns = f"give_currency, give, get_currency, {get}, {spread}, rate, source, rate_at"
+        made = session.scalar(
+            text(
+                "INSERT INTO quotes (subscriber_id, give_currency, give, get_currency, get, spread,"
+                f" rate, source, rate_at, quoted_at, expires_at) SELECT subscriber_id, {columns},"
+                " quoted_at, expires_at FROM quotes WHERE id = :id RETURNING id"
+            ),
+            {"id": quoted.id},
+        )
+    hers.order(made)
+    house.bell.ring()
+    house.work(Name.LEDGER)
+    assert hers.state() is State.REFUSED
+    assert wanjiru.balance == kes(1250_00)
+    assert "QuoteForged" in "".join(capfd.readouterr())
 
 
 def test_the_other_way_is_sold_at_the_bid(hers):

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from core import chart, holds, ledger
 from core.holds import HoldResolved, HoldTooSmall, UnknownHold
 from core.ledger import InsufficientFunds
+from core.limits import AccountSuspended, RecipientSuspended
 from core.money import Currency, Money, kes
 from core.orders import KeyReused
 from workers import ledger as ledger_jobs
@@ -108,6 +109,40 @@ def test_no_more_is_captured_than_is_held(hers, shop, minor):
         hers.capture(hold, to=shop, amount=Money(1, Currency.USD))
     assert hers.held == kes(300_00)
     hers.release(hold)  # what was refused has resolved nothing
+
+
+def test_what_is_not_there_is_not_held_even_if_the_refusal_is_passed_over(hers, wanjiru):
+    """Such a hold, released, would give out the money of another."""
+    hers.place(300_00)
+    now = hers.house.clock()
+    with hers.house.databases["worker"].begin() as session, pytest.raises(InsufficientFunds):
+        holds.place(
+            session,
+            owner=hers.owner,
+            amount=kes(950_01),
+            key="more",
+            expires_at=now + timedelta(minutes=1),
+            now=now,
+        )
+    assert hers.house.bank.one("SELECT count(*) FROM holds") == 1
+
+
+@pytest.mark.parametrize("why", ["suspended", "too much", "too late", "to whom"])
+def test_refused_a_capture_leaves_the_hold_to_be_released_at_once(hers, wanjiru, otieno, shop, why):
+    hold = hers.place(300_00)
+    amount = kes(300_01) if why == "too much" else None
+    if why == "too late":
+        hers.house.clock.passes(minutes=10)
+    names = {"suspended": "Wanjiru", "to whom": "Otieno"}
+    hers.house.bank.run(
+        "UPDATE subscribers SET tier = 'suspended' WHERE name = :n", n=names.get(why, "")
+    )
+    with hers.house.databases["worker"].begin() as session:
+        now = hers.house.clock()
+        with pytest.raises((AccountSuspended, RecipientSuspended, HoldTooSmall, HoldResolved)):
+            holds.capture(session, hold=hold, to=shop, amount=amount, now=now)
+        holds.release(session, hold=hold, now=now)
+    assert (wanjiru.balance, hers.held) == (kes(1250_00), kes(0))
 
 
 def test_what_is_not_there_cannot_be_resolved(hers, shop):

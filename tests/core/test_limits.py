@@ -10,8 +10,9 @@ from compliance import Office, shillings
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from core import exchange, holds, rates, subscribers, transfers
+from core import chart, exchange, holds, ledger, rates, subscribers, transfers
 from core.errors import leaves
+from core.ledger import Draft, Reason
 from core.limits import (
     AccountSuspended,
     AmountTooLarge,
@@ -239,6 +240,24 @@ class TestOtherCurrencies:
         assert office.send(payer, shop, Money(60_00, Currency.USD)) == CeilingReached.code
         assert office.send(payer, shop, kes(6_000_00)) == "done"
 
+    def test_the_ceiling_is_for_all_that_one_batch_brings(self, office, two, tariff):
+        """Whatever waited while no worker ran is posted at once."""
+        tariff(balance_max=20_000_00)
+        her, him = two
+        ids = dict(office.house.bank.rows("SELECT id, account_id FROM subscribers"))
+        office.fund(her, Money(100_00, Currency.USD))
+        with office.house.bank.owner.begin() as session:
+            hers, his = (
+                chart.MAIN.open(session, currency=Currency.USD, owner=owner) for owner in two
+            )
+        brought = [{ids[her]: -15_000_00, ids[him]: 15_000_00}, {hers: -50_00, his: 50_00}]
+        drafts = [
+            Draft(f"batch:{n}", Reason.TRANSFER, legs, spender=(ids[her], 1_00))
+            for n, legs in enumerate(brought)
+        ]
+        postings = office.do(ledger.post, drafts=drafts)
+        assert [each.outcome for each in postings] == ["posted", "ceiling-reached"]
+
     def test_the_ceiling_counts_what_is_set_aside(self, office, two, tariff):
         tariff(order_max=50_000_00, day_max=90_000_00, month_max=90_000_00, balance_max=20_000_00)
         payer, shop = two
@@ -260,7 +279,9 @@ def test_a_holder_without_rows_is_a_fault_and_not_a_freedom(office, two, house):
     with house.bank.owner() as session:
         session.execute(text("DELETE FROM limits WHERE holder = 'merchant'"))
         with pytest.raises(DBAPIError, match="no ceiling"):
-            session.execute(text("SELECT ceiling_refusal(:a, 1, now())"), {"a": account})
+            session.execute(
+                text("SELECT ceiling_refusal(:a, 1, now(), '{}', '{}')"), {"a": account}
+            )
         session.rollback()
         session.execute(text("DELETE FROM limits WHERE holder = 'merchant'"))
         with pytest.raises(DBAPIError, match="no limits"):

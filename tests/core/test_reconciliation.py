@@ -15,7 +15,8 @@ from traffic import Traffic
 
 from core import breaks, ledger
 from core.audit import Actor
-from core.breaks import BreakClosed, NoNote, UnknownBreak
+from core.breaks import BreakClosed, UnknownBreak
+from core.decisions import NoReason
 from core.ledger import Draft, Reason
 
 JANE = Actor("staff:jane", "desk", "r1")
@@ -153,7 +154,7 @@ class TestBreaks:
     def test_refuses_to_be_closed_twice_without_a_note_or_where_there_is_none(self, house, wanjiru):
         tamper(house, "UPDATE accounts SET version = version + 1 WHERE path LIKE 'user%'")
         run(house)
-        with pytest.raises(NoNote):
+        with pytest.raises(NoReason):
             self.close(house, 1, note="  ")
         with pytest.raises(UnknownBreak):
             self.close(house, 99)

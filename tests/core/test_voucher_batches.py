@@ -13,6 +13,7 @@ from voucher_shop import PRESS, STAFF, USD, opened
 
 from core import chart, execution, merchants, voucher_batches
 from core.codes import Veil
+from core.decisions import NoReason
 from core.ledger import InsufficientFunds
 from core.limits import AccountSuspended, AmountTooLarge
 from core.money import Money, kes
@@ -164,6 +165,8 @@ class TestRefund:
         batch = shop.issue(wanjiru)
         [first, second, _] = [each.code for each in shop.printed(batch)]
         found = shop.find(otieno, first)
+        with pytest.raises(NoReason):
+            shop.cancel(batch, note=" ")
         shop.cancel(batch)
         shop.order(otieno, found)
         shop.execute()

@@ -62,6 +62,13 @@ class TestStructuring:
         office.look()
         assert office.raised() == []
 
+    @pytest.mark.parametrize("tier", ["suspended", "rejected"])
+    def test_stopped_before_the_watch_came_by_it_is_seen_all_the_same(self, office, two, tier):
+        structured(office, *two)
+        office.house.bank.run("UPDATE subscribers SET tier = :t WHERE id = :i", t=tier, i=two[0])
+        office.look()
+        assert office.raised() == [("structuring", two[0], "open")]
+
     def test_the_fee_does_not_hide_it(self, office, two):
         structured(office, *two, amount=249_999)  # with the fee more than the limit
         office.look()

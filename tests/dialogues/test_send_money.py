@@ -212,3 +212,15 @@ def test_a_fee_that_changed_after_it_was_shown_is_not_charged(house, wanjiru, ot
         house.bank.run("DELETE FROM fee_tiers WHERE flat = 700")
 
     assert wanjiru.balance == kes(1250_00)
+
+
+def test_to_a_wallet_number(house, wanjiru, otieno):
+    ours = "SELECT wallet_number FROM subscribers WHERE name = :n"
+    his, hers = (house.bank.one(ours, n=name) for name in ("Otieno", "Wanjiru"))
+    wanjiru.phone.dial().types("1", f"{his[:4]} {his[4:]}", "500", "4071")
+    assert otieno.balance == kes(500_00)
+    wanjiru.phone.dial().types("1", hers)
+    assert wanjiru.phone.screen.startswith("That is your own number.")
+    wrong = his[:-1] + str((int(his[-1]) + 1) % 10)
+    wanjiru.phone.types(wrong)
+    assert wanjiru.phone.screen.startswith("That is not a wallet number. Check the 13 digits.")

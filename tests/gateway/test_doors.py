@@ -146,6 +146,16 @@ class TestSmsDoors:
         hashed = codes.mention(house.conversation.veil.hash(VOUCHER))
         assert kept["text"] == f"Voucher {hashed} of +254712000001"
 
+    @pytest.mark.parametrize(
+        "code", [VOUCHER[:-1], VOUCHER + "4", VOUCHER[:-1] + "5", f"{VOUCHER[:-5]} 6374"]
+    )
+    def test_nor_is_one_with_a_slip_in_it(self, house, code):
+        text = f"{code} for 0712000001, wallet number 3847363387174"
+        assert self.post(house, "inbound", **{"id": "m1", "from": "+254712000001", "text": text})
+        [(kept,)] = house.bank.rows("SELECT form FROM inbox")
+        assert VOUCHER[:10] not in kept["text"]
+        assert kept["text"].endswith("**** for 0712000001, wallet number 3847363387174")
+
     def test_an_inbound_message_is_kept_once_and_answered_once(self, house, wanjiru):
         form = {"id": "m1", "from": "+254712000001", "to": "384", "text": "My PIN is 4071, ok?"}
         assert self.post(house, "inbound", **form, date="2017-05-03T06:04:45Z") == 200

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 
 import pytest
 from bank import PIN
 from processes import environment
 
+from core.money import kes
+from core.seal import Anchor
 from workers import desk
 
 HIS = "+254712000001"
@@ -91,9 +94,51 @@ def test_a_bad_list_is_told_line_by_line_and_nothing_is_loaded(house, sit, tmp_p
     assert "cannot be read" in sit("sanctions", "load", tmp_path / "no.csv", "--source", "un")[1]
 
 
+def test_a_transfer_is_asked_back_and_decided_about_by_another(sit, wanjiru, otieno):
+    wanjiru.phone.dial().types("1", "0733000002", "500", PIN)
+    wanjiru.phone.dial().types("1", "0733000002", "100", PIN)
+    first, second = re.findall(r"Ref (T\w+)", " ".join(wanjiru.phone.transcript))
+    asked = ("reversal", "request", HIS)
+    assert sit(*asked, first, "--why", "The wrong Otieno", by="Jane")[0] == 0
+    assert "Reversal 2:" in sit(*asked, second, "--why", "Twice")[1]
+    said = sit("reversal", "list")[1]
+    assert f"1  {first}  KES 500.00  staff:jane" in said
+    assert said.count("\n") == 2
+    for name in ("jane", " JANE "):
+        status, said = sit("reversal", "approve", 1, "--why", "He agrees", by=name)
+        assert (status, "(own-request)" in said) == (1, True)
+    assert sit("reversal", "approve", 1, "--why", "He agrees", by="john")[0] == 0
+    assert sit("reversal", "decline", 2, "--why", "He does not", by="john")[0] == 0
+    assert otieno.balance == kes(100_00)
+    assert sit("reversal", "list") == (0, "No reversal waits.\n")
+
+
+def test_no_reversal_is_decided_about_on_a_copy_that_lost_its_tail(
+    sit, wanjiru, otieno, monkeypatch
+):
+    wanjiru.phone.dial().types("1", "0733000002", "500", PIN)
+    [reference] = re.findall(r"Ref (T\w+)", wanjiru.phone.screen)
+    sit("reversal", "request", HIS, reference, "--why", "The wrong Otieno")
+    monkeypatch.setattr(Anchor, "objection", lambda _anchor, _session: "the tail is lost")
+    status, said = sit("reversal", "approve", 1, "--why", "He agrees", by="john")
+    assert (status, "No money moves" in said) == (1, True)
+    assert otieno.balance == kes(500_00)
+
+
+def test_a_shop_gets_its_till(sit, wanjiru, otieno):
+    status, said = sit("till", "open", "0733000002")
+    assert status == 0
+    till = said.split()[-1].rstrip(".")
+    wanjiru.phone.dial().types("5", "1", till)
+    assert wanjiru.phone.screen.startswith("Pay Otieno")
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
+        (("till", "open", "0799000009"), "unknown-recipient"),
+        (("reversal", "approve", "9", "--why", "x"), "unknown-reversal"),
+        (("reversal", "request", HIS, "T0", "--why", "x"), "unknown-recipient"),
         (("report", "9", "--why", "x"), "unknown-case"),
         (("cases", "show", "9"), "unknown-case"),
         (("tier", "set", "12", "pending", "--why", "x"), "invalid-msisdn"),
@@ -109,6 +154,7 @@ def test_what_cannot_be_done_is_said_in_words(sit, words, why):
     assert why in said
 
 
-def test_everybody_signs(sit):
+@pytest.mark.parametrize("signature", [[], ["--by", " "]])
+def test_everybody_signs(sit, signature):
     with pytest.raises(SystemExit):
-        desk.main(["cases", "list"])
+        desk.main(["cases", "list", *signature])
