@@ -148,7 +148,7 @@ class Audit:
         secret = b"" if data == NULL else unhexlify(kept)
         sealed = b"|".join((head, moved, sha256(secret).hexdigest().encode()))
         self.journals += 1
-        if secret and (secret[33:] != left or unhexlify(data) != sealed):
+        if data != NULL and (secret[33:] != left or unhexlify(data) != sealed):
             self.faults.append(f"journal {number.decode()}: it is not what was sealed")
 
     def end(self) -> None:

@@ -10,6 +10,7 @@ from core import ledger, reversals
 from core.audit import Actor
 from core.ledger import Draft, Reason
 
+LOG = ("leaves", "positions", "subtrees", "blocks", "checkpoints")
 # Of each table every column, and how it is changed. `None`: it is not part of the record.
 CHANGES = {
     "journals": {
@@ -69,11 +70,26 @@ CHANGES = {
     },
     "unrolled": {"amount": "amount = amount + 1"},
 }
+# What is emptied must not pass for what is not there.
+EMPTIED = [
+    ("journals", "key", "key = ''"),
+    ("journals", "reason", "reason = ''"),
+    ("entries", "balance_after", "balance_after = NULL"),
+    ("accounts", "path", "path = ''"),
+    ("leaves", "data", "data = ''"),
+    ("leaves", "kept", "kept = ''"),
+    ("leaves", "hash", "hash = ''"),
+    ("blocks", "root", "root = ''"),
+    ("checkpoints", "note", "note = ''"),
+]
 CASES = [
-    (table, column, change)
-    for table, columns in CHANGES.items()
-    for column, change in columns.items()
-    if change is not None
+    *(
+        (table, column, change)
+        for table, columns in CHANGES.items()
+        for column, change in columns.items()
+        if change is not None
+    ),
+    *EMPTIED,
 ]
 
 
@@ -139,7 +155,10 @@ def test_a_change_of_any_field_is_found(book, table, column, statement):
             session.execute(text("SET LOCAL session_replication_role = replica"))
             one = f"DELETE FROM {table} t USING changed c WHERE t = ROW(c.*)::{table}"
             assert session.execute(text(one)).rowcount == 1
+            was = f"SELECT md5(string_agg({table}::text, ',')) FROM changed {table}"
+            before = session.scalar(text(was))
             assert session.execute(text(f"UPDATE changed SET {statement}")).rowcount == 1
+            assert session.scalar(text(was)) != before, "nothing was changed"
             session.execute(
                 text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM changed")
             )
@@ -154,6 +173,47 @@ def test_a_change_of_any_field_is_found(book, table, column, statement):
                 text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM before_it")
             )
             session.execute(text("DROP TABLE before_it, changed"))
+
+
+def test_a_tail_that_is_cut_off_whole_is_found_by_what_was_published(book):
+    """Journals, entries, balances and log as they were at the first checkpoint, to the byte."""
+    sealed = book.bank.one("SELECT min(size) FROM checkpoints")
+    tables = ("accounts", "journals", "entries", "unrolled", "reversals", *LOG)
+    for table in tables:
+        book.bank.run(f"CREATE TABLE saved_{table} AS TABLE {table}")
+    cut = f"SELECT journal_id FROM positions WHERE position >= {sealed}"
+    try:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for statement in (
+                f"DELETE FROM unrolled u USING entries e WHERE e.journal_id IN ({cut})"
+                " AND (u.account_id, u.version) = (e.account_id, e.version)",
+                f"DELETE FROM entries WHERE journal_id IN ({cut})",
+                f"DELETE FROM reversals WHERE journal_id IN ({cut})",
+                f"DELETE FROM journals WHERE id IN ({cut})",
+                f"DELETE FROM leaves WHERE journal_id IN ({cut})",
+                f"DELETE FROM positions WHERE position >= {sealed}",
+                f"DELETE FROM blocks WHERE first >= {sealed}",
+                f"DELETE FROM checkpoints WHERE size > {sealed}",
+                f"DELETE FROM subtrees WHERE (position + 1) << level > {sealed}",
+                "UPDATE accounts a SET version = CASE mode WHEN 'record' THEN 0 ELSE"
+                " (SELECT count(*) FROM entries e WHERE e.account_id = a.id) END, balance ="
+                " coalesce((SELECT sum(amount) FROM entries e WHERE e.account_id = a.id), 0)"
+                " - coalesce((SELECT sum(amount) FROM unrolled u WHERE u.account_id = a.id), 0)",
+            ):
+                session.execute(text(statement))
+        assert audited(book, published=False).returncode == 0
+        ran = audited(book)
+        assert (ran.returncode, "leaves were sealed, there are" in ran.stdout) == (1, True)
+    finally:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for table in tables:
+                session.execute(text(f"DELETE FROM {table}"))
+                session.execute(
+                    text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE saved_{table}")
+                )
+                session.execute(text(f"DROP TABLE saved_{table}"))
 
 
 def test_put_back_nothing_is_found_any_more(book):
