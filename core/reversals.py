@@ -172,7 +172,7 @@ def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: da
     mirror = session.scalars(select(Journal.id).where(Journal.key == draft.key)).one()
     found.journal_id, found.debt = mirror, debt
     _decide(session, found, ReversalState.APPROVED, actor=actor, note=note, now=now)
-    _tell(session, parties, posting.detail, event=Event.TRANSFER_REVERSED, now=now)
+    _tell(session, parties, posting.detail, event=Event.TRANSFER_REVERSED, now=now, mirror=found)
 
 
 def decline(session: Session, *, reversal: int, actor: Actor, note: str, now: datetime) -> None:
@@ -251,8 +251,14 @@ def _tell(
     *,
     event: Event,
     now: datetime,
+    mirror: Reversal | None = None,
 ) -> None:
-    """Tell the sender; and the receiver, if money was taken from them."""
+    """
+    Tell the sender; and the receiver, if money was taken from them.
+
+    A receipt names the mirror, and gets its seal. Where there is a debt, only the receiver's does:
+    the mirror tells then what they had left, which is nobody else's business.
+    """
     common = {
         "reference": parties.reference,
         "amount": parties.amount,
@@ -260,12 +266,14 @@ def _tell(
         "at": now.isoformat(),
     }
     balance = balances.get(str(parties.sender_account))
+    sealed = {} if mirror is None else {"journal": mirror.journal_id}
+    shown = {} if mirror is None or mirror.debt else sealed
     facts = [
         Fact(
             event,
             parties.sender_msisdn,
             parties.sender_language,
-            common | {"name": parties.recipient_name, "balance": balance},
+            common | shown | {"name": parties.recipient_name, "balance": balance},
         )
     ]
     if balances:
@@ -275,7 +283,7 @@ def _tell(
                 Event.TRANSFER_TAKEN_BACK,
                 parties.recipient_msisdn,
                 parties.recipient_language,
-                common | {"name": parties.sender_name, "balance": left},
+                common | sealed | {"name": parties.sender_name, "balance": left},
             )
         )
     outbox.stage(session, facts=facts, now=now)

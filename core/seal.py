@@ -239,18 +239,21 @@ def _look(session: Session, *, after: int, upto: int) -> list[int]:
     return list(session.scalars(_UNSEALED, bounds))
 
 
-def seal_of(session: Session, *, reference: str) -> str:
+def seal_of(
+    session: Session, *, reference: str | None = None, journal: int | None = None
+) -> str:
     """
-    The seal on the receipt of a journal, by the journal's reference.
+    The seal on the receipt of a journal, by the journal's reference, or by its id if it has none.
 
     The leaf is made here if the sealer has not come to it yet; its bytes are kept, so that what
     the receipt says and what is sealed are one thing.
     """
+    named = "id = :journal" if reference is None else "reference = :reference"
     leaf = session.scalar(
-        text("SELECT leaf_of(id) FROM journals WHERE reference = :reference"),
-        {"reference": reference},
+        text(f"SELECT leaf_of(id) FROM journals WHERE {named}"),  # noqa: S608 - our own words
+        {"reference": reference, "journal": journal},
     )
-    assert leaf is not None, f"there is no journal {reference}"
+    assert leaf is not None, f"there is no journal {reference or journal}"
     return seal_notes.seal(bytes(leaf))
 
 
