@@ -7,7 +7,7 @@ receiver has spent already is not taken below zero: it becomes what they owe us.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from core.db import Base
 from core.decisions import AlreadyDecided, AlreadyRequested, OwnRequest, words
 from core.errors import NotFound
 from core.ledger import Draft, Entry, InsufficientFunds, Journal, Reason
-from core.money import Currency
+from core.money import Currency, Money
 from core.orders import Order
 from core.outbox import Event, Fact
 
@@ -128,6 +128,50 @@ def request(
         now=now,
     )
     return int(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A reversal that is asked for, as whoever decides must see it."""
+
+    id: int
+    reference: str
+    amount: Money
+    sender: str
+    recipient: str
+    requested_by: str
+    requested_at: datetime
+    reason: str
+
+
+_REQUESTED = text("""
+    SELECT r.id, o.reference, CAST(o.args ->> 'amount' AS bigint) AS amount,
+           o.args ->> 'currency' AS currency, s.msisdn AS sender, t.msisdn AS recipient,
+           r.requested_by, r.requested_at, r.reason
+    FROM reversals r
+    JOIN orders o ON o.id = r.order_id
+    JOIN subscribers s ON s.id = o.subscriber_id
+    JOIN subscribers t ON t.id = CAST(o.args ->> 'recipient' AS bigint)
+    WHERE r.state = 'requested' AND r.id > :after ORDER BY r.id LIMIT :most
+""")
+
+
+def requested(session: Session, *, after: int = 0, count: int = 50) -> Sequence[Request]:
+    """What nobody has decided about, oldest first; `after` is the id to go on from."""
+    rows = session.execute(_REQUESTED, {"after": after, "most": count})
+    return [
+        Request(
+            row.id,
+            row.reference,
+            Money(row.amount, Currency[row.currency]),
+            row.sender,
+            row.recipient,
+            row.requested_by,
+            row.requested_at,
+            row.reason,
+        )
+        for row in rows
+    ]
 
 
 def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: datetime) -> None:

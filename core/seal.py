@@ -239,9 +239,7 @@ def _look(session: Session, *, after: int, upto: int) -> list[int]:
     return list(session.scalars(_UNSEALED, bounds))
 
 
-def seal_of(
-    session: Session, *, reference: str | None = None, journal: int | None = None
-) -> str:
+def seal_of(session: Session, *, reference: str | None = None, journal: int | None = None) -> str:
     """
     The seal on the receipt of a journal, by the journal's reference, or by its id if it has none.
 

@@ -16,7 +16,8 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run sanctions …           the desk: load a sanctions list, decide about a hit
   ./run cases …               the desk: look at cases, say something of one, close one
   ./run report CASE …         the desk: a case as a suspicious activity report
-  ./run tier …                the desk: papers and tiers; -h after any of these says more
+  ./run tier …                the desk: papers and tiers
+  ./run reversals …           the desk: ask for a transfer back, decide; -h after any says more
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
@@ -39,6 +40,7 @@ _COMMANDS = {
     "statement": ("sandbox.staff", "statement"),
     "cases": ("sandbox.desk", "cases"),
     "report": ("sandbox.desk", "report"),
+    "reversals": ("sandbox.desk", "reversals"),
     "sanctions": ("sandbox.desk", "sanctions"),
     "tier": ("sandbox.desk", "tier"),
     "vouchers": ("sandbox.vouchers", "main"),

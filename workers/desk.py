@@ -1,5 +1,5 @@
 """
-`python -m workers.desk {sanctions,cases,report,tier}`: what staff do about the law, at a terminal.
+`python -m workers.desk {sanctions,cases,report,tier,reversals}`: what staff decide, at a terminal.
 
 Whoever may run this acts as the workers do; --by says who they are, and the audit log keeps it.
 """
@@ -20,12 +20,24 @@ from typing import Final, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core import cases, db, kyc, msisdn, reports, sanctions, sanctions_file, subscribers
+from core import (
+    cases,
+    db,
+    kyc,
+    msisdn,
+    reports,
+    reversals,
+    sanctions,
+    sanctions_file,
+    subscribers,
+)
 from core.audit import Actor
 from core.db import Databases, transact
 from core.errors import DomainError
 from core.kyc import Document, Papers
 from core.sanctions_file import BadList
+from core.seal import Anchor
+from core.seal_outside import Outside
 from core.settings import load
 from core.subscribers import Tier
 
@@ -33,6 +45,10 @@ R = TypeVar("R")
 
 REFUSED: Final = 1
 _STATEMENT_MS: Final = 120_000
+
+
+class TailLost(Exception):
+    """The database does not contain what was published: money stays where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +59,28 @@ class Desk:
     actor: Actor
     pepper: str
     now: datetime
+    anchor: Anchor
 
     def do(self, work: Callable[[Session], R]) -> R:
         """Do something in one transaction, as a whole or not at all."""
         return transact(self.databases, work)
+
+    def do_with_money(self, work: Callable[[Session], R]) -> R:
+        """
+        As `do`, for what moves money or says that it will not.
+
+        Raises:
+            TailLost: An old copy was restored: the decision may have been taken already.
+        """
+
+        def guarded(session: Session) -> R:
+            if not self.anchor.holds(session):
+                raise TailLost(
+                    "No money moves: the log's tail is lost (seal.tail_lost in the runbook)."
+                )
+            return work(session)
+
+        return self.do(guarded)
 
     def subscriber(self, number: str) -> int:
         """Whose number that is."""
@@ -208,6 +242,42 @@ def _decide_lift(desk: Desk, given: argparse.Namespace) -> None:
     print(f"Lift {given.lift} is {given.what}d.")
 
 
+def _list_reversals(desk: Desk, given: argparse.Namespace) -> None:
+    found = desk.do(lambda session: reversals.requested(session, after=given.after))
+    for each in found:
+        print(
+            f"{each.id}  {each.reference}  {each.amount} from {each.sender} to {each.recipient};"
+            f" asked by {each.requested_by} {each.requested_at:%F %R}Z: {each.reason}"
+        )
+    if not found:
+        print("No reversal waits for a decision.")
+
+
+def _request_reversal(desk: Desk, given: argparse.Namespace) -> None:
+    subscriber = desk.subscriber(given.number)
+    reversal = desk.do(
+        lambda session: reversals.request(
+            session,
+            subscriber=subscriber,
+            reference=given.reference,
+            actor=desk.actor,
+            reason=given.why,
+            now=desk.now,
+        )
+    )
+    print(f"Reversal {reversal}: somebody else must `reversals approve` it.")
+
+
+def _decide_reversal(desk: Desk, given: argparse.Namespace) -> None:
+    decide = reversals.approve if given.what == "approve" else reversals.decline
+    desk.do_with_money(
+        lambda session: decide(
+            session, reversal=given.reversal, actor=desk.actor, note=given.why, now=desk.now
+        )
+    )
+    print(f"Reversal {given.reversal} is {given.what}d.")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="desk", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -255,6 +325,12 @@ def _parser() -> argparse.ArgumentParser:
     proposing.add_argument("tier", choices=[Tier.PENDING, Tier.VERIFIED, Tier.REJECTED])
     for name in ("approve", "decline"):
         command(tiers, name, _decide_lift, lift=int, why=str)
+    backs = commands.add_parser("reversals").add_subparsers(required=True)
+    waiting = command(backs, "list", _list_reversals)
+    waiting.add_argument("--after", type=int, default=0, help="go on from this reversal")
+    command(backs, "request", _request_reversal, number=str, reference=str, why=str)
+    for name in ("approve", "decline"):
+        command(backs, name, _decide_reversal, reversal=int, why=str)
     return parser
 
 
@@ -267,6 +343,7 @@ def main(argv: Sequence[str]) -> int:
         actor=Actor(f"staff:{given.by}", "desk", secrets.token_hex(8)),
         pepper=settings.pin_pepper.get_secret_value(),
         now=datetime.now(UTC),
+        anchor=Anchor(Outside(settings.seal.folder)),
     )
     try:
         given.do(desk, given)
@@ -274,7 +351,7 @@ def main(argv: Sequence[str]) -> int:
         said = (error.__doc__ or "").strip().partition("\n")[0]
         print(f"No: {said} ({error.code})", file=sys.stderr)
         return REFUSED
-    except (BadList, OSError) as error:
+    except (BadList, TailLost, OSError) as error:
         print(error, file=sys.stderr)
         return REFUSED
     except SQLAlchemyError as error:

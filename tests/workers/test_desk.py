@@ -112,3 +112,80 @@ def test_what_cannot_be_done_is_said_in_words(sit, words, why):
 def test_everybody_signs(sit):
     with pytest.raises(SystemExit):
         desk.main(["cases", "list"])
+
+
+class TestReversals:
+    HERS, HIS = "+254712000001", "+254733000002"
+
+    @pytest.fixture
+    def reference(self, house):
+        sender = house.register(self.HERS, name="Wanjiru", balance="1,250")
+        house.register(self.HIS, name="Otieno")
+        sender.phone.dial().types("1", "0733000002", "500", "4071")
+        return house.bank.one("SELECT reference FROM orders")
+
+    def balance(self, house):
+        return house.bank.balance_of(self.HERS), house.bank.balance_of(self.HIS)
+
+    def actions(self, house):
+        return house.bank.rows(
+            "SELECT action, actor, origin FROM audit_log WHERE subject = 'reversal:1' ORDER BY id"
+        )
+
+    def test_asked_for_by_one_and_approved_by_another(self, house, sit, reference):
+        assert sit("reversals", "list") == (0, "No reversal waits for a decision.\n")
+        asked = ("reversals", "request", "0712 000 001", reference, "--why", "The wrong Otieno")
+        assert "Reversal 1: somebody else" in sit(*asked)[1]
+        assert "(already-requested)" in sit(*asked)[1]
+        said = sit("reversals", "list")[1]
+        for words in (
+            f"1  {reference}  KES 500.00 from {self.HERS} to {self.HIS}; asked by staff:jane ",
+            ": The wrong Otieno",
+        ):
+            assert words in said
+        assert sit("reversals", "list", "--after", 1)[1] == "No reversal waits for a decision.\n"
+        status, said = sit("reversals", "approve", 1, "--why", "So it is")
+        assert (status, "(own-request)" in said) == (1, True)
+        assert self.balance(house) == (745_00, 500_00)
+        approved = sit("reversals", "approve", 1, "--why", "He agrees", by="john")
+        assert approved == (0, "Reversal 1 is approved.\n")
+        assert self.balance(house) == (1250_00, 0)
+        assert "(already-decided)" in sit("reversals", "decline", 1, "--why", "No", by="john")[1]
+        assert self.actions(house) == [
+            ("reversal-requested", "staff:jane", "desk"),
+            ("reversal-approved", "staff:john", "desk"),
+        ]
+
+    def test_declined_nothing_moves(self, house, sit, reference):
+        sit("reversals", "request", self.HERS, reference, "--why", "The wrong Otieno")
+        declined = sit("reversals", "decline", 1, "--why", "It was his", by="john")
+        assert declined == (0, "Reversal 1 is declined.\n")
+        assert self.balance(house) == (745_00, 500_00)
+        assert self.actions(house)[-1][0] == "reversal-declined"
+
+    @pytest.mark.parametrize("decision", ["approve", "decline"])
+    def test_on_a_copy_that_lost_its_tail_nothing_is_decided(self, house, sit, reference, decision):
+        sit("reversals", "request", self.HERS, reference, "--why", "The wrong Otieno")
+        while house.sealer.once():
+            pass
+        with house.bank.owner.begin() as session:
+            session.connection().exec_driver_sql(
+                "SET LOCAL session_replication_role = replica;"
+                " DELETE FROM positions WHERE position = (SELECT max(position) FROM positions)"
+            )
+        status, said = sit("reversals", decision, 1, "--why", "He agrees", by="john")
+        assert (status, "the log's tail is lost" in said) == (1, True)
+        assert self.balance(house) == (745_00, 500_00)
+        assert house.bank.one("SELECT state FROM reversals") == "requested"
+
+    @pytest.mark.parametrize(
+        ("words", "why"),
+        [
+            (("request", "0712000001", "T000000000", "--why", "x"), "unknown-transfer"),
+            (("approve", "9", "--why", "x"), "unknown-reversal"),
+            (("decline", "9", "--why", "x"), "unknown-reversal"),
+        ],
+    )
+    def test_what_cannot_be_done_is_said_in_words(self, sit, reference, words, why):
+        status, said = sit("reversals", *words)
+        assert (status, why in said) == (1, True)
