@@ -114,6 +114,11 @@ def checkpoint(session: Session) -> Checkpoint | None:
     return None if note is None else Checkpoint.read(note)
 
 
+def is_begun(session: Session) -> bool:
+    """Whether more was signed than the first checkpoint, which may not have been said yet."""
+    return len(session.scalars(select(Signed.size).limit(2)).all()) > 1
+
+
 def root_at(session: Session, size: int) -> bytes:
     """The root that the tree had at a size which it has reached."""
     [root] = hashes(session, [(0, size)])
