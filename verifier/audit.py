@@ -46,7 +46,7 @@ COPY (SELECT 'journal', coalesce(j.id, l.journal_id, e.journal_id), j.id IS NULL
     concat_ws('|', 'kabambe/1', j.id, j.reason, coalesce(j.reference, '-'),
         (extract(epoch FROM j.posted_at) * 1000000)::bigint, coalesce(r.original_id::text, '-')),
     e.moved, concat_ws('|', e.left_at, j.key),
-    p.position IS NULL AND j.posted_at < now() - interval '10 minutes'
+    p.position IS NULL AND abs(extract(epoch FROM now() - j.posted_at)) > 600
     FROM journals j FULL JOIN leaves l ON l.journal_id = j.id LEFT JOIN reversals r
         ON r.journal_id = j.id LEFT JOIN positions p ON p.journal_id = j.id
     FULL JOIN (SELECT x.journal_id, string_agg(concat_ws(' ', account_id,

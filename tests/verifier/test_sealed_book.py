@@ -227,5 +227,36 @@ def test_a_tail_that_is_cut_off_whole_is_found_by_what_was_published(book):
                 session.execute(text(f"DROP TABLE saved_{table}"))
 
 
+@pytest.mark.parametrize(
+    ("posted", "is_found"),
+    [("now()", False), ("now() - interval '11 minutes'", True), ("'2099-01-01'", True)],
+)
+def test_a_journal_beside_the_log_waits_ten_minutes_and_no_longer(book, posted, is_found):
+    """Also not when it says that it comes from the future."""
+    fees = "SELECT id FROM accounts WHERE path = 'fees:transfer:kes'"
+    two = "FROM generate_series(1, 2) n"
+    try:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for statement in (
+                (
+                    "INSERT INTO journals (id, key, reason, posted_at) OVERRIDING SYSTEM VALUE"
+                    f" VALUES (999999, 'beside', 'transfer', {posted})"
+                ),
+                f"INSERT INTO entries SELECT ({fees}), 999990 + n, 999999, 3 - 2 * n, NULL {two}",
+                f"INSERT INTO unrolled SELECT ({fees}), 999990 + n, 3 - 2 * n {two}",
+            ):
+                session.execute(text(statement))
+        ran = audited(book)
+        assert (ran.returncode == 1) is is_found, ran.stdout
+        assert ("journal 999999: " if is_found else "; 1 not sealed yet.") in ran.stdout
+    finally:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            session.execute(text("DELETE FROM unrolled WHERE version > 999990"))
+            session.execute(text("DELETE FROM entries WHERE journal_id = 999999"))
+            session.execute(text("DELETE FROM journals WHERE id = 999999"))
+
+
 def test_put_back_nothing_is_found_any_more(book):
     assert audited(book).returncode == 0
