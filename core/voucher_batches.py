@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core import audit, chart, codes, ledger, limits, outbox, slips
 from core.audit import Action, Actor
 from core.codes import Veil
+from core.decisions import words
 from core.errors import Invalid, NotFound, Refused
 from core.ledger import Draft, InsufficientFunds, Journal, Reason
 from core.money import Currency, Money
@@ -206,7 +207,9 @@ def cancel(session: Session, *, batch: int, actor: Actor, note: str, now: dateti
     Raises:
         UnknownBatch: There is none.
         BatchOver: It has ended already.
+        NoReason: There is no note, or it is too long.
     """
+    said = words(note)
     found = session.get(Batch, batch, with_for_update=True, populate_existing=True)
     if found is None:
         raise UnknownBatch
@@ -218,7 +221,7 @@ def cancel(session: Session, *, batch: int, actor: Actor, note: str, now: dateti
         actor=actor,
         action=Action.VOUCHERS_CANCELLED,
         subject=f"vouchers:{batch}",
-        detail={"note": note},
+        detail={"note": said},
         now=now,
     )
 

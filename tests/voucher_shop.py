@@ -101,10 +101,10 @@ class Shop:
         )
         return "done" if state == State.DONE else outcome["code"]
 
-    def cancel(self, batch):
+    def cancel(self, batch, *, note="misprinted"):
         with self.house.databases["worker"].begin() as session:
             voucher_batches.cancel(
-                session, batch=batch, actor=STAFF, note="misprinted", now=self.house.clock()
+                session, batch=batch, actor=STAFF, note=note, now=self.house.clock()
             )
 
     def set_tier(self, someone, tier):

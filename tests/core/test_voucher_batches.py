@@ -13,6 +13,7 @@ from voucher_shop import PRESS, STAFF, USD, opened
 
 from core import chart, execution, merchants, voucher_batches
 from core.codes import Veil
+from core.decisions import NoReason
 from core.ledger import InsufficientFunds
 from core.limits import AccountSuspended, AmountTooLarge
 from core.money import Money, kes
@@ -182,6 +183,13 @@ class TestRefund:
         assert (wanjiru.balance, shop.balance()) == (kes(1250_00), kes(0))
         with pytest.raises(VoucherCancelled):
             shop.find(otieno, second)
+
+    @pytest.mark.parametrize("note", ["", " ", "x" * 501])
+    def test_nobody_cancels_one_without_a_reason(self, shop, wanjiru, note):
+        batch = shop.issue(wanjiru)
+        with pytest.raises(NoReason):
+            shop.cancel(batch, note=note)
+        assert shop.house.bank.one("SELECT cancelled_at FROM voucher_batches") is None
 
     def test_never_refused_for_a_limit(self, shop, wanjiru):
         shop.issue(wanjiru, days=1)
