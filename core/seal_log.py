@@ -170,6 +170,13 @@ def proof(session: Session, seal: str) -> str | None:
     )
 
 
+def consistency(session: Session, older: int, newer: int) -> list[bytes] | None:
+    """What shows that the log only grew from one size to another; None: it has not reached it."""
+    if size(session) < newer:
+        return None
+    return hashes(session, seal_tree.consistency(older, newer))
+
+
 def hashes(session: Session, spans: Sequence[Span]) -> list[bytes]:
     """The hashes of spans of leaves that are in the tree."""
     kept = _kept(session, spans)
