@@ -7,7 +7,7 @@ receiver has spent already is not taken below zero: it becomes what they owe us.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -131,36 +131,46 @@ def request(
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A request that nobody has decided about, as staff see it."""
+class Request:
+    """A reversal that is asked for, as whoever decides must see it."""
 
     id: int
     reference: str
     amount: Money
+    sender: str
+    recipient: str
     requested_by: str
     requested_at: datetime
     reason: str
 
 
-def waiting(session: Session, *, after: int = 0, count: int = 50) -> list[Waiting]:
-    """Requests to be decided about, oldest first; `after` is the id to go on from."""
-    rows = session.execute(
-        select(Reversal, Order.reference, Order.args)
-        .join(Order, Order.id == Reversal.order_id)
-        .where(Reversal.state == ReversalState.REQUESTED, Reversal.id > after)
-        .order_by(Reversal.id)
-        .limit(count)
-    )
+_REQUESTED = text("""
+    SELECT r.id, o.reference, CAST(o.args ->> 'amount' AS bigint) AS amount,
+           o.args ->> 'currency' AS currency, s.msisdn AS sender, t.msisdn AS recipient,
+           r.requested_by, r.requested_at, r.reason
+    FROM reversals r
+    JOIN orders o ON o.id = r.order_id
+    JOIN subscribers s ON s.id = o.subscriber_id
+    JOIN subscribers t ON t.id = CAST(o.args ->> 'recipient' AS bigint)
+    WHERE r.state = 'requested' AND r.id > :after ORDER BY r.id LIMIT :most
+""")
+
+
+def requested(session: Session, *, after: int = 0, count: int = 50) -> Sequence[Request]:
+    """What nobody has decided about, oldest first; `after` is the id to go on from."""
+    rows = session.execute(_REQUESTED, {"after": after, "most": count})
     return [
-        Waiting(
-            found.id,
-            reference,
-            Money(args["amount"], Currency[args["currency"]]),
-            found.requested_by,
-            found.requested_at,
-            found.reason,
+        Request(
+            row.id,
+            row.reference,
+            Money(row.amount, Currency[row.currency]),
+            row.sender,
+            row.recipient,
+            row.requested_by,
+            row.requested_at,
+            row.reason,
         )
-        for found, reference, args in rows
+        for row in rows
     ]
 
 
@@ -206,7 +216,7 @@ def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: da
     mirror = session.scalars(select(Journal.id).where(Journal.key == draft.key)).one()
     found.journal_id, found.debt = mirror, debt
     _decide(session, found, ReversalState.APPROVED, actor=actor, note=note, now=now)
-    _tell(session, parties, posting.detail, event=Event.TRANSFER_REVERSED, now=now)
+    _tell(session, parties, posting.detail, event=Event.TRANSFER_REVERSED, now=now, mirror=found)
 
 
 def decline(session: Session, *, reversal: int, actor: Actor, note: str, now: datetime) -> None:
@@ -285,8 +295,14 @@ def _tell(
     *,
     event: Event,
     now: datetime,
+    mirror: Reversal | None = None,
 ) -> None:
-    """Tell the sender; and the receiver, if money was taken from them."""
+    """
+    Tell the sender; and the receiver, if money was taken from them.
+
+    A receipt names the mirror, and gets its seal. Where there is a debt, only the receiver's does:
+    the mirror tells then what they had left, which is nobody else's business.
+    """
     common = {
         "reference": parties.reference,
         "amount": parties.amount,
@@ -294,12 +310,14 @@ def _tell(
         "at": now.isoformat(),
     }
     balance = balances.get(str(parties.sender_account))
+    sealed = {} if mirror is None else {"journal": mirror.journal_id}
+    shown = {} if mirror is None or mirror.debt else sealed
     facts = [
         Fact(
             event,
             parties.sender_msisdn,
             parties.sender_language,
-            common | {"name": parties.recipient_name, "balance": balance},
+            common | shown | {"name": parties.recipient_name, "balance": balance},
         )
     ]
     if balances:
@@ -309,7 +327,7 @@ def _tell(
                 Event.TRANSFER_TAKEN_BACK,
                 parties.recipient_msisdn,
                 parties.recipient_language,
-                common | {"name": parties.sender_name, "balance": left},
+                common | sealed | {"name": parties.sender_name, "balance": left},
             )
         )
     outbox.stage(session, facts=facts, now=now)

@@ -82,7 +82,8 @@ class Anchor:
             return True
         seen.pop("kabambe.anchor", None)
         if (why := self.objection(session)) is None:
-            seen["kabambe.anchor"] = (stamp, now)
+            if any(stamp):  # of nothing there is no telling when it went
+                seen["kabambe.anchor"] = (stamp, now)
             return True
         if now - self._alarmed_at >= _ALARM_SECONDS:
             self._alarmed_at = now
@@ -95,9 +96,10 @@ class Anchor:
             said = self._outside.newest()
         except (OSError, ValueError) as error:
             return f"the published checkpoints cannot be read: {error}"
-        if said is None:
-            return None
         reached = seal_log.size(session)
+        if said is None:
+            unsaid = f"the database holds {reached} leaves, and none is published where we look"
+            return unsaid if seal_log.is_begun(session) else None
         if reached < said.size:
             return f"the database holds {reached} leaves, but {said.size} were published"
         try:
@@ -148,6 +150,7 @@ class Sealer:
         self._clock = clock
         self._anchor = Anchor(outside)
         self._settled = _Settled()
+        self._alarmed_at = -_ALARM_SECONDS
 
     def once(self) -> int:
         """
@@ -158,10 +161,22 @@ class Sealer:
         Raises:
             OSError: The folder outside cannot be written. What was sealed stands.
         """
+        if not self._is_ours():
+            return 0
         added, below = transact(self._databases, self._seal)
         self._settled.below = max(self._settled.below, below)
         self._publish()
         return added
+
+    def _is_ours(self) -> bool:
+        """Whether the log that was begun is signed with our key. Two keys prove nothing."""
+        if self._outside.key() in (None, self._signer.verifier):
+            return True
+        now = time.monotonic()
+        if now - self._alarmed_at >= _ALARM_SECONDS:
+            self._alarmed_at = now
+            log.error("seal.other_key")
+        return False
 
     def _publish(self) -> None:
         """Say outside what stands committed and was not said, unless the two have parted."""
@@ -183,6 +198,8 @@ class Sealer:
         """Seal once; how many leaves, and up to where everything is sealed if this commits."""
         if not session.scalar(_LOCK) or not self._anchor.holds(session):
             return 0, 0
+        if self._outside.newest() is None and seal_log.size(session):
+            return 0, 0  # the first is said before there is a second, so that its loss is seen
         journals, below = self._unsealed(session)
         if not journals:
             return 0, below
@@ -239,18 +256,19 @@ def _look(session: Session, *, after: int, upto: int) -> list[int]:
     return list(session.scalars(_UNSEALED, bounds))
 
 
-def seal_of(session: Session, *, reference: str) -> str:
+def seal_of(session: Session, *, reference: str | None = None, journal: int | None = None) -> str:
     """
-    The seal on the receipt of a journal, by the journal's reference.
+    The seal on the receipt of a journal, by the journal's reference, or by its id if it has none.
 
     The leaf is made here if the sealer has not come to it yet; its bytes are kept, so that what
     the receipt says and what is sealed are one thing.
     """
+    named = "id = :journal" if reference is None else "reference = :reference"
     leaf = session.scalar(
-        text("SELECT leaf_of(id) FROM journals WHERE reference = :reference"),
-        {"reference": reference},
+        text(f"SELECT leaf_of(id) FROM journals WHERE {named}"),  # noqa: S608 - our own words
+        {"reference": reference, "journal": journal},
     )
-    assert leaf is not None, f"there is no journal {reference}"
+    assert leaf is not None, f"there is no journal {reference or journal}"
     return seal_notes.seal(bytes(leaf))
 
 

@@ -114,6 +114,11 @@ def checkpoint(session: Session) -> Checkpoint | None:
     return None if note is None else Checkpoint.read(note)
 
 
+def is_begun(session: Session) -> bool:
+    """Whether more was signed than the first checkpoint, which may not have been said yet."""
+    return len(session.scalars(select(Signed.size).limit(2)).all()) > 1
+
+
 def root_at(session: Session, size: int) -> bytes:
     """The root that the tree had at a size which it has reached."""
     [root] = hashes(session, [(0, size)])
@@ -163,6 +168,13 @@ def proof(session: Session, seal: str) -> str | None:
     return seal_notes.proof(
         data=bytes(row.data), index=row.position, hashes=path, checkpoint=head.note
     )
+
+
+def consistency(session: Session, older: int, newer: int) -> list[bytes] | None:
+    """What shows that the log only grew from one size to another; None: it has not reached it."""
+    if size(session) < newer:
+        return None
+    return hashes(session, seal_tree.consistency(older, newer))
 
 
 def hashes(session: Session, spans: Sequence[Span]) -> list[bytes]:

@@ -324,6 +324,7 @@ def _keep_issue(
         "currency": batch.currency,
         "until": until,
         "balance": balance,
+        "journal": batch.journal_id,
     }
     told = Fact(Event.VOUCHERS_ISSUED, issuer.msisdn, issuer.language.value, facts)
     outbox.stage(session, facts=[told], now=now)

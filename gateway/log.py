@@ -1,8 +1,12 @@
-"""The log's public doors: `GET /log/{checkpoint,key,blocks/<number>,proof/<seal>}`."""
+"""
+The log's public doors: `GET /log/{checkpoint,key,blocks/<number>,proof/<seal>}` and
+`/log/consistency/<size>/<size>`.
+"""
 
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Final
 
 from flask import Blueprint, Response, abort, jsonify
@@ -67,7 +71,24 @@ def door(databases: Databases, outside: Outside) -> Blueprint:
         answer.headers["Content-Disposition"] = 'attachment; filename="receipt.tlog-proof"'
         return _lasting(answer, seconds=300)
 
+    growth = partial(_growth, databases, outside)
+    door.add_url_rule("/consistency/<int:older>/<int:newer>", "consistency", growth)
     return door
+
+
+def _growth(databases: Databases, outside: Outside, older: int, newer: int) -> Response:
+    """What shows that the log only grew between two sizes that it has had."""
+    newest = outside.newest()
+    if newest is None or not 0 < older <= newer <= newest.size:
+        abort(404, "The log has not had these sizes.")
+    with databases() as session:
+        found = seal_log.consistency(session, older, newer)
+    if found is None:
+        abort(404, "The log in the database is shorter than the one that was published.")
+    lines = "".join(f"{base64.b64encode(each).decode()}\n" for each in found)
+    answer = _lasting(Response(lines, content_type=_TEXT), seconds=365 * 86_400)
+    answer.cache_control.immutable = True
+    return answer
 
 
 def _lasting(answer: Response, *, seconds: int) -> Response:

@@ -132,25 +132,36 @@ def _exchange_refused(facts: Facts) -> Text:
 
 
 def _reversed(facts: Facts) -> Text:
+    said = {
+        "reference": facts["reference"],
+        "amount": _money(facts, "amount"),
+        "name": facts["name"],
+        "at": _when(facts),
+        "balance": _money(facts, "balance"),
+    }
+    if "seal" not in facts:  # it would tell what the other had left
+        return _(
+            "{reference} {amount} you sent to {name} came back to you on {at}. Balance {balance}.",
+            **said,
+        )
     return _(
-        "{reference} {amount} you sent to {name} came back to you on {at}. Balance {balance}.",
-        reference=facts["reference"],
-        amount=_money(facts, "amount"),
-        name=facts["name"],
-        at=_when(facts),
-        balance=_money(facts, "balance"),
+        "{reference} {amount} you sent to {name} came back to you on {at}. Balance {balance}."
+        " Seal {seal}",
+        seal=facts["seal"],
+        **said,
     )
 
 
 def _taken_back(facts: Facts) -> Text:
     return _(
         "{reference} {amount} from {name} was sent in error and went back on {at}."
-        " Balance {balance}.",
+        " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         amount=_money(facts, "amount"),
         name=facts["name"],
         at=_when(facts),
         balance=_money(facts, "balance"),
+        seal=facts["seal"],
     )
 
 
@@ -184,12 +195,13 @@ def _tier_set(facts: Facts) -> Text:
 def _vouchers_issued(facts: Facts) -> Text:
     return _(
         "You paid {total} for {count} vouchers of {amount}, valid until {until}."
-        " Balance {balance}.",
+        " Balance {balance}. Seal {seal}",
         total=_money(facts, "total"),
         count=facts["count"],
         amount=_money(facts, "amount"),
         until=clock.date_and_time(datetime.fromisoformat(facts["until"])),
         balance=_money(facts, "balance"),
+        seal=facts["seal"],
     )
 
 

@@ -17,7 +17,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run cases …               the desk: look at cases, say something of one, close one
   ./run report CASE …         the desk: a case as a suspicious activity report
   ./run tier …                the desk: papers and tiers
-  ./run reversal …            the desk: ask a transfer back, decide about it
+  ./run reversals …           the desk: ask for a transfer back, decide about it
   ./run till open NUMBER …    the desk: make a merchant; -h after any of these says more
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
@@ -41,9 +41,9 @@ _COMMANDS = {
     "statement": ("sandbox.staff", "statement"),
     "cases": ("sandbox.desk", "cases"),
     "report": ("sandbox.desk", "report"),
+    "reversals": ("sandbox.desk", "reversals"),
     "sanctions": ("sandbox.desk", "sanctions"),
     "tier": ("sandbox.desk", "tier"),
-    "reversal": ("sandbox.desk", "reversal"),
     "till": ("sandbox.desk", "till"),
     "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),

@@ -41,8 +41,8 @@ def _sit(command: str, arguments: Sequence[str]) -> int:
 
 
 cases = partial(_sit, "cases")
+reversals = partial(_sit, "reversals")
 report = partial(_sit, "report")
 sanctions = partial(_sit, "sanctions")
 tier = partial(_sit, "tier")
-reversal = partial(_sit, "reversal")
 till = partial(_sit, "till")

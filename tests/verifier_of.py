@@ -19,12 +19,13 @@ def libpq(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def audited(house) -> subprocess.CompletedProcess[str]:
-    """Audit a house's book, with its published key and checkpoints."""
-    key, said = house.outside / "key", house.outside / "checkpoints.jsonl"
+def audited(house, *, published: bool = True) -> subprocess.CompletedProcess[str]:
+    """Audit a house's book, with its published key and, if so, checkpoints."""
+    key = house.outside / "key"
+    said = [house.outside / "checkpoints.jsonl"] if published else []
     path = f"{binaries.postgres()}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        [sys.executable, "verifier/audit.py", key, libpq(house.database_url), said],
+        [sys.executable, "verifier/audit.py", key, libpq(house.database_url), *said],
         cwd=ROOT,
         env=os.environ | {"PATH": path},
         capture_output=True,

@@ -46,7 +46,7 @@ COPY (SELECT 'journal', coalesce(j.id, l.journal_id, e.journal_id), j.id IS NULL
     concat_ws('|', 'kabambe/1', j.id, j.reason, coalesce(j.reference, '-'),
         (extract(epoch FROM j.posted_at) * 1000000)::bigint, coalesce(r.original_id::text, '-')),
     e.moved, concat_ws('|', e.left_at, j.key),
-    p.position IS NULL AND j.posted_at < now() - interval '10 minutes'
+    p.position IS NULL AND abs(extract(epoch FROM now() - j.posted_at)) > 600
     FROM journals j FULL JOIN leaves l ON l.journal_id = j.id LEFT JOIN reversals r
         ON r.journal_id = j.id LEFT JOIN positions p ON p.journal_id = j.id
     FULL JOIN (SELECT x.journal_id, string_agg(concat_ws(' ', account_id,
@@ -148,7 +148,7 @@ class Audit:
         secret = b"" if data == NULL else unhexlify(kept)
         sealed = b"|".join((head, moved, sha256(secret).hexdigest().encode()))
         self.journals += 1
-        if secret and (secret[33:] != left or unhexlify(data) != sealed):
+        if data != NULL and (secret[33:] != left or unhexlify(data) != sealed):
             self.faults.append(f"journal {number.decode()}: it is not what was sealed")
 
     def end(self) -> None:
@@ -163,8 +163,7 @@ class Audit:
         for line in lines:
             name, *row = line[:-1].split(b"\t")
             if name not in take:
-                self.began[name] = time.monotonic()
-                take[name] = getattr(self, name.decode())
+                take[name], self.began[name] = getattr(self, name.decode()), time.monotonic()
             if b"\\" in line:  # as PostgreSQL's text format has it; what is no value stays \N
                 row = [x if x == NULL else x.decode("unicode_escape").encode("l1") for x in row]
             take[name](*row)
@@ -184,13 +183,14 @@ def main(key: str = "", address: str = "", *published: str) -> int:
     except (OSError, ValueError) as error:
         print(f"This could not be audited: {error}\n{__doc__}", file=sys.stderr)
         return 1
-    if audit.faults:
-        print(*audit.faults[:20], sep="\n")
-        print(f"{len(audit.faults)} faults: this is not the book that was sealed.")
+    if faults := audit.faults:
+        end = f"{len(faults)} faults: this is not the book that was sealed."
+        print(*faults[:20], end, sep="\n")
         return 1
     late, now, book = audit.journals - audit.size, time.monotonic(), audit.began[b"book"]
     print(f"{audit.size} journals, all as they were sealed; {late} not sealed yet.")
-    print(f"{len(audit.signed) - 1} checkpoints of {audit.origin}, all signed, all of this log.")
+    seen = "" if published else "\nNo FILE was given: a tail cut off whole was NOT looked for."
+    print(f"{len(audit.signed) - 1} checkpoints of {audit.origin}, all signed, of this log.{seen}")
     print(f"The log took {book - audit.began[b'']:.2f} s, the book {now - book:.2f} s.")
     return 0
 

@@ -135,7 +135,7 @@ def _told(leaf: bytes, where: str, seal: str, more: str) -> str:
     mirror = "" if found["mirrors"] == "-" else f", which takes back journal {found['mirrors']}"
     signed = re.search(r"^signed ([0-9]+)$", more, re.MULTILINE)
     lines = [
-        "Proven: this was in the book when the log was signed, and was not changed since.",
+        "Proven: this journal is in the log that was signed. A book that says otherwise is false.",
         f"Journal {found['journal']}, {found['reason']}{mirror}. Reference {found['reference']}.",
         f"Posted {_instant(found['at'])}.",
         *(f"  {_leg(each)}" for each in found["moved"].split(",")),

@@ -1,5 +1,5 @@
 """
-`python -m workers.desk {sanctions,cases,report,tier,reversal,till}`: what staff decide.
+`python -m workers.desk {sanctions,cases,report,tier,reversals,till}`: what staff decide.
 
 Whoever may run this acts as the workers do; --by says who they are, and the audit log keeps it.
 """
@@ -48,8 +48,8 @@ REFUSED: Final = 1
 _STATEMENT_MS: Final = 120_000
 
 
-class StandsStill(Exception):
-    """The database lost the log's tail: no money is moved."""
+class TailLost(Exception):
+    """The database does not contain what was published: money stays where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,31 @@ class Desk:
     """Who sits there, and what they work with."""
 
     databases: Databases
-    anchor: Anchor
     actor: Actor
     pepper: str
     now: datetime
+    anchor: Anchor
 
     def do(self, work: Callable[[Session], R]) -> R:
         """Do something in one transaction, as a whole or not at all."""
         return transact(self.databases, work)
+
+    def do_with_money(self, work: Callable[[Session], R]) -> R:
+        """
+        As `do`, for what moves money or says that it will not.
+
+        Raises:
+            TailLost: An old copy was restored: the decision may have been taken already.
+        """
+
+        def guarded(session: Session) -> R:
+            if not self.anchor.holds(session):
+                raise TailLost(
+                    "No money moves: the log's tail is lost (seal.tail_lost in the runbook)."
+                )
+            return work(session)
+
+        return self.do(guarded)
 
     def subscriber(self, number: str) -> int:
         """Whose number that is."""
@@ -227,12 +244,14 @@ def _decide_lift(desk: Desk, given: argparse.Namespace) -> None:
 
 
 def _list_reversals(desk: Desk, given: argparse.Namespace) -> None:
-    found = desk.do(lambda session: reversals.waiting(session, after=given.after))
+    found = desk.do(lambda session: reversals.requested(session, after=given.after))
     for each in found:
-        asked = f"{each.requested_by} {each.requested_at:%F %R}Z: {each.reason}"
-        print(f"{each.id}  {each.reference}  {each.amount}  {asked}")
+        print(
+            f"{each.id}  {each.reference}  {each.amount} from {each.sender} to {each.recipient};"
+            f" asked by {each.requested_by} {each.requested_at:%F %R}Z: {each.reason}"
+        )
     if not found:
-        print("No reversal waits.")
+        print("No reversal waits for a decision.")
 
 
 def _request_reversal(desk: Desk, given: argparse.Namespace) -> None:
@@ -247,17 +266,16 @@ def _request_reversal(desk: Desk, given: argparse.Namespace) -> None:
             now=desk.now,
         )
     )
-    print(f"Reversal {reversal}: somebody else must `reversal approve` it.")
+    print(f"Reversal {reversal}: somebody else must `reversals approve` it.")
 
 
 def _decide_reversal(desk: Desk, given: argparse.Namespace) -> None:
-    def work(session: Session) -> None:
-        if not desk.anchor.holds(session):
-            raise StandsStill
-        decide = reversals.approve if given.what == "approve" else reversals.decline
-        decide(session, reversal=given.reversal, actor=desk.actor, note=given.why, now=desk.now)
-
-    desk.do(work)
+    decide = reversals.approve if given.what == "approve" else reversals.decline
+    desk.do_with_money(
+        lambda session: decide(
+            session, reversal=given.reversal, actor=desk.actor, note=given.why, now=desk.now
+        )
+    )
     print(f"Reversal {given.reversal} is {given.what}d.")
 
 
@@ -328,12 +346,12 @@ def _parser() -> argparse.ArgumentParser:
     proposing.add_argument("tier", choices=[Tier.PENDING, Tier.VERIFIED, Tier.REJECTED])
     for name in ("approve", "decline"):
         command(tiers, name, _decide_lift, lift=int, why=str)
-    back = commands.add_parser("reversal").add_subparsers(required=True)
-    waiting = command(back, "list", _list_reversals)
+    backs = commands.add_parser("reversals").add_subparsers(required=True)
+    waiting = command(backs, "list", _list_reversals)
     waiting.add_argument("--after", type=int, default=0, help="go on from this reversal")
-    command(back, "request", _request_reversal, number=str, reference=str, why=str)
+    command(backs, "request", _request_reversal, number=str, reference=str, why=str)
     for name in ("approve", "decline"):
-        command(back, name, _decide_reversal, reversal=int, why=str)
+        command(backs, name, _decide_reversal, reversal=int, why=str)
     command(
         commands.add_parser("till").add_subparsers(required=True), "open", _open_till, number=str
     )
@@ -346,10 +364,10 @@ def main(argv: Sequence[str]) -> int:
     settings = load()
     desk = Desk(
         databases=db.connect(settings.database_url.get_secret_value(), role=db.WORKER),
-        anchor=Anchor(Outside(settings.seal.folder)),
         actor=Actor(f"staff:{given.by}", "desk", secrets.token_hex(8)),
         pepper=settings.pin_pepper.get_secret_value(),
         now=datetime.now(UTC),
+        anchor=Anchor(Outside(settings.seal.folder)),
     )
     try:
         given.do(desk, given)
@@ -357,10 +375,7 @@ def main(argv: Sequence[str]) -> int:
         said = (error.__doc__ or "").strip().partition("\n")[0]
         print(f"No: {said} ({error.code})", file=sys.stderr)
         return REFUSED
-    except StandsStill:
-        print("No money moves: see `seal.tail_lost` in docs/runbook.md.", file=sys.stderr)
-        return REFUSED
-    except (BadList, OSError) as error:
+    except (BadList, TailLost, OSError) as error:
         print(error, file=sys.stderr)
         return REFUSED
     except SQLAlchemyError as error:

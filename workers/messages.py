@@ -49,7 +49,8 @@ _STATES: Final[Mapping[str, messages.State]] = {
 }
 
 
-# The receipts that carry the seal of their journal, by which the log can be asked.
+# The receipts that carry the seal of their journal, by which the log can be asked. Others name the
+# journal in their facts, as it has no reference of its own.
 SEALED: Final = frozenset(
     {
         Event.TRANSFER_SENT,
@@ -103,7 +104,9 @@ def _deliver(have: Resources, outbox_id: int) -> None:
 def _begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
     """Claim a message; a receipt is given its seal."""
     message = messages.begin(session, outbox_id=outbox_id, now=now)
-    if message is not None and message.event in SEALED:
+    if message is not None and "journal" in message.facts:
+        message.facts["seal"] = seal.seal_of(session, journal=message.facts["journal"])
+    elif message is not None and message.event in SEALED:
         message.facts["seal"] = seal.seal_of(session, reference=message.facts["reference"])
     return message
 

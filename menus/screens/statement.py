@@ -15,13 +15,18 @@ from menus.screen import AnyScreen, Hop, Pick, Tell, View
 from menus.text import Text, _
 
 LINES_MAX: Final = 20
-_OPENING: Final = _("Opening gift")
 # Where nobody is on the other side.
 _NOBODY: Final = {
+    Reason.HOLD: _("Set aside"),
+    Reason.CAPTURE: _("Set aside"),
+    Reason.RELEASE: _("Set aside, given back"),
+    Reason.EXCHANGE: _("Exchanged"),
     Reason.VOUCHERS: _("Vouchers"),
     Reason.REDEMPTION: _("Voucher"),
     Reason.REFUND: _("Vouchers"),
+    Reason.OPENING: _("Opening gift"),
 }
+_HOUSE: Final = Text("Kabambe")
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,10 @@ class Item:
 
     @property
     def other(self) -> Text:
-        """Who is on the other side; vouchers and the sandbox's own money have nobody."""
+        """Who is on the other side; where nobody is, what it was."""
         if self.name:
             return Text("{name}", {"name": self.name})
-        return _NOBODY.get(Reason(self.reason), _OPENING)
+        return _NOBODY.get(Reason(self.reason), _HOUSE)
 
     @property
     def signed(self) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy.exc import DBAPIError
+from verifier_of import audited
 
 from core import chart, ledger, reversals
 from core.audit import Actor
@@ -73,6 +76,36 @@ def test_approved_the_mirror_is_posted_linked_and_told(desk, wanjiru, otieno):
     his = [each["message"] for each in desk.house.messages("+254733000002")]
     assert any("KES 500.00 you sent to Otieno came back to you" in each for each in hers)
     assert any("from Wanjiru was sent in error and went back" in each for each in his)
+
+
+def seals_told(desk, msisdn, words):
+    told = [each["message"] for each in desk.house.messages(msisdn)]
+    [sms] = [each for each in told if words in each]
+    return re.findall(r" Seal ([0-9A-Z]{16})$", sms)
+
+
+def test_its_receipts_bear_the_seal_of_the_mirror_which_says_what_it_mirrors(desk, wanjiru, otieno):
+    desk.decide(reversals.approve, desk.request(desk.sent()))
+    [hers] = seals_told(desk, HERS, "came back to you")
+    [his] = seals_told(desk, "+254733000002", "went back")
+    assert hers == his
+    while desk.house.sealer.once():
+        pass
+    proof = desk.house.client.get(f"/log/proof/{hers}").data.decode()
+    leaf = base64.b64decode(proof.split("\n")[1].removeprefix("extra ")).decode().split("|")
+    original = desk.house.bank.one("SELECT original_id FROM reversals")
+    assert (leaf[2], leaf[5]) == ("reversal", str(original))
+    assert audited(desk.house).returncode == 0
+
+
+def test_where_there_is_a_debt_only_its_debtor_can_fetch_what_they_had_left(
+    desk, wanjiru, otieno, amina
+):
+    reversal = desk.request(desk.sent())
+    otieno.phone.dial().types("1", "0711000003", "100", "4071")
+    desk.decide(reversals.approve, reversal)
+    assert seals_told(desk, HERS, "came back to you") == []
+    assert len(seals_told(desk, "+254733000002", "went back")) == 1
 
 
 def test_what_was_spent_becomes_a_debt_and_nobody_goes_below_zero(desk, wanjiru, otieno, amina):

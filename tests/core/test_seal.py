@@ -297,10 +297,62 @@ def test_another_key_is_refused_in_words_that_hold_nothing_of_it(seed):
     assert not seed or seed not in str(refused.value)
 
 
+def test_a_log_is_signed_with_one_key(house, two, capfd):
+    fresh(house).once()
+    key = (house.outside / "key").read_text()
+    post(house, *two, "one")
+    other = base64.b64encode(bytes(32)).decode()
+    for origin, seed in (("kabambe.test", other), ("kabambe.other", SEED)):
+        signer = Signer(origin, seed)
+        sealer = Sealer(house.databases["worker"], signer, Outside(house.outside), house.clock)
+        assert sealer.once() == 0
+        assert "seal.other_key" in capfd.readouterr().err
+    assert (house.outside / "key").read_text() == key
+    assert [head.size for head in heads(house)] == [1]
+    assert fresh(house).once() == 1
+
+
 class TestAnchor:
     def test_holds_where_nothing_was_said(self, house, two):
         with house.databases["worker"]() as session:
             assert Anchor(Outside(house.outside)).holds(session)
+
+    def test_holds_where_the_first_checkpoint_could_not_be_said_yet(self, house, two, monkeypatch):
+        say = Outside.say
+        monkeypatch.setattr(Outside, "say", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+        sealer = fresh(house)
+        for number in range(3):  # and no second is made before it is
+            post(house, *two, str(number))
+            with pytest.raises(OSError, match="disk"):
+                sealer.once()
+        assert [head.size for head in heads(house)] == [2]
+        with house.databases["worker"]() as session:
+            assert Anchor(Outside(house.outside)).holds(session)
+        monkeypatch.setattr(Outside, "say", say)
+        while sealer.once() or len(published(house)) < 2:
+            pass
+        assert [head.size for head in published(house)] == [2, 4]
+
+    def test_an_empty_folder_is_no_proof_that_nothing_was_lost(self, house, two, capfd):
+        for number in range(2):
+            post(house, *two, str(number))
+            fresh(house).once()
+        said = house.outside / "checkpoints.jsonl"
+        words = said.read_text()
+        said.unlink()
+        post(house, *two, "more")
+        with house.databases["worker"]() as session:
+            assert not Anchor(Outside(house.outside)).holds(session)
+        assert fresh(house).once() == 0
+        assert not said.exists(), "what is not understood is not said over"
+        assert "none is published where we look" in capfd.readouterr().err
+        # As the runbook says it again.
+        notes = house.bank.rows("SELECT to_json(note)::text FROM checkpoints ORDER BY size")
+        said.write_text("".join(f"{note}\n" for (note,) in notes))
+        assert [json.loads(line) for line in said.read_text().splitlines()] == [
+            json.loads(line) for line in words.splitlines()
+        ]
+        assert fresh(house).once() == 1
 
     def test_what_is_not_understood_lets_nobody_post(self, house, two):
         (house.outside / "checkpoints.jsonl").write_text("rubbish\n")

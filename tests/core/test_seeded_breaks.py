@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from seeds import JOURNAL_OF, PICKS, SEEDS
 from sqlalchemy import text
 from tampered import NEWEST, Saved, found, run, tamper
 from traffic import Traffic
 
+from core.breaks import OF_PROVIDERS, Kind
 from core.ledger import Reason
 
 
@@ -42,6 +45,12 @@ def test_a_book_of_every_kind_raises_no_alarm(book, built):
     assert run(built).opened == []
     assert run(built, NEWEST).opened == []
     assert built.bank.one("SELECT count(*) FROM breaks") == 0
+
+
+def test_every_kind_of_break_is_seeded():
+    expected = [told for _, each in SEEDS.values() for told in each]
+    seeded = {re.sub(r"^SELECT '", "", told).split(" ")[0] for told in expected}
+    assert seeded == set(Kind) - OF_PROVIDERS
 
 
 @pytest.mark.parametrize("seed", SEEDS)

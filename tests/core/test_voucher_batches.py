@@ -18,6 +18,7 @@ from core.ledger import InsufficientFunds
 from core.limits import AccountSuspended, AmountTooLarge
 from core.money import Money, kes
 from core.orders import KeyReused
+from core.seal import seal_of
 from core.subscribers import Tier
 from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, Press, UnknownBatch
 from core.vouchers import (
@@ -37,9 +38,12 @@ class TestIssuing:
         batch = shop.issue(wanjiru)
         assert (wanjiru.balance, shop.balance()) == (kes(950_00), kes(300_00))
         assert shop.states() == [("open", 3)]
+        with shop.house.databases["worker"].begin() as session:
+            journal = session.scalar(text("SELECT journal_id FROM voucher_batches"))
+            seal = seal_of(session, journal=journal)
         assert (
             "You paid KES 300.00 for 3 vouchers of KES 100.00, valid until 21/12/26 09:30."
-            " Balance KES 950.00." in shop.told(wanjiru)
+            f" Balance KES 950.00. Seal {seal}" in shop.told(wanjiru)
         )
         [(by, issuer)] = shop.house.bank.rows("SELECT issued_by, issuer_id FROM voucher_batches")
         assert (by, issuer) == ("staff:jane", shop.person(wanjiru).id)
@@ -181,6 +185,13 @@ class TestRefund:
         assert (wanjiru.balance, shop.balance()) == (kes(1250_00), kes(0))
         with pytest.raises(VoucherCancelled):
             shop.find(otieno, second)
+
+    @pytest.mark.parametrize("note", ["", " ", "x" * 501])
+    def test_nobody_cancels_one_without_a_reason(self, shop, wanjiru, note):
+        batch = shop.issue(wanjiru)
+        with pytest.raises(NoReason):
+            shop.cancel(batch, note=note)
+        assert shop.house.bank.one("SELECT cancelled_at FROM voucher_batches") is None
 
     def test_never_refused_for_a_limit(self, shop, wanjiru):
         shop.issue(wanjiru, days=1)

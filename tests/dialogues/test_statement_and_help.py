@@ -1,5 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
+
+from core import exchange, holds, rates
+from core.money import Currency, kes
+from core.rates import Rate
+
 
 def test_an_empty_statement_says_so(otieno):
     otieno.phone.dial().types("2").sees("""
@@ -38,6 +45,30 @@ def test_the_statement_runs_over_pages_and_shows_each_line_in_full(house, wanjir
     ]
     wanjiru.phone.types("0", "7")
     assert wanjiru.phone.screen.startswith("KES 1,250.00 from Opening gift")
+
+
+def test_what_nobody_sent_is_called_what_it_was(house, wanjiru):
+    now = house.clock()
+    with house.databases["worker"].begin() as session:
+        ends = now + timedelta(hours=1)
+        hold = holds.place(session, owner=1, amount=kes(200_00), key="h", expires_at=ends, now=now)
+        holds.release(session, hold=hold, now=now)
+        rate = Rate(Currency.USD, Currency.KES, Decimal(130), Decimal(130), "test", now)
+        rates.record(session, rates=[rate], now=now)
+    with house.databases["web"].begin() as session:
+        quoted = exchange.quote(
+            session, subscriber=1, give=kes(130_00), currency=Currency.USD, now=now
+        )
+        exchange.order(session, subscriber=1, quote=quoted.id, key="x", now=now)
+    house.ring()
+    wanjiru.phone.dial().types("2").sees("""
+        Statement, KES. Pick one for details:
+        1. 21/11 Exchanged -130.00
+        2. 21/11 Set aside, given back +200.00
+        3. 21/11 Set aside -200.00
+        98. More
+        0. Back
+    """)
 
 
 def test_a_mistake_on_a_page_hides_no_line_and_the_way_back_leads_to_the_page(

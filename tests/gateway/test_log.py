@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 
 from core import seal_tree
 from core.seal_notes import Checkpoint
@@ -56,3 +58,28 @@ def test_ready_says_when_the_log_is_not_the_one_that_was_published(house, wanjir
     ready = house.client.get("/ready")
     assert (ready.status_code, ready.json["status"]) == (503, "not ready")
     assert ready.json["log"] == "the database holds 0 leaves, but 1 were published"
+
+
+def test_that_the_log_only_grew_is_proven_between_any_two_checkpoints(house, wanjiru, otieno):
+    for _ in range(5):
+        wanjiru.phone.dial().types("1", "0733000002", "10", "4071")
+        house.sealer.once()
+    lines = (house.outside / "checkpoints.jsonl").read_text().splitlines()
+    heads = [Checkpoint.read(json.loads(line)) for line in lines]
+    assert len(heads) == 5
+    for number, older in enumerate(heads):
+        for newer in heads[number:]:
+            answer = house.client.get(f"/log/consistency/{older.size}/{newer.size}")
+            proof = [base64.b64decode(line) for line in answer.data.split()]
+            assert seal_tree.grew(older.size, older.root, newer.size, newer.root, proof)
+            other = hashlib.sha256(older.root).digest()
+            assert not seal_tree.grew(older.size, other, newer.size, newer.root, proof)
+    most = heads[-1].size
+    for sizes in (f"0/{most}", f"1/{most + 1}", f"{most}/1", "1/x", f"1/{10**30}"):
+        assert house.client.get(f"/log/consistency/{sizes}").status_code == 404
+    with house.bank.owner.begin() as session:
+        session.connection().exec_driver_sql(
+            f"SET LOCAL session_replication_role = replica; DELETE FROM positions"
+            f" WHERE position = {most - 1}"
+        )
+    assert house.client.get(f"/log/consistency/1/{most}").status_code == 404

@@ -8,7 +8,7 @@ from sandbox import desk
 from sandbox.__main__ import main
 
 
-@pytest.mark.parametrize("command", ["cases", "report", "sanctions", "tier", "reversal", "till"])
+@pytest.mark.parametrize("command", ["cases", "report", "reversals", "sanctions", "tier", "till"])
 def test_with_nothing_running_it_says_what_to_do(command, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("KABAMBE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
@@ -29,5 +29,5 @@ def test_a_list_is_found_from_where_one_stands(house, monkeypatch, tmp_path):
 def test_help_knows_them(capsys):
     assert main(["help"]) == 0
     said = capsys.readouterr().out
-    for command in ("cases", "report", "sanctions", "tier", "reversal", "till"):
+    for command in ("cases", "report", "reversals", "sanctions", "tier", "till"):
         assert f"./run {command} " in said

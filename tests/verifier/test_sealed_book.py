@@ -10,6 +10,7 @@ from core import ledger, reversals
 from core.audit import Actor
 from core.ledger import Draft, Reason
 
+LOG = ("leaves", "positions", "subtrees", "blocks", "checkpoints")
 # Of each table every column, and how it is changed. `None`: it is not part of the record.
 CHANGES = {
     "journals": {
@@ -69,11 +70,26 @@ CHANGES = {
     },
     "unrolled": {"amount": "amount = amount + 1"},
 }
+# What is emptied must not pass for what is not there.
+EMPTIED = [
+    ("journals", "key", "key = ''"),
+    ("journals", "reason", "reason = ''"),
+    ("entries", "balance_after", "balance_after = NULL"),
+    ("accounts", "path", "path = ''"),
+    ("leaves", "data", "data = ''"),
+    ("leaves", "kept", "kept = ''"),
+    ("leaves", "hash", "hash = ''"),
+    ("blocks", "root", "root = ''"),
+    ("checkpoints", "note", "note = ''"),
+]
 CASES = [
-    (table, column, change)
-    for table, columns in CHANGES.items()
-    for column, change in columns.items()
-    if change is not None
+    *(
+        (table, column, change)
+        for table, columns in CHANGES.items()
+        for column, change in columns.items()
+        if change is not None
+    ),
+    *EMPTIED,
 ]
 
 
@@ -118,6 +134,7 @@ def test_an_honest_book_is_found_honest(book):
     assert (ran.returncode, ran.stderr) == (0, "")
     sealed = book.bank.one("SELECT count(*) FROM journals")
     assert ran.stdout.startswith(f"{sealed} journals, all as they were sealed; 0 not sealed yet.")
+    assert "NOT" not in ran.stdout
 
 
 @pytest.mark.parametrize("table", [t for t in CHANGES if t not in ("reversals", "unrolled")])
@@ -139,7 +156,10 @@ def test_a_change_of_any_field_is_found(book, table, column, statement):
             session.execute(text("SET LOCAL session_replication_role = replica"))
             one = f"DELETE FROM {table} t USING changed c WHERE t = ROW(c.*)::{table}"
             assert session.execute(text(one)).rowcount == 1
+            was = f"SELECT md5(string_agg({table}::text, ',')) FROM changed {table}"
+            before = session.scalar(text(was))
             assert session.execute(text(f"UPDATE changed SET {statement}")).rowcount == 1
+            assert session.scalar(text(was)) != before, "nothing was changed"
             session.execute(
                 text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM changed")
             )
@@ -154,6 +174,88 @@ def test_a_change_of_any_field_is_found(book, table, column, statement):
                 text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM before_it")
             )
             session.execute(text("DROP TABLE before_it, changed"))
+
+
+# As somebody leaves balances who has cut off entries and wants nobody to notice.
+BALANCED = """
+    UPDATE accounts a SET
+        version = CASE mode WHEN 'record' THEN 0
+            ELSE (SELECT count(*) FROM entries e WHERE e.account_id = a.id) END,
+        balance = coalesce((SELECT sum(amount) FROM entries e WHERE e.account_id = a.id), 0)
+            - coalesce((SELECT sum(amount) FROM unrolled u WHERE u.account_id = a.id), 0)
+"""
+
+
+def test_a_tail_that_is_cut_off_whole_is_found_by_what_was_published(book):
+    """Journals, entries, balances and log as they were at the first checkpoint, to the byte."""
+    sealed = book.bank.one("SELECT min(size) FROM checkpoints")
+    tables = ("accounts", "journals", "entries", "unrolled", "reversals", *LOG)
+    for table in tables:
+        book.bank.run(f"CREATE TABLE saved_{table} AS TABLE {table}")
+    cut = f"SELECT journal_id FROM positions WHERE position >= {sealed}"
+    try:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for statement in (
+                (
+                    f"DELETE FROM unrolled u USING entries e WHERE e.journal_id IN ({cut})"
+                    " AND (u.account_id, u.version) = (e.account_id, e.version)"
+                ),
+                f"DELETE FROM entries WHERE journal_id IN ({cut})",
+                f"DELETE FROM reversals WHERE journal_id IN ({cut})",
+                f"DELETE FROM journals WHERE id IN ({cut})",
+                f"DELETE FROM leaves WHERE journal_id IN ({cut})",
+                f"DELETE FROM positions WHERE position >= {sealed}",
+                f"DELETE FROM blocks WHERE first >= {sealed}",
+                f"DELETE FROM checkpoints WHERE size > {sealed}",
+                f"DELETE FROM subtrees WHERE (position + 1) << level > {sealed}",
+                BALANCED,
+            ):
+                session.execute(text(statement))
+        ran = audited(book, published=False)
+        assert (ran.returncode, "was NOT looked for" in ran.stdout) == (0, True)
+        ran = audited(book)
+        assert (ran.returncode, "leaves were sealed, there are" in ran.stdout) == (1, True)
+    finally:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for table in tables:
+                session.execute(text(f"DELETE FROM {table}"))
+                session.execute(
+                    text(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE saved_{table}")
+                )
+                session.execute(text(f"DROP TABLE saved_{table}"))
+
+
+@pytest.mark.parametrize(
+    ("posted", "is_found"),
+    [("now()", False), ("now() - interval '11 minutes'", True), ("'2099-01-01'", True)],
+)
+def test_a_journal_beside_the_log_waits_ten_minutes_and_no_longer(book, posted, is_found):
+    """Also not when it says that it comes from the future."""
+    fees = "SELECT id FROM accounts WHERE path = 'fees:transfer:kes'"
+    two = "FROM generate_series(1, 2) n"
+    try:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            for statement in (
+                (
+                    "INSERT INTO journals (id, key, reason, posted_at) OVERRIDING SYSTEM VALUE"
+                    f" VALUES (999999, 'beside', 'transfer', {posted})"
+                ),
+                f"INSERT INTO entries SELECT ({fees}), 999990 + n, 999999, 3 - 2 * n, NULL {two}",
+                f"INSERT INTO unrolled SELECT ({fees}), 999990 + n, 3 - 2 * n {two}",
+            ):
+                session.execute(text(statement))
+        ran = audited(book)
+        assert (ran.returncode == 1) is is_found, ran.stdout
+        assert ("journal 999999: " if is_found else "; 1 not sealed yet.") in ran.stdout
+    finally:
+        with book.bank.owner.begin() as session:
+            session.execute(text("SET LOCAL session_replication_role = replica"))
+            session.execute(text("DELETE FROM unrolled WHERE version > 999990"))
+            session.execute(text("DELETE FROM entries WHERE journal_id = 999999"))
+            session.execute(text("DELETE FROM journals WHERE id = 999999"))
 
 
 def test_put_back_nothing_is_found_any_more(book):

@@ -1,0 +1,161 @@
+"""Each kind of journal, posted as the product posts it, is the table that docs/ledger.md shows."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from voucher_shop import Shop
+
+from core import exchange, execution, holds, merchants, rates, reversals, subscribers, transfers
+from core.audit import Actor
+from core.ledger import Reason
+from core.money import Currency, Money, kes
+from core.orders import Kind
+from core.rates import Rate
+from sandbox import demo
+from workers import ledger as ledger_jobs
+
+JANE, JOHN = Actor("staff:jane", "desk", "r1"), Actor("staff:john", "desk", "r2")
+DOC = (Path(__file__).resolve().parents[2] / "docs/ledger.md").read_text()
+ROW = re.compile(r"\| `([^`]+:(\w+))` \| ([\u2212+])([0-9,]+\.[0-9]{2,8}) \|")
+
+
+def tables() -> dict[str, list[dict[str, int]]]:
+    """The journals of the page: minor units by account, for each table under a name."""
+    journals = DOC.split("\n## Journals\n")[1].split("\n## ")[0]
+    told = re.split(r"^\*\*([a-z-]+)\*\*", journals, flags=re.MULTILINE)[1:]
+    found: dict[str, list[dict[str, int]]] = {}
+    for name, words in zip(told[::2], told[1::2], strict=True):
+        entries = {}
+        for path, currency, sign, amount in ROW.findall(words):
+            minor = Money.parse(amount.replace(",", ""), Currency[currency.upper()]).minor
+            entries[path] = minor if sign == "+" else -minor
+        assert len(entries) == words.count("\n| `"), f"{name}: a row that is not understood"
+        found.setdefault(name, []).append(entries)
+    return found
+
+
+class Street:
+    """Wanjiru and Otieno, the first and the second subscriber, and Amina."""
+
+    def __init__(self, house) -> None:
+        self.house = house
+        self.wanjiru = house.register("+254712000001", name="Wanjiru", balance="10,000")
+        self.otieno = house.register("+254733000002", name="Otieno")
+        self.amina = house.register("+254711000003", name="Amina")
+
+    def worker(self):
+        return self.house.databases["worker"].begin()
+
+    def execute(self) -> None:
+        while execution.execute(self.house.databases["worker"], now=self.house.clock()):
+            pass
+
+    def send(self, sender, recipient, minor, *, kind=Kind.TRANSFER) -> str:
+        now = self.house.clock()
+        with self.worker() as session:
+            person, other = (
+                subscribers.recipient(session, msisdn=each.phone.msisdn)
+                for each in (sender, recipient)
+            )
+            if kind is Kind.PAYMENT:
+                merchants.open_till(session, subscriber=other.id, actor=JANE, now=now)
+            quoted = transfers.quote(session, sender=person, amount=kes(minor), kind=kind, now=now)
+            placed = transfers.order(
+                session, sender=person, recipient=other.id, quoted=quoted, key=f"{minor}", now=now
+            )
+        self.execute()
+        return placed.reference
+
+    def hold(self) -> int:
+        now = self.house.clock()
+        with self.worker() as session:
+            ends = now + timedelta(hours=1)
+            amount = kes(300_00)
+            return holds.place(
+                session, owner=1, amount=amount, key="hold", expires_at=ends, now=now
+            )
+
+    def transfer(self) -> None:
+        self.send(self.wanjiru, self.otieno, 500_00)
+
+    def payment(self) -> None:
+        self.send(self.wanjiru, self.otieno, 500_00, kind=Kind.PAYMENT)
+
+    def capture(self) -> None:
+        hold = self.hold()
+        with self.worker() as session:
+            shop = subscribers.recipient(session, msisdn=self.otieno.phone.msisdn).account_id
+            holds.capture(session, hold=hold, to=shop, amount=kes(200_00), now=self.house.clock())
+
+    def release(self) -> None:
+        self.hold()
+        self.house.clock.passes(hours=1)
+        ledger_jobs.expire_holds()
+
+    def exchange(self) -> None:
+        now = self.house.clock()
+        with self.worker() as session:
+            # A middle price of 130, and half a percent for each currency besides.
+            bid, ask = Decimal("128.7"), Decimal("131.3")
+            rate = Rate(Currency.USD, Currency.KES, bid, ask, "test", now)
+            rates.record(session, rates=[rate], now=now)
+        with self.house.databases["web"].begin() as session:
+            quoted = exchange.quote(
+                session, subscriber=1, give=kes(1300_00), currency=Currency.USD, now=now
+            )
+            exchange.order(session, subscriber=1, quote=quoted.id, key="exchange", now=now)
+        self.execute()
+
+    def reversal(self) -> None:
+        reference = self.send(self.wanjiru, self.otieno, 500_00)
+        self.send(self.otieno, self.amina, 200_00, kind=Kind.PAYMENT)
+        now = self.house.clock()
+        with self.worker() as session:
+            asked = reversals.request(
+                session, subscriber=1, reference=reference, actor=JANE, reason="wrong", now=now
+            )
+            reversals.approve(session, reversal=asked, actor=JOHN, note="so it is", now=now)
+
+    def vouchers(self) -> list[str]:
+        self.house.clock.began = self.house.clock()
+        return Shop(self.house).codes(self.wanjiru)
+
+    def redemption(self) -> None:
+        [code, *_] = self.vouchers()
+        assert Shop(self.house).redeem(self.otieno, code) == "done"
+
+    def refund(self) -> None:
+        self.redemption()
+        self.house.clock.passes(days=31)
+        ledger_jobs.refund_vouchers()
+
+    def opening(self) -> None:
+        """As the sandbox opens its people."""
+        self.house.bank.empty()
+        with self.house.databases["owner"].begin() as session:
+            hasher, now = self.house.bank.hasher, self.house.clock()
+            demo.open_people(session, hasher=hasher, now=now)
+
+
+def test_every_kind_is_on_the_page_once():
+    assert sorted(tables()) == sorted(Reason)
+    assert all(len(each) == 1 for each in tables().values())
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_what_is_posted_is_what_the_page_shows(house, reason):
+    getattr(Street(house), reason.value)()
+    journal = house.bank.one("SELECT min(id) FROM journals WHERE reason = :r", r=reason.value)
+    posted = house.bank.rows(
+        "SELECT a.path, e.amount FROM entries e JOIN accounts a ON a.id = e.account_id"
+        " WHERE e.journal_id = :j",
+        j=journal,
+    )
+    [shown] = tables()[reason.value]
+    assert dict(posted) == shown
+    assert len(posted) == len(shown)
