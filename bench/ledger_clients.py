@@ -88,6 +88,7 @@ def order(url: str, redis_url: str, people: Sequence[str], seconds: float, numbe
     bell = Bell(redis, queue(Name.LEDGER, redis), waiting_max=1)
     with databases() as session:
         known = [subscribers.recipient(session, msisdn=each) for each in people]
+        quoted = transfers.quote(session, sender=known[0], amount=kes(1_00), now=datetime.now(UTC))
     ordered = 0
 
     def once(_count: int) -> None:
@@ -100,7 +101,7 @@ def order(url: str, redis_url: str, people: Sequence[str], seconds: float, numbe
                     session,
                     sender=sender,
                     recipient=recipient.id,
-                    quoted=transfers.Quote(kes(1_00), kes(0)),
+                    quoted=quoted,
                     key=f"bench:{number}:{ordered}",
                     now=now,
                 )

@@ -142,13 +142,15 @@ BEGIN
             leg_first := p_leg_ends[i] + 1;
             CONTINUE;
         END IF;
-        IF total <> 0 OR currency_min <> currency_max AND EXISTS (
-            SELECT FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]],
-                p_leg_amounts[leg_first : p_leg_ends[i]]) AS leg (account, amount)
-            GROUP BY (SELECT a.currency FROM accounts a WHERE a.id = leg.account)
-            HAVING sum(leg.amount) <> 0
-        ) THEN
-            RAISE EXCEPTION 'journal % does not sum to zero', p_keys[i];
+        IF total <> 0 OR currency_min <> currency_max THEN  -- a query in here would be run always
+            IF total <> 0 OR EXISTS (
+                SELECT FROM unnest(p_leg_accounts[leg_first : p_leg_ends[i]],
+                    p_leg_amounts[leg_first : p_leg_ends[i]]) AS leg (account, amount)
+                GROUP BY (SELECT a.currency FROM accounts a WHERE a.id = leg.account)
+                HAVING sum(leg.amount) <> 0
+            ) THEN
+                RAISE EXCEPTION 'journal % does not sum to zero', p_keys[i];
+            END IF;
         END IF;
 
         journal := nextval('journals_id_seq');

@@ -208,8 +208,8 @@ BUGS = {
     ),
     "currencies are summed up together": (
         "post",
-        "currency_min <> currency_max AND EXISTS",
-        "currency_min <> currency_max AND false AND EXISTS",
+        "OR EXISTS (",
+        "OR false AND EXISTS (",
     ),
     "what is rolled up is forgotten": (
         "roll_up",
