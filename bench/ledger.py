@@ -269,8 +269,8 @@ def _opened() -> Iterator[Book]:
             session.execute(text("SET LOCAL statement_timeout = 0"))
             yardstick = (stack.ROOT / "bench" / "yardstick.sql").read_text()
             session.connection().exec_driver_sql(yardstick + _SEED)
-        with databases.kw["bind"].connect() as connection:
-            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        server = databases.kw["bind"].execution_options(isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
             connection.execute(text("VACUUM ANALYZE"))
             # A server that has run for a while writes its log into files it has; a new one would
             # make each of them while we measure.

@@ -106,7 +106,8 @@ CREATE TRIGGER own_account BEFORE INSERT ON subscribers
     FOR EACH ROW EXECUTE FUNCTION refuse_others_account();
 """
 
-# Whole units of US dollars for one. For tiers and limits only; nobody is paid by these.
+# Whole units of US dollars for one. For tiers and limits only; nobody is paid by these. In PL/pgSQL
+# these functions are planned once a connection; in SQL they would be by every statement.
 RATES = """
 CREATE TABLE reference_rates (
     currency text NOT NULL,
@@ -123,16 +124,19 @@ CREATE FUNCTION exponent(p_currency text) RETURNS integer LANGUAGE sql IMMUTABLE
     SELECT CASE p_currency WHEN 'BTC' THEN 8 WHEN 'USDT' THEN 6 ELSE 2 END
 $$;
 CREATE FUNCTION reference_usd(p_currency text, p_at timestamptz) RETURNS numeric
-LANGUAGE sql STABLE AS $$
-    SELECT usd FROM reference_rates WHERE currency = p_currency AND valid_from <= p_at
-    ORDER BY valid_from DESC LIMIT 1
-$$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT usd FROM reference_rates WHERE currency = p_currency AND valid_from <= p_at
+        ORDER BY valid_from DESC LIMIT 1);
+END $$;
 CREATE FUNCTION equivalent(p_amount bigint, p_from text, p_to text, p_at timestamptz)
-RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN p_from = p_to THEN p_amount ELSE ceil(round(
+RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN CASE WHEN p_from = p_to THEN p_amount ELSE ceil(round(
         p_amount * reference_usd(p_from, p_at) / reference_usd(p_to, p_at)
-        * 10::numeric ^ (exponent(p_to) - exponent(p_from)), 6))::bigint END
-$$;
+        * 10::numeric ^ (exponent(p_to) - exponent(p_from)), 6))::bigint END;
+END $$;
 """
 
 # From US dollar equivalents up, in cents: 2 % below a dollar, 1 %, 0.75 %, and 0.5 % from a
@@ -149,8 +153,9 @@ INSERT INTO fee_tiers (kind, currency, valid_from, amount_from, flat, basis_poin
 
 CREATE OR REPLACE FUNCTION fee(
     p_kind text, p_currency text, p_amount bigint, p_at timestamptz
-) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT least(
+) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT least(
         greatest(
             equivalent(t.flat, t.currency, p_currency, p_at)
                 + (t.basis_points * p_amount + 9999) / 10000,
@@ -163,8 +168,8 @@ CREATE OR REPLACE FUNCTION fee(
         WHERE v.kind = p_kind AND v.currency IN (p_currency, 'USD') AND v.valid_from <= p_at
         ORDER BY v.valid_from DESC, (v.currency = p_currency) DESC LIMIT 1)
       AND p_amount >= equivalent(t.amount_from, t.currency, p_currency, p_at)
-    ORDER BY t.amount_from DESC LIMIT 1
-$$;
+    ORDER BY t.amount_from DESC LIMIT 1);
+END $$;
 
 CREATE TABLE excise_duty (
     valid_from timestamptz NOT NULL CONSTRAINT pk_excise_duty PRIMARY KEY,
@@ -172,10 +177,12 @@ CREATE TABLE excise_duty (
 );
 INSERT INTO excise_duty VALUES ('2020-01-01', 1500);
 
-CREATE FUNCTION excise(p_fee bigint, p_at timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT p_fee * basis_points / (10000 + basis_points) FROM excise_duty
-    WHERE valid_from <= p_at ORDER BY valid_from DESC LIMIT 1
-$$;
+CREATE FUNCTION excise(p_fee bigint, p_at timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (
+        SELECT p_fee * basis_points / (10000 + basis_points) FROM excise_duty
+        WHERE valid_from <= p_at ORDER BY valid_from DESC LIMIT 1);
+END $$;
 """
 
 # Cents. Verified: the Central Bank of Kenya's of 2023. Pending: what a number alone is good for.
