@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
 
 from sandbox import product
 from sandbox.engines import Postgres, Valkey, home
-from sandbox.engines.places import REPOSITORY
 from sandbox.environment import variable
 from sandbox.product import Ports, Refused
 
@@ -32,12 +30,8 @@ def _sit(command: str, arguments: Sequence[str]) -> int:
         print(f"./run {command}: {refusal}", file=sys.stderr)
         return NOT_RUNNING
     redis_url = variable("REDIS_URL") or Valkey(state).url
-    return subprocess.run(
-        [sys.executable, "-m", "workers.desk", command, *arguments],
-        cwd=variable("KABAMBE_CALLED_FROM") or None,
-        env=product.environment(ports, database_url, redis_url) | {"PYTHONPATH": str(REPOSITORY)},
-        check=False,
-    ).returncode
+    environment = product.environment(ports, database_url, redis_url)
+    return product.call("workers.desk", [command, *arguments], environment=environment)
 
 
 cases = partial(_sit, "cases")

@@ -10,11 +10,13 @@ import http.client
 import os
 import secrets
 import socket
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.engines.places import home, private
+from sandbox.engines.places import REPOSITORY, home, private
 from sandbox.environment import everything, variable
 
 HOST = "127.0.0.1"
@@ -183,3 +185,17 @@ def answers(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def call(module: str, arguments: Sequence[str], *, environment: Mapping[str, str]) -> int:
+    """
+    Run a command of the product's in its own process; the answer is its exit status.
+
+    Files among the arguments are named from where `./run` was called.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=variable("KABAMBE_CALLED_FROM") or None,
+        env={**environment, "PYTHONPATH": str(REPOSITORY)},
+        check=False,
+    ).returncode

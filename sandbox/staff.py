@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 
 from sandbox import product, stores
 from sandbox.engines import EngineError, Postgres, home
-from sandbox.engines.places import REPOSITORY
 from sandbox.environment import variable
 from sandbox.product import Ports, Refused
 
@@ -35,12 +33,7 @@ def _work(module: str, arguments: Sequence[str]) -> int:
         if not stores.is_current(database_url):
             print("The database is not of this version: run ./run once.", file=sys.stderr)
             return 2
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=variable("KABAMBE_CALLED_FROM") or None,  # files are named from there
-            env=environment | {"PYTHONPATH": str(REPOSITORY)},
-            check=False,
-        ).returncode
+        return product.call(module, arguments, environment=environment)
     except (EngineError, LookupError, Refused, stores.Unreachable, PermissionError) as failure:
         print(f"Kabambe cannot look: {failure}", file=sys.stderr)
         return 2

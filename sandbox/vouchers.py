@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 
 from sandbox import product
 from sandbox.engines import Postgres, Valkey, home
-from sandbox.engines.places import REPOSITORY
 from sandbox.environment import variable
 from sandbox.product import Ports, Refused
 
@@ -25,9 +23,4 @@ def main(arguments: Sequence[str]) -> int:
     database_url = variable("DATABASE_URL") or Postgres(home()).url
     redis_url = variable("REDIS_URL") or Valkey(home()).url
     environment = product.environment(ports, database_url, redis_url)
-    return subprocess.run(
-        [sys.executable, "-m", "workers.vouchers", *arguments],
-        cwd=variable("KABAMBE_CALLED_FROM") or None,
-        env=environment | {"PYTHONPATH": str(REPOSITORY)},
-        check=False,
-    ).returncode
+    return product.call("workers.vouchers", arguments, environment=environment)

@@ -11,6 +11,7 @@ from core.outbox import Event, Fact
 from core.pins import PinsDiffer
 from core.subscribers import Language
 from menus.screen import AnyScreen, Ask, Done, Hop, Menu, Option, Pick, Span
+from menus.screens.ordering import PinAsk
 from menus.text import Text, _
 
 
@@ -29,18 +30,11 @@ class Account(Menu):
 
 
 @dataclass(frozen=True)
-class OldPin(Ask[None]):
+class OldPin(PinAsk):
     """Only who knows the old PIN may choose another."""
-
-    guarded: ClassVar[bool] = True
 
     def prompt(self, hop: Hop) -> Text:
         return _("Enter your PIN now:")
-
-    def read(self, hop: Hop, text: str) -> None:
-        pins.check(
-            hop.db, person=hop.caller, typed=text, hasher=hop.hasher, actor=hop.actor, now=hop.now
-        )
 
     def then(self, hop: Hop, answer: None) -> NewPin:
         return NewPin()

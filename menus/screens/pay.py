@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from core import merchants, orders, pins, transfers
+from core import merchants, transfers
 from core.money import Currency, Money
-from core.orders import Kind
+from core.orders import Kind, Placed
 from core.subscribers import Person
 from core.transfers import Quote, SameAccount
-from menus.faces import face
-from menus.screen import Ask, Hop, Tell, View
+from menus.screen import Ask, Hop
+from menus.screens.ordering import OutcomeTell, PinAsk
 from menus.text import Text, _
 
 
@@ -53,25 +52,19 @@ class Amount(Ask[Quote]):
 
 
 @dataclass(frozen=True)
-class Confirm(Ask[None]):
+class Confirm(PinAsk):
     """Everything once more, and the PIN as the confirmation. The shop bears the fee."""
 
     to: int
     name: str
     amount: Money
     fee: Money
-    guarded: ClassVar[bool] = True
 
     def prompt(self, hop: Hop) -> Text:
         return _(
             "Pay {amount} to {name}\nYou pay no fee.\nEnter PIN to confirm:",
             amount=self.amount,
             name=self.name,
-        )
-
-    def read(self, hop: Hop, text: str) -> None:
-        pins.check(
-            hop.db, person=hop.caller, typed=text, hasher=hop.hasher, actor=hop.actor, now=hop.now
         )
 
     def then(self, hop: Hop, answer: None) -> Outcome:
@@ -87,36 +80,27 @@ class Confirm(Ask[None]):
 
 
 @dataclass(frozen=True)
-class Outcome(Tell):
+class Outcome(OutcomeTell):
     """What became of the order, if the ledger has said so by now."""
 
-    order: int
     account_id: int
     name: str
     amount: Money
 
-    @property
-    def awaits(self) -> int:
-        return self.order
+    def received(self, placed: Placed) -> Text:
+        return _(
+            "Your request to pay {amount} to {name} is received. You will get an SMS."
+            "\nRef {reference}",
+            amount=self.amount,
+            name=self.name,
+            reference=placed.reference,
+        )
 
-    def view(self, hop: Hop) -> View:
-        placed = orders.get(hop.unit.reading, order=self.order)
-        if placed.refusal is not None:
-            return View(face(placed.refusal).words, ends=True)
-        if placed.state is orders.State.PLACED:
-            words = _(
-                "Your request to pay {amount} to {name} is received. You will get an SMS."
-                "\nRef {reference}",
-                amount=self.amount,
-                name=self.name,
-                reference=placed.reference,
-            )
-            return View(words, ends=True)
-        words = _(
+    def done(self, placed: Placed) -> Text:
+        return _(
             "Paid {amount} to {name}.\nBalance {balance}.\nRef {reference}",
             amount=self.amount,
             name=self.name,
             balance=Money(placed.outcome[str(self.account_id)], Currency.KES),
             reference=placed.reference,
         )
-        return View(words, ends=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
 
-from core import msisdn, orders, pins, subscribers, transfers
+from core import msisdn, subscribers, transfers
 from core.money import Currency, Money
+from core.orders import Placed
 from core.subscribers import Person
 from core.transfers import Quote, SameAccount
-from menus.faces import face
-from menus.screen import Ask, Hop, Tell, View
+from menus.screen import Ask, Hop
+from menus.screens.ordering import OutcomeTell, PinAsk
 from menus.text import Text, _
 
 
@@ -56,14 +56,13 @@ class Amount(Ask[Quote]):
 
 
 @dataclass(frozen=True)
-class Confirm(Ask[None]):
+class Confirm(PinAsk):
     """Everything once more, and the PIN as the confirmation."""
 
     to: int
     name: str
     number: str
     quoted: Quote
-    guarded: ClassVar[bool] = True
 
     def prompt(self, hop: Hop) -> Text:
         return _(
@@ -73,11 +72,6 @@ class Confirm(Ask[None]):
             number=self.number,
             fee=self.quoted.fee,
             total=self.quoted.total,
-        )
-
-    def read(self, hop: Hop, text: str) -> None:
-        pins.check(
-            hop.db, person=hop.caller, typed=text, hasher=hop.hasher, actor=hop.actor, now=hop.now
         )
 
     def then(self, hop: Hop, answer: None) -> Outcome:
@@ -93,33 +87,25 @@ class Confirm(Ask[None]):
 
 
 @dataclass(frozen=True)
-class Outcome(Tell):
+class Outcome(OutcomeTell):
     """What became of the order, if the ledger has said so by now."""
 
-    order: int
     account_id: int
     name: str
     quoted: Quote
 
-    @property
-    def awaits(self) -> int:
-        return self.order
+    def received(self, placed: Placed) -> Text:
+        return _(
+            "Your request to send {amount} to {name} is received. You will get an SMS."
+            "\nRef {reference}",
+            amount=self.quoted.amount,
+            name=self.name,
+            reference=placed.reference,
+        )
 
-    def view(self, hop: Hop) -> View:
-        placed = orders.get(hop.unit.reading, order=self.order)
-        if placed.refusal is not None:
-            return View(face(placed.refusal).words, ends=True)
-        if placed.state is orders.State.PLACED:
-            words = _(
-                "Your request to send {amount} to {name} is received. You will get an SMS."
-                "\nRef {reference}",
-                amount=self.quoted.amount,
-                name=self.name,
-                reference=placed.reference,
-            )
-            return View(words, ends=True)
+    def done(self, placed: Placed) -> Text:
         balance = Money(placed.outcome[str(self.account_id)], Currency.KES)
-        words = _(
+        return _(
             "Sent {amount} to {name}.\nFee {fee}. Balance {balance}.\nRef {reference}",
             amount=self.quoted.amount,
             name=self.name,
@@ -127,4 +113,3 @@ class Outcome(Tell):
             balance=balance,
             reference=placed.reference,
         )
-        return View(words, ends=True)

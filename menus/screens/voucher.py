@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core import orders, vouchers
+from core import vouchers
 from core.money import Money
+from core.orders import Placed
 from core.vouchers import Found
-from menus.faces import face
-from menus.screen import Ask, Hop, Tell, View
+from menus.screen import Ask, Hop
+from menus.screens.ordering import OutcomeTell
 from menus.text import Text, _
 
 
@@ -32,30 +33,21 @@ class Code(Ask[Found]):
 
 
 @dataclass(frozen=True)
-class Outcome(Tell):
+class Outcome(OutcomeTell):
     """What became of the order, if the ledger has said so by now."""
 
-    order: int
     value: Money
 
-    @property
-    def awaits(self) -> int:
-        return self.order
+    def received(self, placed: Placed) -> Text:
+        return _(
+            "Your voucher of {value} is received. You will get an SMS.\nRef {reference}",
+            value=self.value,
+            reference=placed.reference,
+        )
 
-    def view(self, hop: Hop) -> View:
-        placed = orders.get(hop.unit.reading, order=self.order)
-        if placed.refusal is not None:
-            return View(face(placed.refusal).words, ends=True)
-        if placed.state is orders.State.PLACED:
-            words = _(
-                "Your voucher of {value} is received. You will get an SMS.\nRef {reference}",
-                value=self.value,
-                reference=placed.reference,
-            )
-            return View(words, ends=True)
-        words = _(
+    def done(self, placed: Placed) -> Text:
+        return _(
             "You have received {value} from a voucher.\nRef {reference}",
             value=self.value,
             reference=placed.reference,
         )
-        return View(words, ends=True)
