@@ -109,6 +109,11 @@ class House:
         self.bank.open(msisdn, name=name, language=language, balance=balance, now=now)
         return Person(Phone(self, msisdn))
 
+    def forget_calls(self) -> None:
+        """Let ten minutes pass for whoever was cut off, or had ordered something."""
+        for key in self.redis.scan_iter("kabambe:ussd-left:*"):
+            self.redis.delete(key)
+
     def phone(self, msisdn: str) -> Phone:
         return Phone(self, msisdn)
 

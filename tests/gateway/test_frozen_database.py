@@ -25,6 +25,10 @@ from sandbox.engines import Postgres
 
 PEPPER = "sandbox-pin-pepper"
 CALLERS = 20
+FAILED = (
+    "END Something went wrong. Your money is safe. Please try again.\n"
+    "Hitilafu imetokea. Pesa zako ziko salama. Tafadhali jaribu tena."
+)
 
 
 def free_port() -> int:
@@ -116,9 +120,7 @@ def test_every_hop_is_answered_and_the_process_stays_alive(web):
         time.sleep(1.5)
         assert web.live() < 4
         answers = [hop.result() for hop in hops]
-    assert {said for said, _ in answers} == {
-        "END Something went wrong. Your money is safe. Please try again."
-    }
+    assert {said for said, _ in answers} == {FAILED}
     assert max(seconds for _, seconds in answers) < 9
     began = time.monotonic()
     assert requests.get(f"{web.url}/ready", timeout=10).status_code == 503

@@ -50,6 +50,7 @@ from menus.screens import (
     more,
     pay,
     register,
+    resume,
     send,
     statement,
     voucher,
@@ -98,6 +99,8 @@ EXAMPLES = [
     *(help.Topic(subject) for subject in help.Subject),
     help.Fees((Tier(MUCH, 150, MUCH),) * 9),
     Done(_("This session has ended. Dial *384# again.")),
+    *(resume.Offer(flow) for flow in (*resume.FLOWS, "unheard-of")),
+    *(resume.Offer("register", language) for language in Language),
 ]
 
 # Every error with the largest values it can hold.
@@ -114,6 +117,7 @@ WORST = {
     "fee": MUCH,
     "tries_left": 2,
     "until": AT,
+    "letters_max": 90,
 }
 FACTS = {
     "name": NAME,
