@@ -85,7 +85,7 @@ def answer(dialogue: Dialogue, hop: Hop, text: str) -> Dialogue:
     if (moved := _moved(dialogue, chosen(text))) is not None:
         return moved
     screen = dialogue.top
-    # Somewhere on its way GSM-7's first letter, which is @, is taken for the one Latin-1 has there.
+    # Seen in production: an @ that arrives as the letter GSM-7 has in its place.
     text = text.replace("¡", "@")
     try:
         if len(text) > hop.network.letters_max:

@@ -35,7 +35,7 @@ class Phone:
 
     def dial(self, code: str = "*384#") -> Phone:
         """Dial a service code, long after any other call; what follows it is dialled ahead."""
-        self.house.forget_calls()
+        self.house.forget_calls(self.msisdn)
         return self.redials(code)
 
     def redials(self, code: str = "*384#") -> Phone:
