@@ -34,15 +34,18 @@ class Ordered:
     name: str
 
 
-# Keys of a session's orders are together in the index. What a voucher was worth is known from the
-# book alone: nobody at a door may read vouchers.
+# Keys of a session's orders are together in the index. What another kind's arguments mean is not
+# known here, and what a voucher was worth from the book alone: no door may read vouchers.
 _NEWEST: Final = text("""
     SELECT o.id, o.kind, o.reference, o.state, o.outcome, coalesce(r.name, '') AS name,
-           coalesce(CAST(o.args ->> 'amount' AS bigint), q.give, e.amount) AS amount,
-           coalesce(o.args ->> 'currency', q.give_currency, e.currency) AS currency,
+           coalesce(CAST(a.args ->> 'amount' AS bigint), q.give, e.amount) AS amount,
+           coalesce(a.args ->> 'currency', q.give_currency, e.currency) AS currency,
            q.get AS got, q.get_currency AS got_currency
     FROM orders o
-    LEFT JOIN subscribers r ON r.id = CAST(o.args ->> 'recipient' AS bigint)
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN o.kind IN ('transfer', 'payment') THEN o.args END AS args
+    ) a
+    LEFT JOIN subscribers r ON r.id = CAST(a.args ->> 'recipient' AS bigint)
     LEFT JOIN quotes q ON q.order_id = o.id
     LEFT JOIN LATERAL (
         SELECT e.amount, a.currency

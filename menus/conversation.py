@@ -175,7 +175,7 @@ class Conversation:
                 keeps = Keeps.DROP if awaits is None else Keeps.KEEP
             return Answer(reply, screen, state, keeps)
         state["dialogue"] = engine.dump(dialogue, following=reply.following)
-        if isinstance(dialogue.top, Offer):
+        if isinstance(dialogue.top, Offer) or (opened.left is not None and opened.left.is_held):
             keeps = Keeps.LEAVE
         else:
             keeps = Keeps.KEEP if len(dialogue.stack) > 1 else Keeps.DROP

@@ -86,7 +86,7 @@ def _told(hop: Hop, left: Left) -> Text | None:
     ordered = lately.ordered(hop.unit.reading, subscriber=hop.person.id, session_id=left.session_id)
     if ordered is not None:
         return became(ordered)
-    return _IN_DOUBT if left.state.get("is_in_doubt") else None
+    return _IN_DOUBT if left.is_held or left.state.get("is_in_doubt") else None
 
 
 def _offered(hop: Hop, left: Left) -> Dialogue | None:

@@ -53,6 +53,7 @@ class _Script:
 # Returns what the turn is, and the fields that go with it. `r:<digest>` holds the answer given to
 # each text, so that a repeat of any earlier hop is answered byte for byte the same. The caller
 # guesses how much of the text was heard before, which is nearly always all but the last answer.
+# Of what a new session's caller left, it tells whether a hop of that session is under way still.
 _OPEN: Final = _Script("""
 local key = KEYS[1]
 local owner, position, digest, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -78,7 +79,11 @@ if heard >= 0 then
 end
 redis.call('HSET', key, 'owner', owner, 'token', token, 'until', now + lease_ms, 'hops', hops + 1)
 if not kept[1] then redis.call('EXPIRE', key, ttl) end
-if heard < 0 then return {'new', redis.call('GET', KEYS[2])} end
+if heard < 0 then
+    local left = redis.call('GET', KEYS[2])
+    local held = left and redis.call('HGET', ARGV[10] .. string.match(left, '^[^\\n]*'), 'until')
+    return {'new', left, held and tonumber(held) > now and 1 or 0}
+end
 return {'next', heard, kept[5]}
 """)
 
@@ -187,10 +192,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a caller left behind in an earlier session, not ten minutes ago."""
+    """
+    What a caller left behind in an earlier session, not ten minutes ago.
+
+    Args:
+        session_id: Which it was.
+        state: Where it was.
+        is_held: Whether a hop of it is being worked on: nobody knows what comes of that.
+    """
 
     session_id: str
     state: dict[str, Any]
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +334,7 @@ class RedisSessions:
         token, digest = secrets.token_hex(8), self._digest(dial, dial.text)
         guess = dial.text.rpartition("*")[0]
         mine = (dial.owner, len(dial.text), digest, token)
-        limits = (LEASE_MS, self._ttl_seconds, HOPS_MAX)
+        limits = (LEASE_MS, self._ttl_seconds, HOPS_MAX, _NAMESPACE)
         while True:
             guessed = (len(guess), self._digest(dial, guess))
             args = (*mine, *guessed, *limits)
@@ -335,7 +348,7 @@ class RedisSessions:
         turn = Turn(found[0].decode())
         match turn:
             case Turn.NEW:
-                return Opened(turn, token, digest, left=_left(found[1]))
+                return Opened(turn, token, digest, left=_left(*found[1:]))
             case Turn.NEXT:
                 return Opened(
                     turn, token, digest, heard=int(found[1]), state=orjson.loads(found[2])
@@ -372,8 +385,8 @@ class RedisSessions:
         return blake2b(said, key=self._key, digest_size=16).hexdigest()
 
 
-def _left(kept: bytes | None) -> Left | None:
+def _left(kept: bytes | None, is_held: int) -> Left | None:
     if kept is None:
         return None
     session_id, _, state = kept.partition(b"\n")
-    return Left(session_id.decode(), orjson.loads(state))
+    return Left(session_id.decode(), orjson.loads(state), is_held=bool(is_held))

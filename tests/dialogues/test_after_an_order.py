@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from phone import _without_reference
 from voucher_shop import opened
@@ -137,9 +139,10 @@ class TestWhateverIsOrdered:
             "Exchanged KES 1,000.00 for USD 7.55. Ref REF"
         )
 
-    def test_what_only_a_newer_process_knows(self, house, sent):
+    @pytest.mark.parametrize("args", ["{}", '{"recipient": "+254", "amount": "5.0"}'])
+    def test_what_only_a_newer_process_knows(self, house, sent, args):
         house.bank.run("ALTER TABLE orders DISABLE TRIGGER USER")
-        house.bank.run("UPDATE orders SET kind = 'deposit', args = '{}'")
+        house.bank.run("UPDATE orders SET kind = 'deposit', args = :args", args=args)
         try:
             assert first_line(sent.phone.redials()) == "Your request was done. Ref REF"
         finally:
@@ -157,6 +160,18 @@ class TestNobodyKnewAtTheEnd:
             house.redis.set(key, value)
         assert first_line(wanjiru.phone.redials()) == "Sent KES 500.00 to Otieno. Ref REF"
         assert otieno.balance == kes(500_00)
+
+    def test_a_hop_that_is_still_worked_on_is_not_gone_on_with(self, house, wanjiru, otieno):
+        """Whoever loses patience and dials again while the order is being committed."""
+        wanjiru.phone.dial().types("1", "0733000002", "500")
+        key = f"kabambe:ussd:{wanjiru.phone.session_id}"
+        house.redis.hset(key, "until", int(time.time() * 1000) + 5000)
+        assert first_line(wanjiru.phone.redials()) == (
+            "We do not know yet if your last request was done. See your statement first."
+        )
+        wanjiru.phone.hangs_up()
+        house.redis.hset(key, "until", 0)
+        assert first_line(wanjiru.phone.redials()) == "Your last call was cut off."
 
     def test_of_two_orders_of_one_session_it_is_the_newer(self, house, sent, otieno):
         with house.databases["web"].begin() as session:

@@ -1,4 +1,4 @@
-"""What is said beside the screens fits: what failed, what became of the last call, help at the end."""
+"""What is said beside the screens fits: what failed, what became of the last call, help."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ def test_what_became_of_an_order_leaves_room_for_home(language):
             more = reply.following
             dialogue = None if more is None else Dialogue((home.Home(),), line=more)
         assert all(f"{number}. " in shown for number in range(1, 6))
+
+
+def test_every_kind_of_order_has_words_of_its_own():
+    assert set(redial._DONE) == set(redial._REFUSED) == set(Kind)
 
 
 def test_help_at_the_third_answer_fits():
