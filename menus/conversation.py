@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -151,13 +152,9 @@ class Conversation:
         return _failed(opened, is_in_doubt=is_in_doubt)
 
     def _turn(self, dial: Dial, opened: Opened, unit: Unit, deadline: Deadline) -> Answer:
-        try:
-            person = self._person(dial, opened, unit)
-        except (KeyError, TypeError, ValueError):  # a deploy knows callers otherwise
-            person = subscribers.find(unit.reading, msisdn=dial.msisdn)
+        person, kept = self._person(dial, opened, unit)
         hop = self._hop(dial, opened, unit, person)
         dialogue = self._advance(dial, opened, hop)
-        screen = engine.name(type(dialogue.top))
         unit.commit()
         awaits = None if dialogue.hangs_up else dialogue.top.awaits
         if awaits is not None:
@@ -167,30 +164,24 @@ class Conversation:
         reply = engine.show(dialogue, hop)
         unit.is_in_doubt = False
         language = person.language if person else getattr(dialogue.top, "language", None)
-        state: dict[str, Any] = {"person": asdict(person) if person else None, "language": language}
-        if reply.ends:
-            if opened.turn is Turn.NEXT and "dialogue" not in (opened.state or {}):
-                keeps = Keeps.LEAVE
-            else:
-                keeps = Keeps.DROP if awaits is None else Keeps.KEEP
-            return Answer(reply, screen, state, keeps)
-        state["dialogue"] = engine.dump(dialogue, following=reply.following)
-        if isinstance(dialogue.top, Offer) or (opened.left is not None and opened.left.is_held):
-            keeps = Keeps.LEAVE
-        else:
-            keeps = Keeps.KEEP if len(dialogue.stack) > 1 else Keeps.DROP
+        state: dict[str, Any] = {"person": kept, "language": language}
+        if not reply.ends:
+            state["dialogue"] = engine.dump(dialogue, following=reply.following)
+        screen, keeps = engine.name(type(dialogue.top)), _keeps(opened, dialogue, reply)
         return Answer(reply, screen, state, keeps)
 
-    def _person(self, dial: Dial, opened: Opened, unit: Unit) -> Person | None:
-        """The caller: looked up once a session, and remembered by it."""
-        if opened.turn is Turn.NEW:
-            return subscribers.find(unit.reading, msisdn=dial.msisdn)
-        kept = (opened.state or {}).get("person")
-        if kept is None:
-            return None
-        balance = Money(kept["balance"]["minor"], Currency[kept["balance"]["currency"]])
-        language = Language(kept["language"])
-        return Person(**{**kept, "balance": balance, "language": language})
+    def _person(
+        self, dial: Dial, opened: Opened, unit: Unit
+    ) -> tuple[Person | None, dict[str, Any] | None]:
+        """The caller, looked up once a session and remembered by it; and as it remembers them."""
+        if opened.turn is not Turn.NEW:
+            kept = (opened.state or {}).get("person")
+            if kept is None:
+                return None, None
+            with suppress(KeyError, TypeError, ValueError):  # else a deploy knows callers otherwise
+                return _remembered(kept), kept
+        person = subscribers.find(unit.reading, msisdn=dial.msisdn)
+        return person, None if person is None else asdict(person)
 
     def _advance(self, dial: Dial, opened: Opened, hop: Hop) -> Dialogue:
         if opened.turn is Turn.NEW:
@@ -252,6 +243,23 @@ def _ordered(placed: Placed) -> AnyScreen:
             reference=placed.reference,
         )
     return Done(words)
+
+
+def _remembered(kept: dict[str, Any]) -> Person:
+    """The caller as the session remembers them."""
+    balance = Money(kept["balance"]["minor"], Currency[kept["balance"]["currency"]])
+    return Person(**{**kept, "balance": balance, "language": Language(kept["language"])})
+
+
+def _keeps(opened: Opened, dialogue: Dialogue, reply: Reply) -> Keeps:
+    """What the caller's next session finds."""
+    had_ended = opened.turn is Turn.NEXT and "dialogue" not in (opened.state or {})
+    is_held = opened.left is not None and opened.left.is_held
+    if had_ended or isinstance(dialogue.top, Offer) or (is_held and not reply.ends):
+        return Keeps.LEAVE
+    if reply.ends:
+        return Keeps.DROP if dialogue.top.awaits is None or dialogue.hangs_up else Keeps.KEEP
+    return Keeps.KEEP if len(dialogue.stack) > 1 else Keeps.DROP
 
 
 def _failed(opened: Opened, *, is_in_doubt: bool) -> Answer:

@@ -215,6 +215,7 @@ class Opened:
         turn: What the hop is to its session.
         token: What proves that the turn is ours when it is committed.
         digest: The keyed hash of the text, under which its answer is kept.
+        keys: Where the session is, and what its caller left.
         said: The answer to give again (replay, stale).
         heard: How much of the text was answered before (next).
         state: The session as it was saved (next).
@@ -223,7 +224,8 @@ class Opened:
 
     turn: Turn
     token: str
-    digest: str = ""
+    digest: str
+    keys: tuple[str, str]
     said: Said | None = None
     heard: int = 0
     state: dict[str, Any] | None = None
@@ -332,30 +334,29 @@ class RedisSessions:
     def open(self, dial: Dial, *, deadline: Deadline = NEVER) -> Opened:
         """Claim the turn, or find out why it is not ours."""
         token, digest = secrets.token_hex(8), self._digest(dial, dial.text)
-        guess = dial.text.rpartition("*")[0]
+        guess, keys = dial.text.rpartition("*")[0], self._keys(dial)
         mine = (dial.owner, len(dial.text), digest, token)
         limits = (LEASE_MS, self._ttl_seconds, HOPS_MAX, _NAMESPACE)
         while True:
             guessed = (len(guess), self._digest(dial, guess))
             args = (*mine, *guessed, *limits)
-            found = self._scripts.call(_OPEN, self._keys(dial), args, deadline)
+            found = self._scripts.call(_OPEN, keys, args, deadline)
             if found[0] != b"heard":
                 break
             heard = int(found[1])
             if heard and dial.text[heard] != "*":
-                return Opened(Turn.GAP, token, digest)
+                return Opened(Turn.GAP, token, digest, keys)
             guess = dial.text[:heard]
         turn = Turn(found[0].decode())
         match turn:
             case Turn.NEW:
-                return Opened(turn, token, digest, left=_left(*found[1:]))
+                return Opened(turn, token, digest, keys, left=_left(*found[1:]))
             case Turn.NEXT:
-                return Opened(
-                    turn, token, digest, heard=int(found[1]), state=orjson.loads(found[2])
-                )
+                heard, state = int(found[1]), orjson.loads(found[2])
+                return Opened(turn, token, digest, keys, heard=heard, state=state)
             case Turn.REPLAY | Turn.STALE:
-                return Opened(turn, token, digest, Said.unpack(found[1]))
-        return Opened(turn, token, digest)
+                return Opened(turn, token, digest, keys, Said.unpack(found[1]))
+        return Opened(turn, token, digest, keys)
 
     def commit(
         self,
@@ -371,7 +372,7 @@ class RedisSessions:
         mine = (dial.owner, len(dial.text), opened.digest, opened.token)
         answer = (said.pack(), orjson.dumps(state), self._ttl_seconds)
         left = (keeps.value, dial.session_id, LEFT_SECONDS)
-        kept = self._scripts.call(_COMMIT, self._keys(dial), (*mine, *answer, *left), deadline)
+        kept = self._scripts.call(_COMMIT, opened.keys, (*mine, *answer, *left), deadline)
         return said if kept is None else Said.unpack(kept)
 
     def _keys(self, dial: Dial) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.money import kes
+from menus.screens import account
 from menus.sessions import LEFT_SECONDS
 
 OFFERED = "Your last call was cut off.\n1. Continue: send money\n2. Main menu"
@@ -120,6 +121,14 @@ class TestNeverIntoOrPastAPin:
         assert phone.screen.splitlines()[1] == "1. Continue: my account"
         assert phone.types("1").screen.startswith("My account: Wanjiru")
         assert phone.types("1").screen.startswith("Enter your PIN now:")
+
+    def test_nor_to_what_points_into_the_old_sessions_text(self, wanjiru, monkeypatch):
+        """Were its screens not guarded, the one that holds a span would still be left out."""
+        for screen in (account.OldPin, account.NewPin, account.RepeatPin):
+            monkeypatch.setattr(screen, "guarded", False)
+        wanjiru.phone.dial().types("3", "1", "4071", "5823").hangs_up()
+        phone = wanjiru.phone.redials().types("1")
+        assert phone.screen.startswith("New PIN of 4 digits:")
 
     @pytest.mark.parametrize("typed", [1, 2, 3, 4], ids=["name", "pin", "again", "terms"])
     def test_registering_goes_on_at_the_name(self, house, typed):
