@@ -77,8 +77,10 @@ class TestGoingOn:
         phone = cut_off.phone.redials().again().types("1").again()
         assert phone.screen.startswith("To Otieno")
 
-    def test_cut_off_again_at_the_offer_it_is_offered_again(self, cut_off):
+    def test_cut_off_again_at_the_offer_it_is_offered_again(self, house, cut_off):
+        kept = house.redis.get(left(house))
         cut_off.phone.redials().hangs_up()
+        assert house.redis.get(left(house)) == kept, "and is no younger for it"
         assert cut_off.phone.redials().screen == OFFERED
         assert cut_off.phone.types("1").screen.startswith("To Otieno")
         cut_off.phone.hangs_up()
