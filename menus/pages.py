@@ -23,8 +23,18 @@ class Page:
     following: int | None = None
 
 
+class NoRoom(AssertionError):
+    """What must stand on every page leaves no room for anything else."""
+
+
 def page(
-    head: str, lines: Sequence[str], *, start: int = 0, more: str, backs: Sequence[str]
+    head: str,
+    lines: Sequence[str],
+    *,
+    start: int = 0,
+    more: str,
+    backs: Sequence[str],
+    septets_max: int = SCREEN_SEPTETS_MAX,
 ) -> Page:
     r"""
     Lay out the page that begins with line `start`.
@@ -38,6 +48,10 @@ def page(
         more: The line that offers the next page.
         backs: Lines that offer the way back, the best first; a shorter one serves where there is
             no room for it. Empty where there is no way back.
+        septets_max: What the caller's network carries.
+
+    Raises:
+        NoRoom: The head is too long: a fault of ours, or of a line that may as well be left out.
 
     >>> page("Send to:", ["1. Otieno", "2. Wanjiru"], more="98. More", backs=["0. Back"]).text
     'Send to:\n1. Otieno\n2. Wanjiru\n0. Back'
@@ -47,9 +61,9 @@ def page(
         for take in range(len(rest), -1 if not rest else 0, -1):
             is_last = take == len(rest)
             text = _join(head, rest[:take], *([back] if is_last else [more, back]))
-            if septets(text) <= SCREEN_SEPTETS_MAX:
+            if septets(text) <= septets_max:
                 return Page(text, None if is_last else start + take)
-    raise AssertionError(f"the head leaves no room: {head!r}")
+    raise NoRoom(f"the head leaves no room: {head!r}")
 
 
 def _join(head: str, lines: Sequence[str], *foot: str) -> str:

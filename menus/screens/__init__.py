@@ -15,6 +15,7 @@ from menus.screens import (
     more,
     pay,
     register,
+    resume,
     send,
     statement,
     voucher,
@@ -51,6 +52,7 @@ SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
         pay.Outcome,
         voucher.Code,
         voucher.Outcome,
+        resume.Offer,
     )
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
 from core import msisdn, statements
 from core.ledger import Reason
@@ -59,6 +59,7 @@ class Statement(Pick[Item]):
     """The entries are fetched once and carried along, so that turning a page costs no SQL."""
 
     lines: tuple[Item, ...]
+    fetched: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
         if not self.lines:
@@ -83,6 +84,7 @@ class Detail(Tell):
     """One entry in full."""
 
     item: Item
+    fetched: ClassVar[bool] = True
 
     def view(self, hop: Hop) -> View:
         item = self.item
