@@ -64,7 +64,7 @@ class Reversal(Base):
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     original_id: Mapped[int] = mapped_column(ForeignKey(Journal.id))
-    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id))
+    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), index=True)
     requested_by: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -128,6 +128,18 @@ def request(
         now=now,
     )
     return int(made)
+
+
+def state_of(session: Session, *, subscriber: int, reference: str) -> ReversalState | None:
+    """What became of a transfer of theirs that was asked back; None where it never was."""
+    found = session.scalar(
+        select(Reversal.state)
+        .join(Order, Order.id == Reversal.order_id)
+        .where(Order.reference == reference, Order.subscriber_id == subscriber)
+        .order_by(Reversal.id.desc())
+        .limit(1)
+    )
+    return None if found is None else ReversalState(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,14 @@ from menus.engine import name
 from menus.screen import AnyScreen, Done
 from menus.screens import (
     account,
+    balances,
+    exchange,
     help,  # noqa: A004 - the screens' own names
     home,
     more,
     pay,
     register,
+    reversal,
     send,
     statement,
     voucher,
@@ -49,6 +52,15 @@ SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
         pay.Amount,
         pay.Confirm,
         pay.Outcome,
+        balances.Balances,
+        exchange.Give,
+        exchange.Get,
+        exchange.Amount,
+        exchange.Confirm,
+        exchange.Outcome,
+        reversal.Why,
+        reversal.Words,
+        reversal.Confirm,
         voucher.Code,
         voucher.Outcome,
     )

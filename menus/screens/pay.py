@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core import merchants, transfers
+from core import favourites, merchants, transfers
 from core.money import Currency, Money
 from core.orders import Kind, Placed
 from core.subscribers import Person
-from core.transfers import Quote, SameAccount
-from menus.screen import Ask, Hop
+from core.transfers import Quote
+from menus.screen import AnyScreen, Ask, Hop
 from menus.screens.ordering import OutcomeTell, PinAsk
+from menus.screens.payees import PayeeAsk, other
 from menus.text import Text, _
 
 
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Who is paid, and the till that says so."""
+
+    owner: Person
+    till: str
+
+
 @dataclass(frozen=True)
-class Till(Ask[Person]):
-    """Which shop to pay, by the number on its wall."""
+class Till(PayeeAsk[Shop]):
+    """Which shop to pay, by the number on its wall, or one that was paid before."""
 
     def prompt(self, hop: Hop) -> Text:
-        return _("Till number:")
+        return _("Till number, or pick one:") if self.known else _("Till number:")
 
-    def read(self, hop: Hop, text: str) -> Person:
-        shop = merchants.at_till(hop.unit.reading, till=text)
-        if shop.id == hop.caller.id:
-            raise SameAccount
-        return shop
+    def find(self, hop: Hop, number: str) -> Shop:
+        till = "".join(number.split())
+        return Shop(other(hop, merchants.at_till(hop.unit.reading, till=till)), till)
 
-    def then(self, hop: Hop, answer: Person) -> Amount:
-        return Amount(answer.id, answer.name)
+    def then(self, hop: Hop, answer: Shop) -> Amount:
+        return Amount(answer.owner.id, answer.owner.name, answer.till)
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,10 @@ class Amount(Ask[Quote]):
 
     to: int
     name: str
+    till: str
 
     def prompt(self, hop: Hop) -> Text:
-        return _("Pay {name}\nAmount in KES:", name=self.name)
+        return _("Pay {name}, till {till}\nAmount in KES:", name=self.name, till=self.till)
 
     def read(self, hop: Hop, text: str) -> Quote:
         amount = Money.parse(text, Currency.KES)
@@ -48,7 +56,7 @@ class Amount(Ask[Quote]):
         )
 
     def then(self, hop: Hop, answer: Quote) -> Confirm:
-        return Confirm(self.to, self.name, answer.amount, answer.fee)
+        return Confirm(self.to, self.name, self.till, answer.amount, answer.fee)
 
 
 @dataclass(frozen=True)
@@ -57,14 +65,17 @@ class Confirm(PinAsk):
 
     to: int
     name: str
+    till: str
     amount: Money
     fee: Money
 
     def prompt(self, hop: Hop) -> Text:
         return _(
-            "Pay {amount} to {name}\nYou pay no fee.\nEnter PIN to confirm:",
+            "Pay {amount} to {name}, till {till}\nYou pay no fee, total {amount}"
+            "\nEnter PIN to confirm:",
             amount=self.amount,
             name=self.name,
+            till=self.till,
         )
 
     def then(self, hop: Hop, answer: None) -> Outcome:
@@ -104,3 +115,8 @@ class Outcome(OutcomeTell):
             balance=Money(placed.outcome[str(self.account_id)], Currency.KES),
             reference=placed.reference,
         )
+
+
+def begin(hop: Hop) -> AnyScreen:
+    """Fetch the shops the caller pays most."""
+    return Till(tuple(favourites.tills(hop.unit.reading, subscriber=hop.caller.id)))

@@ -5,32 +5,33 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from core import msisdn, subscribers, transfers
+from core import favourites, msisdn, subscribers, transfers
 from core.money import Currency, Money
 from core.orders import Placed
 from core.subscribers import Person
-from core.transfers import Quote, SameAccount
-from menus.screen import Ask, Hop
+from core.transfers import Quote
+from menus.screen import AnyScreen, Ask, Hop
 from menus.screens.ordering import OutcomeTell, PinAsk
+from menus.screens.payees import PayeeAsk, other
 from menus.text import Text, _
 
 
 @dataclass(frozen=True)
-class Recipient(Ask[Person]):
+class Recipient(PayeeAsk[Person]):
     """Whom to send to, by phone number or by the 13 digits of their wallet number."""
 
     def prompt(self, hop: Hop) -> Text:
+        if self.known:
+            return _("Send money to (phone number, or pick one):")
         return _("Send money to (phone number):")
 
-    def read(self, hop: Hop, text: str) -> Person:
+    def find(self, hop: Hop, number: str) -> Person:
         # No country's code is 384, so no phone number looks like one of ours.
-        if re.fullmatch(r"384[0-9]{10}", "".join(text.split())):
-            found = subscribers.by_wallet_number(hop.unit.reading, number=text)
+        if re.fullmatch(r"384[0-9]{10}", "".join(number.split())):
+            found = subscribers.by_wallet_number(hop.unit.reading, number=number)
         else:
-            found = subscribers.recipient(hop.unit.reading, msisdn=msisdn.parse(text))
-        if found.msisdn == hop.msisdn:
-            raise SameAccount
-        return found
+            found = subscribers.recipient(hop.unit.reading, msisdn=msisdn.parse(number))
+        return other(hop, found)
 
     def then(self, hop: Hop, answer: Person) -> Amount:
         return Amount(answer.id, answer.name, msisdn.masked(answer.msisdn))
@@ -113,3 +114,8 @@ class Outcome(OutcomeTell):
             balance=balance,
             reference=placed.reference,
         )
+
+
+def begin(hop: Hop) -> AnyScreen:
+    """Fetch the people the caller sent money to last."""
+    return Recipient(tuple(favourites.people(hop.unit.reading, subscriber=hop.caller.id)))
