@@ -54,7 +54,7 @@ class TestTills:
         assert wanjiru.balance == kes(1230_00)
 
     def test_most_used_first_then_last_paid_and_four_at_most(self, wanjiru, shops):
-        for name in (*NAMES, "Kiosk"):
+        for name in ("Kiosk", *NAMES):
             pay(wanjiru, shops[name])
         wanjiru.phone.dial().types("5", "1").sees(f"""
             Till number, or pick one:
