@@ -177,7 +177,6 @@ def test_every_screen_fits_with_its_largest_values(screen, language, noticed, mo
 
 # What can be refused on a screen, and so may stand on top of it; elsewhere it is the choice.
 RAISED = {
-    **money_screens.RAISED,
     register.Name: [subscribers.InvalidName],
     register.NewPin: [pins.InvalidPin, pins.WeakPin, pins.PinsDiffer],
     account.NewPin: [pins.InvalidPin, pins.WeakPin, pins.PinsDiffer],
@@ -212,6 +211,7 @@ RAISED = {
         vouchers.VoucherExpired,
         vouchers.VoucherCancelled,
     ],
+    **money_screens.RAISED,
 }
 
 
