@@ -130,16 +130,17 @@ def request(
     return int(made)
 
 
-def state_of(session: Session, *, subscriber: int, reference: str) -> ReversalState | None:
-    """What became of a transfer of theirs that was asked back; None where it never was."""
-    found = session.scalar(
-        select(Reversal.state)
-        .join(Order, Order.id == Reversal.order_id)
-        .where(Order.reference == reference, Order.subscriber_id == subscriber)
-        .order_by(Reversal.id.desc())
-        .limit(1)
+def states(
+    session: Session, *, subscriber: int, references: Sequence[str]
+) -> Mapping[str, ReversalState]:
+    """What became of those transfers of theirs that were asked back, by their references."""
+    found = session.execute(
+        select(Order.reference, Reversal.state)
+        .join(Reversal, Reversal.order_id == Order.id)
+        .where(Order.reference.in_(references), Order.subscriber_id == subscriber)
+        .order_by(Reversal.id)  # of one that was declined and asked for again, the newest is left
     )
-    return None if found is None else ReversalState(found)
+    return {reference: ReversalState(state) for reference, state in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
         exchange.Amount,
         exchange.Confirm,
         exchange.Outcome,
+        send.Known,
         reversal.Why,
         reversal.Words,
         reversal.Confirm,

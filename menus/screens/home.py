@@ -19,7 +19,7 @@ class Home(Menu):
 
     def options(self, hop: Hop) -> Sequence[Option]:
         return [
-            Option(_("Send money"), send.begin),
+            Option(_("Send money"), lambda _hop: send.Recipient()),
             Option(_("Statement"), statement.latest),
             Option(_("My account"), lambda _hop: account.Account()),
             Option(_("Help"), lambda _hop: help.Help()),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from core import favourites, merchants, transfers
+from core.favourites import Payee
 from core.money import Currency, Money
 from core.orders import Kind, Placed
 from core.subscribers import Person
-from core.transfers import Quote
-from menus.screen import AnyScreen, Ask, Hop
+from core.transfers import Quote, SameAccount
+from menus.screen import AnyScreen, Ask, Hop, View
 from menus.screens.ordering import OutcomeTell, PinAsk
-from menus.screens.payees import PayeeAsk, other
 from menus.text import Text, _
 
 
@@ -24,15 +25,33 @@ class Shop:
 
 
 @dataclass(frozen=True)
-class Till(PayeeAsk[Shop]):
-    """Which shop to pay, by the number on its wall, or one that was paid before."""
+class Till(Ask[Shop]):
+    """
+    Which shop to pay, by the number on its wall, or one that was paid before.
+
+    Those are fetched once and carried along; no till's number is as short as a choice.
+    """
+
+    known: tuple[Payee, ...] = ()
 
     def prompt(self, hop: Hop) -> Text:
         return _("Till number, or pick one:") if self.known else _("Till number:")
 
-    def find(self, hop: Hop, number: str) -> Shop:
-        till = "".join(number.split())
-        return Shop(other(hop, merchants.at_till(hop.unit.reading, till=till)), till)
+    def show(self, hop: Hop) -> View:
+        offered = [
+            Text("{name} {shown}", {"name": payee.name, "shown": payee.shown})
+            for payee in self.known
+        ]
+        return View(self.prompt(hop), offered)
+
+    def read(self, hop: Hop, text: str) -> Shop:
+        till = "".join(text.split())
+        if re.fullmatch(r"[1-9]", till) and int(till) <= len(self.known):
+            till = self.known[int(till) - 1].number  # looked up as if typed: the shop may be gone
+        owner = merchants.at_till(hop.unit.reading, till=till)
+        if owner.id == hop.caller.id:
+            raise SameAccount
+        return Shop(owner, till)
 
     def then(self, hop: Hop, answer: Shop) -> Amount:
         return Amount(answer.owner.id, answer.owner.name, answer.till)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -50,6 +50,7 @@ class Item:
     name: str
     number: str
     reason: str = Reason.OPENING
+    asked: ReversalState | None = None
 
     @property
     def other(self) -> Text:
@@ -94,12 +95,7 @@ class Statement(Pick[Item]):
         )
 
     def then(self, hop: Hop, answer: Item) -> Detail:
-        if not answer.can_come_back:
-            return Detail(answer)
-        asked = reversals.state_of(
-            hop.unit.reading, subscriber=hop.caller.id, reference=answer.reference
-        )
-        return Detail(answer, asked)
+        return Detail(answer)
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,6 @@ class Detail(Menu):
     """One entry in full; money that was sent can be asked back, once, and the answer seen."""
 
     item: Item
-    asked: ReversalState | None = None
 
     def title(self, hop: Hop) -> Text:
         item = self.item
@@ -119,7 +114,7 @@ class Detail(Menu):
         return _("{amount} to {name} {number}", amount=-item.amount, **facts)
 
     def options(self, hop: Hop) -> Sequence[Option]:
-        if not self.item.can_come_back or self.asked is not None:
+        if not self.item.can_come_back or self.item.asked is not None:
             return []
         item = self.item
         sent = Sent(item.reference, -item.amount, item.name, item.number)
@@ -134,8 +129,8 @@ class Detail(Menu):
         ]
         if item.name and item.amount.minor < 0:
             lines.insert(0, _("Fee {fee}", fee=item.fee))
-        if self.asked is not None:
-            lines.append(_ASKED[self.asked])
+        if item.asked is not None:
+            lines.append(_ASKED[item.asked])
         # The facts run over pages where they must, and so they are lines beside the option.
         for number, option in enumerate(self.options(hop), 1):
             lines.append(Text("{number}. {label}", {"number": number, "label": option.label}))
@@ -150,19 +145,21 @@ def latest(hop: Hop) -> AnyScreen:
 def of(hop: Hop, *, account: int, currency: Currency) -> AnyScreen:
     """Fetch the newest entries of one of the caller's accounts."""
     lines = statements.latest(hop.unit.reading, account=account, lines_max=LINES_MAX)
-    return Statement(
-        tuple(
-            Item(
-                at=line.at,
-                amount=line.amount,
-                fee=line.fee,
-                balance=line.balance,
-                reference=line.reference or _NO_REFERENCE,
-                name=line.name,
-                number=msisdn.masked(line.msisdn) if line.msisdn else "",
-                reason=line.reason,
-            )
-            for line in lines
-        ),
-        currency,
+    items = tuple(
+        Item(
+            at=line.at,
+            amount=line.amount,
+            fee=line.fee,
+            balance=line.balance,
+            reference=line.reference or _NO_REFERENCE,
+            name=line.name,
+            number=msisdn.masked(line.msisdn) if line.msisdn else "",
+            reason=line.reason,
+        )
+        for line in lines
     )
+    sent = [item.reference for item in items if item.can_come_back]
+    if sent:
+        asked = reversals.states(hop.unit.reading, subscriber=hop.caller.id, references=sent)
+        items = tuple(replace(item, asked=asked.get(item.reference)) for item in items)
+    return Statement(items, currency)

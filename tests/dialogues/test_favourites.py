@@ -109,38 +109,42 @@ class TestPeople:
     def test_who_got_money_last_is_offered_first_with_a_masked_number(self, wanjiru, otieno, amina):
         for number in ("0733000002", "0711000003"):
             wanjiru.phone.dial().types("1", number, "10", "4071")
-        wanjiru.phone.dial().types("1").sees("""
-            Send money to (phone number, or pick one):
+        wanjiru.phone.dial().types("1", "1").sees("""
+            Send money to:
             1. Amina 0711***003
             2. Otieno 0733***002
-            0. Back
+            0. Back 00. Home
         """)
-        wanjiru.phone.types("2", "100", "4071")
-        assert wanjiru.phone.screen.startswith("Sent KES 100.00 to Otieno.")
+        wanjiru.phone.types("2").sees("""
+            To Otieno 0733***002
+            Amount in KES:
+            0. Back 00. Home
+        """)
+        wanjiru.phone.types("100", "4071")
         assert otieno.balance == kes(110_00)
-        wanjiru.phone.dial().types("1")
+        wanjiru.phone.dial().types("1", "1")
         assert "1. Otieno 0733***002\n2. Amina" in wanjiru.phone.screen
 
     def test_four_at_most(self, house, wanjiru):
         for number in range(5):
             house.register(f"+25471200020{number}", name=f"Friend {'ABCDE'[number]}")
             wanjiru.phone.dial().types("1", f"071200020{number}", "10", "4071")
-        wanjiru.phone.dial().types("1")
+        wanjiru.phone.dial().types("1", "1")
         assert "Friend E" in wanjiru.phone.screen
         assert "Friend A" not in wanjiru.phone.screen
         wanjiru.phone.types("5")
-        assert wanjiru.phone.screen.startswith("That is not a phone number.\n")
+        assert wanjiru.phone.screen.startswith("That is not on the menu.\nSend money to:")
 
     def test_a_number_may_be_typed_and_dialled_ahead_as_ever(self, wanjiru, otieno):
         for _ in range(2):
             wanjiru.phone.dial("*384*1*0733000002*10#").types("4071")
         assert otieno.balance == kes(20_00)
 
-    def test_shops_are_not_people(self, wanjiru, shops):
+    def test_who_has_sent_nothing_is_told_so_and_shops_are_not_people(self, wanjiru, shops):
         pay(wanjiru, shops["Duka"])
-        wanjiru.phone.dial().types("1").sees("""
-            Send money to (phone number):
-            0. Back
+        wanjiru.phone.dial().types("1", "1").sees("""
+            You have not sent money to anybody yet.
+            0. Back 00. Home
         """)
 
     def test_who_was_sent_money_by_mistake_is_none(self, house, wanjiru, otieno):
@@ -150,17 +154,22 @@ class TestPeople:
             reversals.decline(
                 session, reversal=1, actor=CLERK, note="It was his", now=house.clock()
             )
-        wanjiru.phone.dial().types("1").sees("""
-            Send money to (phone number):
-            0. Back
-        """)
+        wanjiru.phone.dial().types("1", "1")
+        assert wanjiru.phone.screen.startswith("You have not sent money to anybody yet.")
 
     def test_kwa_kiswahili(self, amina, otieno):
-        amina.phone.dial().types("1", "0733000002", "50", "4071")
         amina.phone.dial().types("1").sees("""
-            Tuma pesa kwa (nambari ya simu, au chagua):
-            1. Otieno 0733***002
+            Tuma pesa kwa (nambari ya simu):
+            1. Niliowatumia awali
             0. Rudi
+        """)
+        amina.phone.types("1")
+        assert amina.phone.screen.startswith("Bado hujamtumia mtu yeyote pesa.")
+        amina.phone.dial().types("1", "0733000002", "50", "4071")
+        amina.phone.dial().types("1", "1").sees("""
+            Tuma pesa kwa:
+            1. Otieno 0733***002
+            0. Rudi 00. Mwanzo
         """)
 
 

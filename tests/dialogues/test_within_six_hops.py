@@ -12,7 +12,7 @@ from core.money import Currency, Money
 ANSWERS_MAX = 6
 FLOWS = {
     "send": (("1", "0733000002", "10", "4071"), "Sent KES 10.00 to Otieno."),
-    "send to one known": (("1", "1", "10", "4071"), "Sent KES 10.00 to Otieno."),
+    "send to one known": (("1", "1", "1", "10", "4071"), "Sent KES 10.00 to Otieno."),
     "pay a till": (("5", "1", "{till}", "10", "4071"), "Paid KES 10.00 to Otieno."),
     "pay a favourite": (("5", "1", "1", "10", "4071"), "Paid KES 10.00 to Otieno."),
     "exchange": (("5", "3", "1", "1", "100", "4071"), "Exchanged KES 100.00 for USD"),

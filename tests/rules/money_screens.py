@@ -57,7 +57,8 @@ EXCHANGES = [
 ]
 
 EXAMPLES = [
-    send.Recipient((Payee(NAME, "3847363387178", "0733***002"),) * 4),
+    send.Known(()),
+    send.Known((Payee(NAME, "3847363387178", "0733***002"),) * 4),
     pay.Till(),
     pay.Till((Payee(NAME, TILL, TILL),) * 4),
     pay.Amount(1, NAME, TILL),
@@ -65,7 +66,7 @@ EXAMPLES = [
     statement.Statement(()),
     statement.Statement((ITEM,) * 20),
     statement.Statement((ITEM,) * 20, Currency.USDT),
-    *(statement.Detail(ITEM, asked) for asked in (None, *ReversalState)),
+    *(statement.Detail(replace(ITEM, asked=asked)) for asked in (None, *ReversalState)),
     statement.Detail(replace(ITEM, amount=MUCH, fee=kes(0))),
     statement.Detail(replace(ITEM, name="", number="", reason="release")),
     reversal.Why(SENT),
@@ -95,6 +96,7 @@ RAISED = {
         subscribers.UnknownRecipient,
         transfers.SameAccount,
     ],
+    send.Known: [InvalidChoice, subscribers.UnknownRecipient],
     more.More: [InvalidChoice, limits.AccountSuspended, limits.NotScreened],
     exchange.Get: [InvalidChoice, rates.RateStale, rates.ExchangeTooSmall],
     exchange.Amount: [
