@@ -13,6 +13,8 @@ from menus.gsm7 import SCREEN_SEPTETS_MAX, septets
 BACK: Final = "0"
 HOME: Final = "00"
 MORE: Final = "98"
+# Nobody chooses well among more.
+LINES_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def page(
     """
     rest = lines[start:]
     for back in backs or [""]:
-        for take in range(len(rest), -1 if not rest else 0, -1):
+        for take in range(min(len(rest), LINES_MAX), -1 if not rest else 0, -1):
             is_last = take == len(rest)
             text = _join(head, rest[:take], *([back] if is_last else [more, back]))
             if septets(text) <= septets_max:

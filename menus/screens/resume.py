@@ -13,10 +13,13 @@ from menus.text import Text, _
 # By the module whose screen they were on; what is not here is offered without a name.
 FLOWS: Final[Mapping[str, Text]] = {
     "account": _("Continue: my account"),
+    "balances": _("Continue: my money"),
+    "exchange": _("Continue: exchange money"),
     "help": _("Continue: help"),
     "more": _("Continue: more services"),
     "pay": _("Continue: pay a till"),
     "register": _("Continue: open an account"),
+    "reversal": _("Continue: ask for money back"),
     "send": _("Continue: send money"),
     "statement": _("Continue: statement"),
     "voucher": _("Continue: use a voucher"),

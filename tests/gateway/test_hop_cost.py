@@ -47,7 +47,7 @@ def test_a_navigation_hop_asks_redis_twice_and_postgres_nothing(wanjiru, otieno,
     for _ in range(12):
         wanjiru.phone.dial().types("1", "0733000002", "1", "4071")
     wanjiru.phone.dial()
-    walk = ("3", "0", "4", "1", "0", "00", "5", "1", "0", "x", "0", "4", "9", "3", "00", "1", "no")
+    walk = ("3", "0", "4", "1", "0", "00", "5", "2", "0", "x", "0", "4", "9", "3", "00", "1", "no")
     for answer in walk:
         with counting() as bill:
             wanjiru.phone.types(answer)

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import money_screens
 import pytest
 from babel.messages.extract import extract_from_dir
 
@@ -19,7 +20,6 @@ from core import (
     ledger,
     limits,
     money,
-    msisdn,
     pins,
     subscribers,
     transfers,
@@ -63,7 +63,6 @@ from menus.screens import (
     register,
     resume,
     send,
-    statement,
     voucher,
 )
 from menus.screens.ordering import OutcomeTell, PinAsk
@@ -76,7 +75,6 @@ MUCH = kes(250_000_00)
 BALANCE = kes(99_999_999_99)
 QUOTED = Quote(MUCH, kes(9_999_99))
 REFERENCE = "TQ7X2M4KWZ"
-ITEM = statement.Item(AT, -MUCH, kes(9_999_99), BALANCE, REFERENCE, NAME, "0733***002")
 
 # Every screen with the largest values it can hold.
 EXAMPLES = [
@@ -91,16 +89,10 @@ EXAMPLES = [
     send.Confirm(1, NAME, "0733***002", QUOTED),
     send.Outcome(1, 1, NAME, QUOTED),
     more.More(),
-    pay.Till(),
-    pay.Amount(1, NAME),
-    pay.Confirm(1, NAME, MUCH, MUCH),
     pay.Outcome(1, 1, NAME, MUCH),
     voucher.Code(),
     voucher.Outcome(1, Money(99_99999999, Currency.BTC)),
-    statement.Statement(()),
-    statement.Statement((ITEM,) * 20),
-    statement.Detail(ITEM),
-    statement.Detail(statement.Item(AT, MUCH, kes(0), BALANCE, REFERENCE, NAME, "0733***002")),
+    *money_screens.EXAMPLES,
     account.Account(),
     account.OldPin(),
     account.NewPin(),
@@ -182,7 +174,7 @@ def test_every_screen_fits_with_its_largest_values(screen, language, noticed, mo
     if screen.awaits is not None:
         if noticed:
             pytest.skip("nothing is refused after the end")
-        placed = Placed(1, REFERENCE, State.DONE, {"1": BALANCE.minor})
+        placed = Placed(1, REFERENCE, State.DONE, {"1": BALANCE.minor, "2": BALANCE.minor})
         monkeypatch.setattr("core.orders.get", lambda session, order: placed)
         monkeypatch.setattr(Unit, "reading", None)
     notice = None
@@ -208,7 +200,6 @@ RAISED = {
     register.RepeatPin: [pins.InvalidPin],
     account.RepeatPin: [pins.InvalidPin],
     account.OldPin: [pins.InvalidPin, pins.WrongPin],
-    send.Recipient: [msisdn.InvalidMsisdn, subscribers.UnknownRecipient, transfers.SameAccount],
     send.Amount: [
         money.InvalidAmount,
         ledger.InsufficientFunds,
@@ -237,6 +228,7 @@ RAISED = {
         vouchers.VoucherExpired,
         vouchers.VoucherCancelled,
     ],
+    **money_screens.RAISED,
 }
 
 
