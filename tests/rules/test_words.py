@@ -31,6 +31,7 @@ from core.errors import DomainError
 from core.fees import Tier
 from core.money import Currency, Money, kes
 from core.orders import Placed, State
+from core.otp_codes import OtpKey
 from core.outbox import Event
 from core.pins import Hasher
 from core.subscribers import Language, Person
@@ -134,6 +135,7 @@ FACTS = {
     "balance_got": 99_99999999,
     "seal": "W" * 16,
     "count": 50_000,
+    "code": "000000",
     "total": BALANCE.minor,
 }
 
@@ -151,6 +153,7 @@ def hop(language: Language) -> Hop:
         key="ussd:x:1",
         hasher=Hasher("x", cheap=True),
         veil=Veil("x"),
+        otp_key=OtpKey("x"),
         person=person,
         heard="4071",
     )
