@@ -35,8 +35,10 @@ class TestMyName:
         """)
         wanjiru.phone.types("4071").ends_with("Others now see you as Mama Njeri.")
         assert told(house, wanjiru) == [
-            "Others now see you as Mama Njeri on Kabambe. If that was not you, dial *384# and"
-            " change your PIN."
+            (
+                "Others now see you as Mama Njeri on Kabambe. If that was not you, dial *384# and"
+                " change your PIN."
+            )
         ]
         otieno.phone.dial().types("1", "0712000001")
         assert "Mama Njeri" in otieno.phone.screen
@@ -152,10 +154,11 @@ class TestCloseAccount:
         empty.phone.types("9999")
         assert empty.phone.screen.startswith("Wrong PIN. Tries left: 2")
         empty.phone.types("4071").ends_with(CLOSED)
-        assert told(house, empty) == [
-            "Your Kabambe account, wallet 3847363387177, was closed on 21/11/26 09:30. You can open"
-            " another a day later. If that was not you, contact us."
-        ]
+        [said] = told(house, empty)
+        assert said == (
+            "Your Kabambe account, wallet 3847363387177, was closed on 21/11/26 09:30. You can"
+            " open another a day later. If that was not you, contact us."
+        )
         wanjiru.phone.dial().types("1", "0733000002")
         assert wanjiru.phone.screen.startswith("That number has no account here.")
         wanjiru.phone.dial().types("1", "3847363387177")
@@ -206,8 +209,10 @@ class TestCloseAccount:
             ("UPDATE subscribers SET tier = 'suspended'", "Please contact us to close"),
             ("UPDATE subscribers SET screening = 'hit'", "Please contact us to close"),
             (
-                "INSERT INTO cases (kind, subscriber_id, window_from, opened_at)"
-                " SELECT 'velocity', id, now(), now() FROM subscribers",
+                (
+                    "INSERT INTO cases (kind, subscriber_id, window_from, opened_at)"
+                    " SELECT 'velocity', id, now(), now() FROM subscribers"
+                ),
                 "Please contact us to close",
             ),
         ],
