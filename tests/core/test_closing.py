@@ -110,11 +110,9 @@ class TestMoneyOnItsWay:
                 refused.append(error)
 
         with house.databases["worker"].begin() as session:
-            accounts = [
-                chart.MAIN.open(session, currency=amount.currency, owner=each)
-                for each in (payer, paid)
-            ]
-            legs = {accounts[0]: -amount.minor, accounts[1]: amount.minor}
+            wanted = [(chart.MAIN, amount.currency, each) for each in (payer, paid)]
+            accounts = chart.opened(session, wanted)
+            legs = {accounts[wanted[0]]: -amount.minor, accounts[wanted[1]]: amount.minor}
             [posting] = ledger.post(
                 session, drafts=[Draft("x", Reason.TRANSFER, legs)], now=house.clock()
             )
