@@ -28,7 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import chart, limits, orders, rates
+from core import chart, cooling, limits, orders, rates
+from core.cooling import CoolingOff
 from core.db import Base
 from core.errors import DomainError, NotFound, Refused
 from core.ledger import Account, Draft, InsufficientFunds, Posting, Reason
@@ -36,6 +37,7 @@ from core.money import Currency, Money
 from core.orders import Kind, Order, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.plans import Plan, Result
+from core.subscribers import AccountClosed
 
 PROMISED_FOR: Final = timedelta(seconds=60)
 
@@ -106,9 +108,11 @@ def quote(
         now: When.
 
     Raises:
+        CoolingOff: Their account cools off.
         InsufficientFunds: They hold less than they would give.
         SameCurrency, RateStale, ExchangeTooSmall: As `rates.price`.
     """
+    cooling.require_over(session, subscriber=subscriber, now=now)
     path = chart.MAIN.named(give.currency, owner=subscriber)
     held = session.scalar(select(Account.balance).where(Account.path == path)) or 0
     if held < give.minor:
@@ -167,7 +171,8 @@ def order(session: Session, *, subscriber: int, quote: int, key: str, now: datet
 _CLAIMED = text("""
     SELECT o.id, o.key, o.reference, q.quoted_at, q.give_currency, q.give,
            q.get_currency, q.get, q.spread,
-           s.id AS subscriber, s.msisdn, s.language, s.tier, s.screening
+           s.id AS subscriber, s.msisdn, s.language, s.tier, s.screening, s.closed_at,
+           s.cooling_until
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
     JOIN quotes q ON q.id = CAST(o.args ->> 'quote' AS bigint) AND q.order_id = o.id
@@ -180,7 +185,7 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """What placed exchanges come to: one journal in two currencies, at the promised price."""
     plans = []
     for row in session.execute(_CLAIMED, {"ids": list(ids)}):
-        if (error := limits.standing(row.tier, row.screening)) is not None:
+        if (error := _objection(row, now=now)) is not None:
             [told] = _refused(row, error).facts
             plans.append(Plan.refused(row.id, error, told))
             continue
@@ -205,6 +210,15 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
         settle = partial(_settle, row, mine=mine, theirs=theirs, now=now)
         plans.append(Plan(row.id, [draft], settle))
     return plans
+
+
+def _objection(row: Row[Any], *, now: datetime) -> DomainError | None:
+    """What is wrong with an exchange before the book is even opened."""
+    if row.closed_at is not None:
+        return AccountClosed()
+    if row.cooling_until is not None and now < row.cooling_until:
+        return CoolingOff(until=row.cooling_until)
+    return limits.standing(row.tier, row.screening)
 
 
 def refuse(session: Session, *, order: int, error: DomainError) -> Result:

@@ -37,14 +37,14 @@ class Payee:
     shown: str
 
 
-# What was asked back went to the wrong one, and is nobody's favourite.
+# What was asked back went to the wrong one, and is nobody's favourite; who has left is neither.
 _PAID = text("""
     SELECT s.name, s.msisdn, s.wallet_number, m.till, count(*) AS times, max(o.id) AS newest
     FROM (
         SELECT id, kind, state, args FROM orders
         WHERE subscriber_id = :subscriber ORDER BY id DESC LIMIT :orders_max
     ) o
-    JOIN subscribers s ON s.id = CAST(o.args ->> 'recipient' AS bigint)
+    JOIN subscribers s ON s.id = CAST(o.args ->> 'recipient' AS bigint) AND s.closed_at IS NULL
     LEFT JOIN merchants m ON m.subscriber_id = s.id
     WHERE o.kind = :kind AND o.state = 'done'
       AND NOT EXISTS (SELECT FROM reversals r WHERE r.order_id = o.id)

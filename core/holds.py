@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import chart, ledger, limits
+from core import chart, cooling, ledger, limits
 from core.db import Base
 from core.errors import Invalid, NotFound, Refused
 from core.ledger import Account, Draft, InsufficientFunds, Reason
@@ -101,10 +101,13 @@ def place(
 
     Raises:
         AccountSuspended, NotScreened: Their money may not move.
+        AccountClosed: They have left.
+        CoolingOff: Their account cools off.
         InsufficientFunds: They hold less.
         KeyReused: The key was used before for another hold.
     """
     limits.require_standing(session, subscriber=owner)
+    cooling.require_over(session, subscriber=owner, now=now)
     account = chart.MAIN.open(session, currency=amount.currency, owner=owner)
     held = chart.HELD.open(session, currency=amount.currency, owner=owner)
     # A hold whose money is not there is no hold, whatever whoever asked does next.

@@ -4,19 +4,20 @@ What may be sent at once, in a day, and how often: dated rows, enforced inside `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text, select
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core.cooling import AmountCooling, DayCooling
 from core.db import Base
 from core.errors import Denied, DomainError, Refused
 from core.ledger import Account
 from core.money import Money, kes
-from core.subscribers import Screening, Subscriber, Tier
+from core.subscribers import AccountClosed, Screening, Subscriber, Tier
 
 
 @dataclass(eq=False)
@@ -114,10 +115,12 @@ _REFUSALS: Final = {
     kind.code: kind
     for kind in (
         AccountSuspended,
+        AmountCooling,
         AmountTooLarge,
         AmountTooSmall,
         CeilingReached,
         DailyLimitReached,
+        DayCooling,
         MonthlyLimitReached,
         NotScreened,
         RecipientSuspended,
@@ -129,9 +132,10 @@ _REFUSALS: Final = {
 def refusal(code: str, detail: Mapping[str, Any]) -> DomainError:
     """Turn what `limit_refusal` or `ceiling_refusal` found (cents of KES) into its error."""
     kind = _REFUSALS[code]
+    made: Mapping[object, Callable[[Any], object]]
+    made = {"Money": kes, "datetime": datetime.fromisoformat}
     params: dict[str, Any] = {
-        field.name: kes(detail[field.name]) if field.type == "Money" else detail[field.name]
-        for field in fields(kind)
+        field.name: made.get(field.type, int)(detail[field.name]) for field in fields(kind)
     }
     return kind(**params)
 
@@ -150,10 +154,15 @@ def require_standing(session: Session, *, subscriber: int) -> None:
     Raises:
         AccountSuspended: They may not.
         NotScreened: Not yet.
+        AccountClosed: They have left.
     """
-    tier, screening = session.execute(
-        select(Subscriber.tier, Subscriber.screening).where(Subscriber.id == subscriber)
+    tier, screening, left_at = session.execute(
+        select(Subscriber.tier, Subscriber.screening, Subscriber.closed_at).where(
+            Subscriber.id == subscriber
+        )
     ).one()
+    if left_at is not None:
+        raise AccountClosed
     if (error := standing(tier, screening)) is not None:
         raise error
 
@@ -163,12 +172,94 @@ def require_recipient(session: Session, *, account: int, sender: int) -> None:
     See that whoever has an account may be given money by somebody else; nobody's always may.
 
     Raises:
-        RecipientSuspended: They may not.
+        RecipientSuspended: They may not, or they have left.
     """
     found = session.execute(
-        select(Subscriber.tier, Subscriber.screening)
+        select(Subscriber.tier, Subscriber.screening, Subscriber.closed_at)
         .join(Account, Account.holder_id == Subscriber.id)
         .where(Account.id == account, Subscriber.id != sender)
     ).one_or_none()
-    if found is not None and isinstance(standing(*found), AccountSuspended):
+    if found is None:
+        return
+    tier, screening, left_at = found
+    if left_at is not None or isinstance(standing(tier, screening), AccountSuspended):
         raise RecipientSuspended
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """
+    What somebody may still move, and hold, as `post` would have it now.
+
+    Args:
+        at_once: The most of one transfer.
+        today: What is left of the day's limit.
+        this_month: What is left of the month's.
+        balance_max: The most they may hold, all currencies together.
+        cooling_until: Until when that is less than usual.
+    """
+
+    at_once: Money
+    today: Money
+    this_month: Money
+    balance_max: Money
+    cooling_until: datetime | None
+
+
+# By the same rows as `limit_refusal`, of which this is the outside view.
+_ALLOWED: Final = text("""
+    SELECT s.tier, s.screening, l.order_max, l.day_max, l.month_max, l.balance_max,
+           spent.today, spent.this_month, c.until, cool.*
+    FROM subscribers s
+    CROSS JOIN LATERAL (
+        SELECT * FROM limits l
+        WHERE l.kind = 'transfer' AND l.currency = 'KES' AND l.holder = s.kind
+          AND l.tier = CASE WHEN s.tier = 'verified' THEN s.tier ELSE 'pending' END
+          AND l.valid_from <= :now
+        ORDER BY l.valid_from DESC LIMIT 1
+    ) l
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(x.amount) FILTER (WHERE x.hour >= begun.day), 0) AS today,
+               coalesce(sum(x.amount), 0) AS this_month
+        FROM (
+            SELECT date_trunc('day', l.now) AT TIME ZONE 'Africa/Nairobi' AS day,
+                   date_trunc('month', l.now) AT TIME ZONE 'Africa/Nairobi' AS month
+            FROM (SELECT :now AT TIME ZONE 'Africa/Nairobi' AS now) l
+        ) begun
+        JOIN spending x ON x.account_id = s.account_id AND x.hour >= begun.month
+    ) spent
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN s.cooling_until > :now THEN s.cooling_until END AS until
+    ) c
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN c.until IS NOT NULL
+               THEN (cooling_limit(s.cooling, :now)).order_max END AS cool_once,
+               CASE WHEN c.until IS NOT NULL
+               THEN (cooling_limit(s.cooling, :now)).day_max
+                   - cooling_spent(s.account_id, s.cooling_from, :now) END AS cool_today
+    ) cool
+    WHERE s.id = :subscriber
+""")
+
+
+def allowance(session: Session, *, subscriber: int, now: datetime) -> Allowance:
+    """
+    What somebody may still send, and hold. Advice: `post` decides.
+
+    Raises:
+        AccountSuspended: Nothing.
+        NotScreened: Nothing yet.
+    """
+    row = session.execute(_ALLOWED, {"subscriber": subscriber, "now": now}).one()
+    if (error := standing(row.tier, row.screening)) is not None:
+        raise error
+    at_once, today = row.order_max, row.day_max - row.today
+    if row.until is not None:
+        at_once, today = min(at_once, row.cool_once), min(today, row.cool_today)
+    return Allowance(
+        at_once=kes(at_once),
+        today=kes(max(int(today), 0)),
+        this_month=kes(max(int(row.month_max - row.this_month), 0)),
+        balance_max=kes(row.balance_max),
+        cooling_until=row.until,
+    )

@@ -69,7 +69,7 @@ def at_till(session: Session, *, till: str) -> Person:
     msisdn = session.scalar(
         select(Subscriber.msisdn)
         .join(Merchant, Merchant.subscriber_id == Subscriber.id)
-        .where(Merchant.till == digits)
+        .where(Merchant.till == digits, Subscriber.closed_at.is_(None))
     )
     if msisdn is None:
         raise UnknownTill

@@ -25,7 +25,7 @@ from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied, Invalid
 from core.outbox import Event, Fact
-from core.subscribers import Person, Subscriber
+from core.subscribers import AccountClosed, Person, Subscriber
 
 TRIES_MAX: Final = 3
 LOCK: Final = timedelta(minutes=15)
@@ -170,15 +170,19 @@ def check(
         InvalidPin: Not four digits; no try is counted.
         WrongPin: Another try is left.
         PinLocked: Three wrong tries, now or within the last fifteen minutes.
+        AccountClosed: It has no PIN any more.
     """
     pin = parse(typed)
-    kept, wrong_tries, locked_until = session.execute(
+    found = session.execute(
         text(
             "SELECT hash, wrong_tries, locked_until FROM pins"
             " WHERE subscriber_id = :subscriber FOR UPDATE"
         ),
         {"subscriber": person.id},
-    ).one()
+    ).one_or_none()
+    if found is None:
+        raise AccountClosed
+    kept, wrong_tries, locked_until = found
     if locked_until is not None and now < locked_until:
         raise PinLocked(until=locked_until)
     if locked_until is not None:

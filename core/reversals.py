@@ -24,6 +24,7 @@ from core.ledger import Draft, Entry, InsufficientFunds, Journal, Reason
 from core.money import Currency, Money
 from core.orders import Order
 from core.outbox import Event, Fact
+from core.subscribers import AccountClosed
 
 
 class ReversalState(StrEnum):
@@ -203,9 +204,12 @@ def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: da
         AlreadyDecided: Somebody was faster.
         OwnRequest: It was asked for by the same person.
         NoReason: There is no note, or it is too long.
+        AccountClosed: Either side has left; it can only be declined.
     """
     found = _undecided(session, reversal, by=actor.name, note=note)
     parties = _parties(session, found)
+    if parties.left_at is not None:
+        raise AccountClosed
     legs = {
         account: -amount
         for account, amount in session.execute(
@@ -285,7 +289,8 @@ _PARTIES = text("""
            s.msisdn AS sender_msisdn, s.language AS sender_language, s.name AS sender_name,
            a.id AS sender_account,
            r.msisdn AS recipient_msisdn, r.language AS recipient_language,
-           r.name AS recipient_name, b.id AS recipient_account, r.id AS recipient_id
+           r.name AS recipient_name, b.id AS recipient_account, r.id AS recipient_id,
+           coalesce(s.closed_at, r.closed_at) AS left_at
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
     JOIN subscribers r ON r.id = CAST(o.args ->> 'recipient' AS bigint)

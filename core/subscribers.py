@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Computed,
     DateTime,
     ForeignKey,
@@ -20,21 +22,24 @@ from sqlalchemy import (
     Index,
     Row,
     Text,
+    func,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from stdnum import luhn
 
 from core import audit, chart
 from core.audit import Action, Actor
 from core.db import Base
-from core.errors import Invalid, NotFound, Refused
+from core.errors import Denied, Invalid, NotFound, Refused
 from core.ledger import Account
 from core.money import Currency, Money, kes
 
 NAME_LENGTH_MAX = 20
+_CLOSED_FOR = timedelta(days=1)
 
 
 class Language(StrEnum):
@@ -67,6 +72,30 @@ class InvalidName(Invalid):
 @dataclass(eq=False)
 class AlreadyRegistered(Refused):
     """The number has an account."""
+
+
+@dataclass(eq=False)
+class ClosedLately(Refused):
+    """The number had an account until a moment ago; limits must not begin anew with another."""
+
+    until: datetime
+
+
+@dataclass(eq=False)
+class AccountClosed(Denied):
+    """The account was closed."""
+
+
+@dataclass(eq=False)
+class NameVerified(Refused):
+    """The name is the one on papers that we have seen."""
+
+
+@dataclass(eq=False)
+class RenamedLately(Refused):
+    """The name was changed less than a day ago."""
+
+    until: datetime
 
 
 class Kind(StrEnum):
@@ -105,15 +134,28 @@ class Subscriber(Base):
 
     `wallet_number` has 13 digits, the last of which checks the others. `screening` is set by a
     trigger when they register (a look for their number), and by the jobs of `core.screening`.
+    `cooling` is the kind of cooling-off between the two instants beside it (`core.cooling`).
+    Whoever has `closed_at` is gone: their number may be somebody else's, and they are in the book
+    alone.
     """
 
     __tablename__ = "subscribers"
     __table_args__ = (
+        CheckConstraint(
+            "num_nulls(cooling, cooling_from, cooling_until) IN (0, 3)", name="cooling"
+        ),
         Index("ix_subscribers_unscreened", "id", postgresql_where=text("screened_at IS NULL")),
+        Index(
+            "uq_subscribers_msisdn",
+            "msisdn",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index("ix_subscribers_closed", "msisdn", postgresql_where=text("closed_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    msisdn: Mapped[str] = mapped_column(Text, unique=True)
+    msisdn: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
     account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), unique=True)
@@ -126,6 +168,11 @@ class Subscriber(Base):
     wallet_number: Mapped[str] = mapped_column(
         Text, Computed("wallet_number(id)", persisted=True), unique=True
     )
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    renamed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cooling: Mapped[str | None] = mapped_column(Text)
+    cooling_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cooling_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +185,7 @@ class Person:
     language: Language
     account_id: int
     balance: Money
+    wallet_number: str = ""
 
 
 _PERSON = select(
@@ -147,18 +195,25 @@ _PERSON = select(
     Subscriber.language,
     Subscriber.account_id,
     Account.balance,
+    Subscriber.wallet_number,
 ).join(Account, Account.id == Subscriber.account_id)
+_IS_OPEN = Subscriber.closed_at.is_(None)
 
 
 def find(session: Session, *, msisdn: str) -> Person | None:
     """The person behind a number (E.164), if it is registered."""
-    row = session.execute(_PERSON.where(Subscriber.msisdn == msisdn)).one_or_none()
+    row = session.execute(_PERSON.where(Subscriber.msisdn == msisdn, _IS_OPEN)).one_or_none()
     return None if row is None else _person(row)
 
 
-def by_wallet_number(session: Session, *, number: str) -> Person:
+def by_wallet_number(session: Session, *, number: str, closed_too: bool = False) -> Person:
     """
     The person behind a wallet number, with or without blanks in it.
+
+    Args:
+        session: The caller's.
+        number: 13 digits.
+        closed_too: Whether somebody who has left is meant as well: for looking, never for paying.
 
     Raises:
         InvalidWalletNumber: A digit is wrong or missing.
@@ -167,7 +222,8 @@ def by_wallet_number(session: Session, *, number: str) -> Person:
     digits = "".join(number.split())
     if not re.fullmatch(r"[0-9]{13}", digits) or not luhn.is_valid(digits):
         raise InvalidWalletNumber
-    row = session.execute(_PERSON.where(Subscriber.wallet_number == digits)).one_or_none()
+    found = _PERSON.where(Subscriber.wallet_number == digits)
+    row = session.execute(found if closed_too else found.where(_IS_OPEN)).one_or_none()
     if row is None:
         raise UnknownRecipient
     return _person(row)
@@ -181,6 +237,7 @@ def _person(row: Row[Any]) -> Person:
         language=Language(row.language),
         account_id=row.account_id,
         balance=kes(row.balance),
+        wallet_number=row.wallet_number,
     )
 
 
@@ -211,9 +268,17 @@ def register(
 
     Raises:
         AlreadyRegistered: The number has an account.
+        ClosedLately: It had one less than a day ago.
     """
     if find(session, msisdn=msisdn) is not None:
         raise AlreadyRegistered
+    left_at = session.scalar(
+        select(func.max(Subscriber.closed_at)).where(
+            Subscriber.msisdn == msisdn, Subscriber.closed_at.is_not(None)
+        )
+    )
+    if left_at is not None and now < left_at + _CLOSED_FOR:
+        raise ClosedLately(until=left_at + _CLOSED_FOR)
     subscriber = session.scalar(text("SELECT nextval(pg_get_serial_sequence('subscribers', 'id'))"))
     account = chart.MAIN.open(session, currency=Currency.KES, owner=subscriber)
     session.execute(
@@ -264,6 +329,47 @@ def set_language(
         action=Action.LANGUAGE_SET,
         subject=f"subscriber:{subscriber}",
         detail={"language": language.value},
+        now=now,
+    )
+
+
+def require_renamable(session: Session, *, subscriber: int, now: datetime) -> None:
+    """
+    Say early whether somebody may change their name.
+
+    Raises:
+        NameVerified, RenamedLately, AccountClosed: As `rename`.
+    """
+    refusal = session.scalar(select(func.renaming_refusal(subscriber, now, type_=JSONB)))
+    if refusal is not None:
+        raise _not_renamed(refusal)
+
+
+def _not_renamed(refusal: Mapping[str, str]) -> Denied | Refused:
+    """What `renaming_refusal` found, as its error."""
+    if refusal["code"] == RenamedLately.code:
+        return RenamedLately(until=datetime.fromisoformat(refusal["until"]))
+    return NameVerified() if refusal["code"] == NameVerified.code else AccountClosed()
+
+
+def rename(session: Session, *, subscriber: int, name: str, actor: Actor, now: datetime) -> None:
+    """
+    Let somebody be seen under another name. The new one is screened as that of somebody new.
+
+    Raises:
+        NameVerified: Theirs is the one on papers that we have seen.
+        RenamedLately: It was changed less than a day ago.
+        AccountClosed: It was closed meanwhile.
+    """
+    told = session.scalar(select(func.rename_subscriber(subscriber, name, now, type_=JSONB))) or {}
+    if "code" in told:
+        raise _not_renamed(told)
+    audit.record(
+        session,
+        actor=actor,
+        action=Action.NAME_SET,
+        subject=f"subscriber:{subscriber}",
+        detail={"was": told["was"], "name": name},
         now=now,
     )
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from core import chart, limits, orders
@@ -24,7 +24,7 @@ from core.money import Currency, Money
 from core.orders import Kind, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.plans import Plan, Result
-from core.subscribers import Person, UnknownRecipient
+from core.subscribers import AccountClosed, Person, Subscriber, UnknownRecipient
 
 
 @dataclass(eq=False)
@@ -174,6 +174,7 @@ _CLAIMED = text("""
            equivalent(o.amount, o.currency, 'KES', o.placed_at) AS spend,
            s.id AS sender, s.name AS sender_name, s.msisdn AS sender_msisdn,
            s.language AS sender_language, s.account_id AS sender_account,
+           s.closed_at AS sender_left, r.closed_at AS recipient_left,
            r.id AS recipient, r.name AS recipient_name, r.msisdn AS recipient_msisdn,
            r.language AS recipient_language, r.account_id AS recipient_account,
            r.kind AS recipient_kind
@@ -201,7 +202,7 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
         if (error := objections[row.id]) is not None:
             plans.append(Plan.refused(row.id, error, _refused(row, error)))
         else:
-            settle = partial(_settle, row, accounts=accounts, now=now)
+            settle = partial(_settle, session, row, accounts=accounts, now=now)
             plans.append(Plan(row.id, [_draft(row, accounts)], settle))
     return plans
 
@@ -235,6 +236,7 @@ def _parties(row: Row[Any], accounts: Mapping[Wanted, int]) -> tuple[int, int]:
 
 
 def _settle(
+    session: Session,
     row: Row[Any],
     postings: Sequence[Posting],
     *,
@@ -245,14 +247,16 @@ def _settle(
     if posting.is_posted:
         done = Outcome(row.id, State.DONE, dict(posting.detail))
         return Result(done, _receipts(row, posting, accounts, now=now))
-    error = _refusal(row, posting)
+    error = _refusal(session, row, posting)
     return Result(Outcome.refused(row.id, error), [_refused(row, error)])
 
 
 def _objection(row: Row[Any]) -> DomainError | None:
     """What is wrong with an order before the book is even opened."""
-    if row.recipient is None:
-        return UnknownRecipient()
+    if row.sender_left is not None:
+        return AccountClosed()
+    if row.recipient is None or row.recipient_left is not None:
+        return _unknown(row)
     if row.recipient == row.sender:
         return SameAccount()
     if row.kind == Kind.PAYMENT and row.recipient_kind != "merchant":
@@ -260,6 +264,10 @@ def _objection(row: Row[Any]) -> DomainError | None:
     if row.fee != row.fee_due:
         return FeeChanged(fee=Money(row.fee_due, Currency[row.currency]))
     return None
+
+
+def _unknown(row: Row[Any]) -> DomainError:
+    return UnknownTill() if row.kind == Kind.PAYMENT else UnknownRecipient()
 
 
 def _draft(row: Row[Any], accounts: Mapping[Wanted, int]) -> Draft:
@@ -280,8 +288,12 @@ def _draft(row: Row[Any], accounts: Mapping[Wanted, int]) -> Draft:
     )
 
 
-def _refusal(row: Row[Any], posting: Posting) -> DomainError:
+def _refusal(session: Session, row: Row[Any], posting: Posting) -> DomainError:
     if posting.outcome == InsufficientFunds.code:
+        # To the book it is one thing whether a bound is the payer's or of somebody just leaving.
+        left_at = select(Subscriber.closed_at).where(Subscriber.id == row.recipient)
+        if session.scalar(left_at) is not None:
+            return _unknown(row)
         currency = Currency[row.currency]
         total = row.amount + (row.fee if row.kind == Kind.TRANSFER else 0)
         available = Money(posting.detail["available"], currency)

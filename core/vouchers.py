@@ -41,7 +41,7 @@ from core.money import Currency, Money
 from core.orders import Kind, Order, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.plans import Plan, Result
-from core.subscribers import Person, Subscriber
+from core.subscribers import AccountClosed, Person, Subscriber
 
 TRIES_MAX: Final = 5
 TRIES_FOR: Final = timedelta(days=1)
@@ -220,7 +220,7 @@ def order(session: Session, *, subscriber: int, found: Found, key: str, now: dat
 _CLAIMED = text("""
     SELECT o.id, o.key, o.reference, o.placed_at, b.value, b.currency, b.expires_at,
            b.cancelled_at, v.batch_id, v.number, v.state,
-           s.id AS subscriber, s.msisdn, s.language, s.account_id
+           s.id AS subscriber, s.msisdn, s.language, s.account_id, s.closed_at
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
     JOIN vouchers v ON v.batch_id = CAST(o.args ->> 'batch' AS integer)
@@ -246,11 +246,13 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """
     rows = session.execute(_LOCKED, {"ids": list(ids)}).all()
     assert len(rows) == len(ids), "each names a voucher"
-    accounts = chart.opened(session, {want for row in rows for want in _wanted(row)})
+    there = [row for row in rows if row.closed_at is None]
+    accounts = chart.opened(session, {want for row in there for want in _wanted(row)})
     plans: list[Plan] = []
     seen: set[tuple[int, int]] = set()
     for row in rows:
-        if (error := _objection(row, at=row.placed_at)) is not None:
+        error = _objection(row, at=row.placed_at) if row.closed_at is None else AccountClosed()
+        if error is not None:
             plans.append(Plan.refused(row.id, error, _refused(row, error)))
             continue
         vouchers, mine = (accounts[want] for want in _wanted(row))

@@ -22,6 +22,11 @@ def minute_after(instant: datetime) -> str:
     return hour_and_minute(instant + timedelta(minutes=1, microseconds=-1))
 
 
+def day_and_minute_after(instant: datetime) -> str:
+    """`21/11 19:24` for 19:23:01, in Nairobi: what is over by then is over."""
+    return f"{day(instant + timedelta(minutes=1, microseconds=-1))} {minute_after(instant)}"
+
+
 def day(instant: datetime) -> str:
     """`21/11`, in Nairobi."""
     return instant.astimezone(NAIROBI).strftime("%d/%m")

@@ -11,7 +11,9 @@ from typing import Any
 
 from core.breaks import BreakClosed, UnknownBreak
 from core.cases import CaseClosed, UnknownCase
+from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
 from core.codes import InvalidVoucherCode
+from core.cooling import AmountCooling, CoolingOff, DayCooling
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
@@ -34,13 +36,25 @@ from core.limits import (
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
+from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
+from core.otp_codes import InvalidOtp
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
+from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
 from core.statements import InvalidPeriod, StatementTooLong
-from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
+from core.subscribers import (
+    AccountClosed,
+    AlreadyRegistered,
+    ClosedLately,
+    InvalidName,
+    InvalidWalletNumber,
+    NameVerified,
+    RenamedLately,
+    UnknownRecipient,
+)
 from core.transfers import SameAccount, UnknownTill
 from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
 from core.vouchers import (
@@ -50,7 +64,7 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
-from menus.clock import minute_after
+from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
 from menus.text import Text, _
 
@@ -63,10 +77,12 @@ class Face:
     Args:
         words: A line on top of the screen, or in an SMS; the error's parameters fill its gaps.
         hangs_up: Whether there is no point in going on.
+        dated: Whether an instant is told with its day: it may be another than today.
     """
 
     words: Text
     hangs_up: bool = field(default=False, kw_only=True)
+    dated: bool = field(default=False, kw_only=True)
 
 
 UNEXPECTED = _("Something went wrong. Your money is safe. Please try again.")
@@ -76,10 +92,12 @@ UNCERTAIN = _(
 )
 
 FACES: Mapping[type[DomainError], Face] = {
+    AccountClosed: Face(_("This account is closed."), hangs_up=True),
     AccountSuspended: Face(_("Your account cannot send money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
+    AmountCooling: Face(_("Your PIN is new: at most {most} at once until {until}."), dated=True),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     AnswerTooLong: Face(_("Too long ({letters_max} at most).")),
@@ -87,7 +105,15 @@ FACES: Mapping[type[DomainError], Face] = {
     BatchOver: Face(_("That batch of vouchers has ended.")),
     CaseClosed: Face(_("That case is closed.")),
     CeilingReached: Face(_("The recipient cannot hold that much money.")),
+    ClosedLately: Face(
+        _("You closed an account. You can open another after {until}."), hangs_up=True, dated=True
+    ),
+    ClosingRefused: Face(_("Please contact us to close your account.")),
+    CoolingOff: Face(_("You can do that after {until}, as your PIN is new."), dated=True),
     DailyLimitReached: Face(_("Daily limit {limit}. Left today: {left}.")),
+    DayCooling: Face(
+        _("Until {until} you can send {limit} a day. Left today: {left}."), dated=True
+    ),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
     HoldResolved: Face(_("That was settled already.")),
@@ -98,31 +124,51 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
+    InvalidOtp: Face(_("A code is 6 digits.")),
     InvalidPeriod: Face(_("The last day comes after the first.")),
     InvalidPapers: Face(_("We cannot read those papers. Check the number and the date.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
     InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
+    MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
+    MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
+    NoOtp: Face(_("We sent you no code. Please ask for one.")),
+    NameVerified: Face(_("Your name is from your ID. Please contact us to change it.")),
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please say why, in 500 letters at most.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
+    OtpExpired: Face(_("That code is over. Please ask for a new one.")),
+    OtpSpent: Face(_("Too many wrong codes. Please ask for a new one.")),
+    OtpUsed: Face(_("That code was used already. Please ask for a new one.")),
+    OtpWrong: Face(_("Wrong code. Tries left: {tries_left}")),
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
     QuoteExpired: Face(_("That price is over. Please ask for a new one.")),
     QuoteUsed: Face(_("That price was used already.")),
     RateStale: Face(_("We have no fresh rate. Please try again shortly.")),
+    RecoveryLocked: Face(
+        _("Too many wrong answers. Try again after {until}, or contact us."),
+        hangs_up=True,
+        dated=True,
+    ),
+    RecoveryOver: Face(_("That took too long. Dial again and start again."), hangs_up=True),
+    RenamedLately: Face(_("You can change your name again after {until}."), dated=True),
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
+    StillOpen: Face(
+        _("Something is not settled yet: an order, vouchers, or money asked back. Try later.")
+    ),
     SuspensionStands: Face(_("Two people must agree to that.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
+    TooManyOtps: Face(_("Too many codes. Try again after {until}.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownBreak: Face(_("There is no such break.")),
@@ -140,6 +186,7 @@ FACES: Mapping[type[DomainError], Face] = {
     VoucherCancelled: Face(_("That voucher was cancelled.")),
     VoucherExpired: Face(_("That voucher has expired.")),
     VoucherUsed: Face(_("That voucher was used already.")),
+    WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
@@ -148,8 +195,9 @@ FACES: Mapping[type[DomainError], Face] = {
 def face(error: DomainError) -> Face:
     """The words for a refusal, its parameters in their places."""
     found = FACES[type(error)]
+    told = day_and_minute_after if found.dated else minute_after
     params: dict[str, Any] = {
-        name: minute_after(value) if isinstance(value, datetime) else value
+        name: told(value) if isinstance(value, datetime) else value
         for name, value in error.params.items()
     }
     return Face(Text(found.words.msgid, params), hangs_up=found.hangs_up)

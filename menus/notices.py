@@ -12,7 +12,7 @@ from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
-from menus import clock
+from menus import account_notices, clock
 from menus.faces import face
 from menus.text import Text, _
 
@@ -236,6 +236,8 @@ def _voucher_refused(facts: Facts) -> Text:
 
 
 def _pin_changed(facts: Facts) -> Text:
+    if "until" in facts:  # it had been forgotten
+        return account_notices.pin_replaced(facts)
     return _(
         "Your Kabambe PIN was changed on {at}. If that was not you, dial *384# and change it.",
         at=_when(facts),
@@ -245,8 +247,44 @@ def _pin_changed(facts: Facts) -> Text:
 def _pin_locked(facts: Facts) -> Text:
     return _(
         "Your Kabambe PIN was entered wrong 3 times and is locked until {until}."
-        " Your money is safe.",
+        " Your money is safe. Forgot it? Dial *384*3*1*2#",
         until=clock.minute_after(datetime.fromisoformat(facts["until"])),
+    )
+
+
+def _otp_pin_reset(facts: Facts) -> Text:
+    return _(
+        "{code} is your Kabambe code for a new PIN. It is good for 5 minutes."
+        " Never tell it to anyone. If you did not ask for it, your money is safe: do nothing.",
+        code=facts["code"],
+    )
+
+
+def _otp_sign_up(facts: Facts) -> Text:
+    return _(
+        "{code} is your code to open a Kabambe account. It is good for 5 minutes."
+        " Never tell it to anyone.",
+        code=facts["code"],
+    )
+
+
+def _otp_log_in(facts: Facts) -> Text:
+    return _(
+        "{code} is your code to log in to Kabambe. It is good for 5 minutes. Never tell it to"
+        " anyone: whoever has it can use your account.",
+        code=facts["code"],
+    )
+
+
+def _otp_sms_order(facts: Facts) -> Text:
+    return _(
+        "Reply {code} within 5 minutes to send {amount} to {name} {number}, fee {fee}."
+        " Never tell anyone this code.",
+        code=facts["code"],
+        amount=_money(facts, "amount"),
+        name=facts["name"],
+        number=msisdn.masked(facts["msisdn"]),
+        fee=_money(facts, "fee"),
     )
 
 
@@ -291,6 +329,13 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.VOUCHER_REFUSED: _voucher_refused,
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
+    Event.OTP_PIN_RESET: _otp_pin_reset,
+    Event.OTP_SMS_ORDER: _otp_sms_order,
+    Event.OTP_SIGN_UP: _otp_sign_up,
+    Event.OTP_LOG_IN: _otp_log_in,
+    Event.RECOVERY_LOCKED: account_notices.recovery_locked,
+    Event.NAME_CHANGED: account_notices.name_changed,
+    Event.ACCOUNT_CLOSED: account_notices.account_closed,
     Event.SMS_REFUSED: _refused_by_sms,
     Event.SMS_NOT_UNDERSTOOD: _not_understood,
 }

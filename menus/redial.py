@@ -37,6 +37,7 @@ _REFUSED: Final[Mapping[str, Text]] = {
     Kind.REDEMPTION: _("Voucher not used: {reason}"),
 }
 _REFUSED_SOMEHOW: Final = _("Not done: {reason}")
+_REFUSED_BRIEFLY: Final = _("Your last request was refused. Ref {reference}")
 _WORKED_ON: Final = _("Your last request is being worked on. You get an SMS. Ref {reference}")
 _IN_DOUBT: Final = _("We do not know yet if your last request was done. See your statement first.")
 
@@ -62,8 +63,15 @@ def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
     return home if left is None else _offered(hop, left) or home
 
 
-def became(ordered: Ordered) -> Text:
-    """What became of an order, in a line."""
+def became(hop: Hop, ordered: Ordered) -> Text:
+    """What became of an order, in a line that leaves room for the screen below."""
+    told = _became(ordered)
+    if engine.has_room(Dialogue((first(hop.person),), notice=told), hop):
+        return told
+    return Text(_REFUSED_BRIEFLY.msgid, {"reference": ordered.placed.reference})
+
+
+def _became(ordered: Ordered) -> Text:
     placed = ordered.placed
     if placed.refusal is not None:
         words = _REFUSED.get(ordered.kind, _REFUSED_SOMEHOW)
@@ -85,7 +93,7 @@ def _told(hop: Hop, left: Left) -> Text | None:
         return None
     ordered = lately.ordered(hop.unit.reading, subscriber=hop.person.id, session_id=left.session_id)
     if ordered is not None:
-        return became(ordered)
+        return became(hop, ordered)
     return _IN_DOUBT if left.is_held or left.state.get("is_in_doubt") else None
 
 

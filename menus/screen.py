@@ -22,6 +22,7 @@ from core.audit import Actor
 from core.codes import Veil
 from core.db import Unit
 from core.errors import Invalid
+from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.subscribers import Language, Person
 from menus.networks import UNKNOWN, Network
@@ -77,6 +78,7 @@ class Hop:
     key: str
     hasher: Hasher = field(repr=False)
     veil: Veil = field(repr=False)
+    otp_key: OtpKey = field(repr=False)
     person: Person | None = None
     heard: str = field(default="", repr=False)
     span: Span = NOWHERE

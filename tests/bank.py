@@ -20,6 +20,7 @@ OPENER = Actor("system", "tests", "bank")
 PIN = "4071"
 KEPT = {
     "alembic_version",
+    "cooling_limits",
     "excise_duty",
     "fee_tiers",
     "limits",

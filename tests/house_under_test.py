@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 
 from core import db, logs, seal
 from core.codes import Veil
+from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
@@ -197,7 +198,9 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         stack.callback(feed.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
-        have = Resources(databases["worker"], clock, ledger_bell, sender, feed, Anchor(outside))
+        otp_key = OtpKey("one-time codes of the tests")
+        anchor = Anchor(outside)
+        have = Resources(databases["worker"], clock, ledger_bell, sender, feed, anchor, otp_key)
         resources.install(have)
         conversation = Conversation(
             databases=databases["web"],
@@ -205,6 +208,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             clock=clock,
             hasher=hasher,
             veil=Veil("veil of the tests"),
+            otp_key=otp_key,
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )

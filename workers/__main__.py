@@ -15,6 +15,7 @@ from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import db, logs
+from core.otp_codes import OtpKey
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
@@ -68,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
         ),
         rates=RateFeed(str(settings.rates.url)) if settings.rates.url else None,
         anchor=Anchor(outside),
+        otp_key=OtpKey(settings.otp_key.get_secret_value()),
     )
     resources.install(have)
     if name is Name.LEDGER:

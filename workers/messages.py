@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -15,12 +16,13 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import codes, inbox, messages, msisdn, orders, outbox, seal, subscribers, vouchers
+from core import codes, inbox, messages, msisdn, orders, otp, outbox, seal, subscribers, vouchers
 from core.audit import Actor
 from core.db import transact
 from core.errors import DomainError
 from core.inbox import Kind, Letter
 from core.messages import Sending
+from core.otp_codes import OtpKey
 from core.outbox import Event, Fact
 from core.subscribers import Language, Person
 from menus import notices
@@ -86,7 +88,7 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
 
 
 def _deliver(have: Resources, outbox_id: int) -> None:
-    begin = partial(_begin, outbox_id=outbox_id, now=have.clock())
+    begin = partial(_begin, outbox_id=outbox_id, key=have.otp_key, now=have.clock())
     message = transact(have.databases, begin)
     if message is None:
         return
@@ -101,14 +103,25 @@ def _deliver(have: Resources, outbox_id: int) -> None:
     transact(have.databases, record)
 
 
-def _begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
-    """Claim a message; a receipt is given its seal."""
+def _begin(session: Session, *, outbox_id: int, key: OtpKey, now: datetime) -> Sending | None:
+    """Claim a message; a receipt is given its seal, and a code's message its code."""
     message = messages.begin(session, outbox_id=outbox_id, now=now)
+    if message is not None and "otp" in message.facts:
+        return _with_code(session, message, key, now=now)
     if message is not None and "journal" in message.facts:
         message.facts["seal"] = seal.seal_of(session, journal=message.facts["journal"])
     elif message is not None and message.event in SEALED:
         message.facts["seal"] = seal.seal_of(session, reference=message.facts["reference"])
     return message
+
+
+def _with_code(session: Session, message: Sending, key: OtpKey, *, now: datetime) -> Sending | None:
+    """Derive the code that a message tells; one that is no longer good is not sent at all."""
+    code = otp.code_of(session, otp=message.facts["otp"], key=key, now=now)
+    if code is None:
+        messages.failed(session, message=message, why="the code is over", now=now)
+        return None
+    return replace(message, facts=message.facts | {"code": code})
 
 
 def _send(have: Resources, message: Sending, text: str) -> partial[None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.db import Databases
+from core.otp_codes import OtpKey
 from core.rates import RateSource
 from core.seal import Anchor
 from workers.bell import Bell
@@ -25,6 +26,7 @@ class Resources:
     sender: SmsSender
     rates: RateSource | None
     anchor: Anchor
+    otp_key: OtpKey
 
 
 _installed: list[Resources] = []

@@ -127,7 +127,7 @@ def _whose(session: Session, number: str) -> Person:
     """Whoever has a wallet number of 13 digits, or a phone number."""
     digits = re.sub(r"[\s-]", "", number)
     if re.fullmatch(r"384[0-9]{10}", digits):
-        return subscribers.by_wallet_number(session, number=digits)
+        return subscribers.by_wallet_number(session, number=digits, closed_too=True)
     return subscribers.recipient(session, msisdn=msisdn.parse(number))
 
 

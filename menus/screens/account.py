@@ -1,31 +1,53 @@
-"""My account: change the PIN, change the language."""
+"""My account: who we think the caller is, and what they may change."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from core import outbox, pins, subscribers
 from core.outbox import Event, Fact
-from core.pins import PinsDiffer
 from core.subscribers import Language
-from menus.screen import AnyScreen, Ask, Done, Hop, Menu, Option, Pick, Span
+from menus.screen import Done, Hop, Menu, Option, Pick, Span
+from menus.screens import closing, forgotten, limits, naming
+from menus.screens.choosing import NewPinAsk, RepeatPinAsk
 from menus.screens.ordering import PinAsk
 from menus.text import Text, _
 
 
 @dataclass(frozen=True)
 class Account(Menu):
-    """Who we think the caller is, and what they may change."""
+    """What we call the caller, the numbers they are found by, and what they may change."""
 
     def title(self, hop: Hop) -> Text:
-        return _("My account: {name} {msisdn}", name=hop.caller.name, msisdn=hop.caller.msisdn)
+        return _(
+            "My account: {name} {msisdn}\nWallet {number}",
+            name=hop.caller.name,
+            msisdn=hop.caller.msisdn,
+            number=hop.caller.wallet_number,
+        )
+
+    def options(self, hop: Hop) -> Sequence[Option]:
+        return [
+            Option(_("PIN"), lambda _hop: Pin()),
+            Option(_("Language"), lambda _hop: ChooseLanguage()),
+            Option(_("My name"), lambda _hop: naming.NewName()),
+            Option(_("My limits"), limits.mine),
+            Option(_("Close account"), lambda _hop: closing.Close()),
+        ]
+
+
+@dataclass(frozen=True)
+class Pin(Menu):
+    """For who knows their PIN, and for who does not."""
+
+    def title(self, hop: Hop) -> Text:
+        return _("PIN")
 
     def options(self, hop: Hop) -> Sequence[Option]:
         return [
             Option(_("Change PIN"), lambda _hop: OldPin()),
-            Option(_("Language"), lambda _hop: ChooseLanguage()),
+            Option(_("Forgot PIN"), forgotten.begin),
         ]
 
 
@@ -41,39 +63,18 @@ class OldPin(PinAsk):
 
 
 @dataclass(frozen=True)
-class NewPin(Ask[Span]):
-    """The new PIN. Only where it stands in the history is kept."""
-
-    guarded: ClassVar[bool] = True
-
-    def prompt(self, hop: Hop) -> Text:
-        return _("New PIN of 4 digits:")
-
-    def read(self, hop: Hop, text: str) -> Span:
-        pins.choose(text)
-        return hop.span
+class NewPin(NewPinAsk):
+    """The new PIN."""
 
     def then(self, hop: Hop, answer: Span) -> RepeatPin:
         return RepeatPin(answer)
 
 
 @dataclass(frozen=True)
-class RepeatPin(Ask[str]):
+class RepeatPin(RepeatPinAsk):
     """The new PIN again."""
 
-    pin: Span
-    guarded: ClassVar[bool] = True
-
-    def prompt(self, hop: Hop) -> Text:
-        return _("Enter the PIN again:")
-
-    def read(self, hop: Hop, text: str) -> str:
-        pin = pins.parse(text)
-        if pin != pins.parse(hop.said(self.pin)):
-            raise PinsDiffer
-        return pin
-
-    def refusal_leads(self) -> AnyScreen:
+    def refusal_leads(self) -> NewPin:
         return NewPin()
 
     def then(self, hop: Hop, answer: str) -> Done:

@@ -35,7 +35,7 @@ _ANSWERS: Final = {
     ),
     Subject.PIN: _(
         "We never ask for your PIN by call or SMS. Three wrong PINs lock it for 15 minutes."
-        " Change it under My account."
+        " Changed or forgotten: My account."
     ),
     Subject.SHORTCUT: _(
         "Dial *384*1*NUMBER*AMOUNT# to go straight to your PIN. Never dial the PIN itself."

@@ -14,9 +14,13 @@ from menus.text import Text, _
 FLOWS: Final[Mapping[str, Text]] = {
     "account": _("Continue: my account"),
     "balances": _("Continue: my money"),
+    "closing": _("Continue: close account"),
     "exchange": _("Continue: exchange money"),
+    "forgotten": _("Continue: forgot PIN"),
     "help": _("Continue: help"),
+    "limits": _("Continue: my limits"),
     "more": _("Continue: more services"),
+    "naming": _("Continue: my name"),
     "pay": _("Continue: pay a till"),
     "register": _("Continue: open an account"),
     "reversal": _("Continue: ask for money back"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "favourites"
-down_revision = "fewer_steps"
+down_revision = "accounts"
 branch_labels = None
 depends_on = None
 

@@ -23,9 +23,9 @@ def test_what_a_person_does_to_their_account(house):
     phone = house.phone(HERS)
     phone.dial().types("1", "Wanjiru", "4071", "4071", "1")
     phone.dial().types("3", "2", "2")
-    phone.dial().types("3", "1", "4071", "8052", "8052")
+    phone.dial().types("3", "1", "1", "4071", "8052", "8052")
     for _ in range(3):
-        phone.dial().types("3", "1", "1111")
+        phone.dial().types("3", "1", "1", "1111")
     assert lines(house) == [
         ("pin-locked", HERS, "ussd", "ussd"),
         ("pin-set", HERS, "ussd", "ussd"),
@@ -38,7 +38,7 @@ def test_what_a_person_does_to_their_account(house):
 def test_it_holds_no_pin(house):
     phone = house.phone(HERS)
     phone.dial().types("1", "Wanjiru", "4071", "4071", "1")
-    phone.dial().types("3", "1", "4071", "8052", "8052")
+    phone.dial().types("3", "1", "1", "4071", "8052", "8052")
     kept = " ".join(str(row) for row in house.bank.rows("SELECT * FROM audit_log"))
     assert "4071" not in kept.replace("2026", "")
     assert "8052" not in kept

@@ -83,9 +83,19 @@ def test_two_sessions_cannot_guess_in_parallel(house, wanjiru, otieno):
 def test_the_pin_is_changed_and_the_old_one_is_of_no_use(house, wanjiru, otieno):
     wanjiru.phone.dial().types("3").sees("""
         My account: Wanjiru +254712000001
-        1. Change PIN
+        Wallet 3847363387177
+        1. PIN
         2. Language
+        3. My name
+        4. My limits
+        5. Close account
         0. Back
+    """)
+    wanjiru.phone.types("1").sees("""
+        PIN
+        1. Change PIN
+        2. Forgot PIN
+        0. Back 00. Home
     """)
     wanjiru.phone.types("1", "4071").sees("""
         New PIN of 4 digits:
@@ -106,7 +116,7 @@ def test_the_pin_is_changed_and_the_old_one_is_of_no_use(house, wanjiru, otieno)
 
 
 def test_a_new_pin_must_be_typed_alike_twice(wanjiru):
-    wanjiru.phone.dial().types("3", "1", "4071", "5823", "5832").sees("""
+    wanjiru.phone.dial().types("3", "1", "1", "4071", "5823", "5832").sees("""
         The PINs are not the same. Start again.
         New PIN of 4 digits:
         0. Back 00. Home
@@ -115,9 +125,11 @@ def test_a_new_pin_must_be_typed_alike_twice(wanjiru):
 
 
 def test_a_weak_new_pin_is_refused(wanjiru):
-    wanjiru.phone.dial().types("3", "1", "4071", "1234")
+    wanjiru.phone.dial().types("3", "1", "1", "4071", "1234")
     assert wanjiru.phone.screen.startswith("Too easy to guess. Choose another PIN.")
 
 
 def test_badilisha_pin(amina):
-    amina.phone.dial().types("3", "1", "4071", "5823", "5823").ends_with("PIN yako imebadilishwa.")
+    amina.phone.dial().types("3", "1", "1", "4071", "5823", "5823").ends_with(
+        "PIN yako imebadilishwa."
+    )

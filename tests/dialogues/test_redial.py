@@ -118,17 +118,17 @@ class TestNeverIntoOrPastAPin:
             house.bank.run("DELETE FROM fee_tiers WHERE flat = 700")
 
     def test_a_new_pin_is_begun_again_before_the_old_one(self, wanjiru):
-        wanjiru.phone.dial().types("3", "1", "4071", "5823").hangs_up()
+        wanjiru.phone.dial().types("3", "1", "1", "4071", "5823").hangs_up()
         phone = wanjiru.phone.redials()
         assert phone.screen.splitlines()[1] == "1. Continue: my account"
-        assert phone.types("1").screen.startswith("My account: Wanjiru")
+        assert phone.types("1").screen.startswith("PIN\n1. Change PIN")
         assert phone.types("1").screen.startswith("Enter your PIN now:")
 
     def test_nor_to_what_points_into_the_old_sessions_text(self, wanjiru, monkeypatch):
         """Were its screens not guarded, the one that holds a span would still be left out."""
         for screen in (account.OldPin, account.NewPin, account.RepeatPin):
             monkeypatch.setattr(screen, "guarded", False)
-        wanjiru.phone.dial().types("3", "1", "4071", "5823").hangs_up()
+        wanjiru.phone.dial().types("3", "1", "1", "4071", "5823").hangs_up()
         phone = wanjiru.phone.redials().types("1")
         assert phone.screen.startswith("New PIN of 4 digits:")
 
@@ -147,7 +147,7 @@ class TestNeverIntoOrPastAPin:
         assert phone.screen.startswith("Karibu Njeri.")
 
     def test_no_pin_and_no_number_is_in_what_is_kept(self, house, wanjiru):
-        wanjiru.phone.dial().types("3", "1", "4071", "5823").hangs_up()
+        wanjiru.phone.dial().types("3", "1", "1", "4071", "5823").hangs_up()
         key = left(house)
         kept = key + house.redis.get(key)
         for secret in (b"4071", b"5823"):
@@ -240,5 +240,5 @@ class TestThreeTries:
     def test_nor_are_pins_which_have_their_own_lock(self, wanjiru, otieno):
         phone = wanjiru.phone.dial().types("1", "0733000002", "500", "1", "12", "123", "12345")
         assert phone.screen.startswith("A PIN is 4 digits.")
-        phone.dial().types("3", "1", "4071", "1234", "0000", "5823", "5824")
+        phone.dial().types("3", "1", "1", "4071", "1234", "0000", "5823", "5824")
         assert phone.screen.startswith("The PINs are not the same. Start again.")

@@ -156,7 +156,7 @@ def test_help_answers_on_screens_of_their_own(wanjiru):
         0. Back
     """)
     wanjiru.phone.types("2").sees("""
-        We never ask for your PIN by call or SMS. Three wrong PINs lock it for 15 minutes. Change it under My account.
+        We never ask for your PIN by call or SMS. Three wrong PINs lock it for 15 minutes. Changed or forgotten: My account.
         0. Back 00. Home
     """)  # noqa: E501 - as one screen line
     wanjiru.phone.types("0", "4").sees("""

@@ -65,6 +65,7 @@ class TestHowMuch:
         wanjiru.phone.types("7" * (letters_max + 1)).sees(f"""
             Too long ({letters_max} at most).
             Send money to (phone number):
+            1. Sent to before
             0. Back
         """)
 

@@ -84,12 +84,13 @@ def test_empty_answers_and_stars_are_answers_that_are_refused(house, wanjiru):
     house.client.post(USSD, data=HOP)
     replies = [
         house.client.post(USSD, data=HOP | {"text": text}).text
-        for text in ("3", "3*", "3**", "3***1")
+        for text in ("3", "3*", "3**", "3***1", "3***1*1")
     ]
     assert [reply.splitlines()[0] for reply in replies] == [
         "CON My account: Wanjiru +254712000001",
         "CON That is not on the menu.",
         "CON That is not on the menu.",
+        "CON PIN",
         "CON Enter your PIN now:",
     ]
 

@@ -6,7 +6,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from core import decisions, ledger, limits, money, msisdn, pins, rates, subscribers, transfers
+from core import (
+    cooling,
+    decisions,
+    ledger,
+    limits,
+    money,
+    msisdn,
+    pins,
+    rates,
+    subscribers,
+    transfers,
+)
 from core.favourites import Payee
 from core.holdings import LISTED, Holding
 from core.money import Currency, Money, kes
@@ -104,6 +115,7 @@ RAISED = {
         ledger.InsufficientFunds,
         rates.RateStale,
         rates.ExchangeTooSmall,
+        cooling.CoolingOff,
     ],
     exchange.Confirm: [pins.InvalidPin, pins.WrongPin],
     reversal.Words: [decisions.NoReason],

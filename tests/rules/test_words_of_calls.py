@@ -41,7 +41,9 @@ def test_what_became_of_an_order_leaves_room_for_home(language):
         if error.code != "pin-locked"
     ]
     notices = [
-        redial.became(ordered(kind, *each)) for kind in (*Kind, "deposit") for each in outcomes
+        redial.became(hop(language), ordered(kind, *each))
+        for kind in (*Kind, "deposit")
+        for each in outcomes
     ]
     for notice in (*notices, redial._IN_DOUBT, _RENAMED):
         dialogue, shown = Dialogue((home.Home(),), notice=notice), ""

@@ -21,7 +21,7 @@ from core import (
 from core.audit import Actor
 from core.kyc import Papers
 from core.ledger import Draft, Reason
-from core.money import kes
+from core.money import Currency, kes
 from core.orders import Kind
 from core.sanctions import Entry
 
@@ -63,6 +63,19 @@ class Office:
             cash = chart.SANDBOX_CASH.open(session, currency=money.currency)
             account = chart.MAIN.open(session, currency=money.currency, owner=subscriber)
             legs = {cash: -money.minor, account: money.minor}
+            draft = Draft(f"fund:{self._keys}", Reason.OPENING, legs)
+            [posting] = ledger.post(session, drafts=[draft], now=self.house.clock())
+            assert posting.is_posted
+
+    def spend_all(self, subscriber):
+        """Money to nowhere."""
+        self._keys += 1
+        with self.house.bank.owner.begin() as session:
+            cash = chart.SANDBOX_CASH.open(session, currency=Currency.KES)
+            account = chart.MAIN.open(session, currency=Currency.KES, owner=subscriber)
+            path = chart.MAIN.named(Currency.KES, owner=subscriber)
+            held = ledger.balance(session, path=path).minor
+            legs = {account: -held, cash: held}
             draft = Draft(f"fund:{self._keys}", Reason.OPENING, legs)
             [posting] = ledger.post(session, drafts=[draft], now=self.house.clock())
             assert posting.is_posted

@@ -1,0 +1,54 @@
+"""
+Words for what was done to an account, told to its owner, who may not have done it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from core.money import kes
+from menus import clock
+from menus.text import Text, _
+
+Facts = Mapping[str, Any]
+
+
+def pin_replaced(facts: Facts) -> Text:
+    return _(
+        "Your forgotten Kabambe PIN was replaced on {at}. Until {until} you can send {limit} a day."
+        " If that was not you, contact us now.",
+        at=clock.date_and_time(datetime.fromisoformat(facts["at"])),
+        until=_until(facts),
+        limit=kes(facts["limit"]),
+    )
+
+
+def recovery_locked(facts: Facts) -> Text:
+    return _(
+        "Somebody gave 3 wrong answers to replace your Kabambe PIN. Nobody can try until {until}."
+        " If that was not you, contact us.",
+        until=_until(facts),
+    )
+
+
+def name_changed(facts: Facts) -> Text:
+    return _(
+        "Others now see you as {name} on Kabambe. If that was not you, dial *384# and change your"
+        " PIN.",
+        name=facts["name"],
+    )
+
+
+def account_closed(facts: Facts) -> Text:
+    return _(
+        "Your Kabambe account, wallet {number}, was closed on {at}. You can open another a day"
+        " later. If that was not you, contact us.",
+        number=facts["wallet_number"],
+        at=clock.date_and_time(datetime.fromisoformat(facts["at"])),
+    )
+
+
+def _until(facts: Facts) -> str:
+    return clock.day_and_minute_after(datetime.fromisoformat(facts["until"]))
