@@ -41,6 +41,7 @@ from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.reversals import UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
+from core.sms_orders import SmsLimitReached, SmsTooLate
 from core.statements import InvalidPeriod, StatementTooLong
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
 from core.transfers import SameAccount, UnknownTill
@@ -127,6 +128,8 @@ FACES: Mapping[type[DomainError], Face] = {
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
+    SmsLimitReached: Face(_("By SMS you can send {limit} a day. Dial *384# to send more.")),
+    SmsTooLate: Face(_("Your SMS came late. Dial *384# to see what was done.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
     SuspensionStands: Face(_("Two people must agree to that.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),

@@ -136,6 +136,27 @@ FACTS = {
     "seal": "W" * 16,
     "count": 50_000,
     "code": "000000",
+    "kind": "transfer",
+    "keyword": "SEND",
+    "balances": [
+        ["KES", 99_999_999_99],
+        ["USD", 9_999_999_99],
+        ["EUR", 9_999_999_99],
+        ["GBP", 9_999_999_99],
+        ["NGN", 9_999_999_99],
+        ["BTC", 99_99999999],
+        ["USDT", 99_99999999],
+    ],
+    "lines": [{"at": AT.isoformat(), "amount": -MUCH.minor, "name": NAME, "reason": "transfer"}]
+    * 2,
+    "rates": [
+        ["NGN", 99, 99],
+        ["USD", 999_99, 999_99],
+        ["EUR", 999_99, 999_99],
+        ["GBP", 999_99, 999_99],
+        ["BTC", 99_999_999_99, 99_999_999_99],
+        ["USDT", 999_99, 999_99],
+    ],
     "total": BALANCE.minor,
 }
 
