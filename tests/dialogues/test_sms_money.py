@@ -232,3 +232,16 @@ class TestMore:
             " Dial *384# to send more."
         )
         assert otieno.balance == kes(4000_00)
+
+    def test_a_code_that_comes_ten_times_at_once_is_one_order(self, house, hers, otieno):
+        hers.writes("SEND 600 0733000002").hears(ASKED)
+        for each in range(10):
+            form = {"id": f"c{each}", "from": hers.number, "text": f"ok {hers.code}"}
+            house.client.post("/sms/africastalking/sandbox/inbound", data=form)
+        ids = [each for (each,) in house.bank.rows("SELECT id FROM inbox WHERE id > 1")]
+        with ThreadPoolExecutor(10) as hands:
+            list(hands.map(lambda each: messages.understand(ids=[each]), ids))
+        house.ring()
+        assert otieno.balance == kes(600_00)
+        told = [each for each in hers.news() if "used already" in each]
+        assert len(told) == 9
