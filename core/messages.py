@@ -21,6 +21,7 @@ from sqlalchemy import (
     Identity,
     Integer,
     Text,
+    delete,
     func,
     select,
     text,
@@ -253,6 +254,11 @@ def opt_out(session: Session, *, msisdn: str, now: datetime) -> None:
         ),
         {"msisdn": msisdn, "now": now},
     )
+
+
+def opt_in(session: Session, *, msisdn: str) -> None:
+    """Forget that a number wanted no promotional messages."""
+    session.execute(delete(OptOut).where(OptOut.msisdn == msisdn))
 
 
 def _alone_with(session: Session, provider_id: str) -> None:

@@ -257,14 +257,14 @@ def _plain(value: object) -> object:
 def error_of(outcome: Mapping[str, Any]) -> DomainError:
     """The error that `Outcome.refused` kept."""
     kind = next(error for error in errors.leaves() if error.code == outcome["code"])
-    return kind(**{name: _value(plain) for name, plain in outcome["params"].items()})
+    return kind(**{name: _param(value) for name, value in outcome["params"].items()})
 
 
-def _value(plain: Any) -> object:  # noqa: ANN401 - whatever JSON has
-    """What `_plain` made JSON of."""
-    match plain:
-        case {"minor": minor, "currency": currency}:
-            return Money(minor, Currency[currency])
-        case {"at": at}:
+def _param(value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
+    """An error's parameter, out of JSON."""
+    match value:
+        case {"at": str(at)}:
             return datetime.fromisoformat(at)
-    return plain
+        case {"minor": int(minor), "currency": str(currency)}:
+            return Money(minor, Currency[currency])
+    return value

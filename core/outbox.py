@@ -80,6 +80,21 @@ class Event(StrEnum):
     """Told to the owner, who may not have done it."""
     ACCOUNT_CLOSED = "account-closed"
     """The last thing an owner hears of their account."""
+    SMS_ORDER_REFUSED = "sms-order-refused"
+    """Money that was asked for by SMS does not move."""
+    SMS_BALANCES = "sms-balances"
+    SMS_MINI = "sms-mini"
+    SMS_RATES = "sms-rates"
+    SMS_HELP = "sms-help"
+    SMS_STOPPED = "sms-stopped"
+    SMS_STARTED = "sms-started"
+    SMS_LANGUAGE_SET = "sms-language-set"
+    SMS_UNCLEAR = "sms-unclear"
+    """Somebody wrote us a keyword; this is its answer."""
+    SMS_PIN_SENT = "sms-pin-sent"
+    """Somebody wrote us what may be their PIN."""
+    SMS_STRANGER = "sms-stranger"
+    """Somebody without an account wrote to us."""
     SMS_REFUSED = "sms-refused"
     SMS_NOT_UNDERSTOOD = "sms-not-understood"
     """Somebody wrote us an SMS we have no answer to."""
@@ -96,6 +111,12 @@ class Outbox(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "ix_outbox_answers",
+            "msisdn",
+            "staged_at",
+            postgresql_where=text("event LIKE 'sms-%'"),
+        ),
         Index(
             "ix_outbox_sms_refused",
             "msisdn",
@@ -166,3 +187,13 @@ def times_told(session: Session, *, event: Event, msisdn: str, since: datetime) 
         Outbox.staged_at > since,
     )
     return session.scalar(told) or 0
+
+
+def answers_given(session: Session, *, msisdn: str, since: datetime) -> int:
+    """How many answers to SMS somebody was given since an instant."""
+    given = select(func.count()).where(
+        text("event LIKE 'sms-%'"),  # as the partial index has it
+        Outbox.msisdn == msisdn,
+        Outbox.staged_at > since,
+    )
+    return session.scalar(given) or 0

@@ -52,6 +52,15 @@ class Ussd(BaseModel):
     session_ttl_seconds: int = Field(default=300, ge=200, le=3600)
 
 
+class SmsOrders(BaseModel):
+    """How much somebody may move by SMS in a day, in shillings: without a code, and in all."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unconfirmed_max: int = Field(default=500, ge=0, le=1_000_000)
+    day_max: int = Field(default=5_000, ge=0, le=1_000_000)
+
+
 class Rates(BaseModel):
     """Where exchange rates come from; without an address nobody is quoted a price."""
 
@@ -104,6 +113,7 @@ class Settings(BaseSettings):
     seal: Seal = Field(default_factory=dict, validate_default=True)
     rates: Rates = Rates()
     ussd: Ussd = Ussd()
+    sms_orders: SmsOrders = SmsOrders()
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:

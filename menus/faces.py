@@ -44,6 +44,7 @@ from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
+from core.sms_orders import SmsLimitReached, SmsTooLate
 from core.statements import InvalidPeriod, StatementTooLong
 from core.subscribers import (
     AccountClosed,
@@ -162,6 +163,8 @@ FACES: Mapping[type[DomainError], Face] = {
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
+    SmsLimitReached: Face(_("By SMS you can send {limit} a day. Dial *384# to send more.")),
+    SmsTooLate: Face(_("Your SMS came late. Dial *384# to see what was done.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
     StillOpen: Face(
         _("Something is not settled yet: an order, vouchers, or money asked back. Try later.")

@@ -13,6 +13,7 @@ from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
 from menus import account_notices, clock
+from menus.answers import ANSWERS
 from menus.faces import face
 from menus.text import Text, _
 
@@ -252,50 +253,6 @@ def _pin_locked(facts: Facts) -> Text:
     )
 
 
-def _otp_pin_reset(facts: Facts) -> Text:
-    return _(
-        "{code} is your Kabambe code for a new PIN. It is good for 5 minutes."
-        " Never tell it to anyone. If you did not ask for it, your money is safe: do nothing.",
-        code=facts["code"],
-    )
-
-
-def _otp_sign_up(facts: Facts) -> Text:
-    return _(
-        "{code} is your code to open a Kabambe account. It is good for 5 minutes."
-        " Never tell it to anyone.",
-        code=facts["code"],
-    )
-
-
-def _otp_log_in(facts: Facts) -> Text:
-    return _(
-        "{code} is your code to log in to Kabambe. It is good for 5 minutes. Never tell it to"
-        " anyone: whoever has it can use your account.",
-        code=facts["code"],
-    )
-
-
-def _otp_sms_order(facts: Facts) -> Text:
-    return _(
-        "Reply {code} within 5 minutes to send {amount} to {name} {number}, fee {fee}."
-        " Never tell anyone this code.",
-        code=facts["code"],
-        amount=_money(facts, "amount"),
-        name=facts["name"],
-        number=msisdn.masked(facts["msisdn"]),
-        fee=_money(facts, "fee"),
-    )
-
-
-def _refused_by_sms(facts: Facts) -> Text:
-    return face(orders.error_of(facts["refusal"])).words
-
-
-def _not_understood(facts: Facts) -> Text:  # noqa: ARG001 - the same for everybody
-    return _("This is Kabambe. Dial *384# to send money. Never send us your PIN by SMS.")
-
-
 def _currency(facts: Facts) -> Currency:
     """Facts that name no currency are in shillings."""
     return Currency[facts.get("currency", "KES")]
@@ -329,13 +286,8 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.VOUCHER_REFUSED: _voucher_refused,
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
-    Event.OTP_PIN_RESET: _otp_pin_reset,
-    Event.OTP_SMS_ORDER: _otp_sms_order,
-    Event.OTP_SIGN_UP: _otp_sign_up,
-    Event.OTP_LOG_IN: _otp_log_in,
     Event.RECOVERY_LOCKED: account_notices.recovery_locked,
     Event.NAME_CHANGED: account_notices.name_changed,
     Event.ACCOUNT_CLOSED: account_notices.account_closed,
-    Event.SMS_REFUSED: _refused_by_sms,
-    Event.SMS_NOT_UNDERSTOOD: _not_understood,
+    **ANSWERS,
 }

@@ -16,16 +16,15 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import codes, inbox, messages, msisdn, orders, otp, outbox, seal, subscribers, vouchers
-from core.audit import Actor
+from core import inbox, messages, otp, seal
 from core.db import transact
-from core.errors import DomainError
 from core.inbox import Kind, Letter
 from core.messages import Sending
 from core.otp_codes import OtpKey
-from core.outbox import Event, Fact
-from core.subscribers import Language, Person
+from core.outbox import Event
+from core.subscribers import Language
 from menus import notices
+from workers import letters
 from workers.errors import Rejected, Unknown, Unreachable
 from workers.resources import Resources, current
 
@@ -33,10 +32,6 @@ log = structlog.get_logger(__name__)
 
 # Sending is waiting: one slow answer must not hold up everybody's receipts.
 _HANDS: Final = 8
-
-_REPLIED_FOR: Final = timedelta(days=1)
-# Within that time: one more than there are tries at a voucher's code.
-_REFUSALS_MAX: Final = vouchers.TRIES_MAX + 1
 
 # developers.africastalking.com, SMS delivery reports. A status not listed here is only logged.
 _STATES: Final[Mapping[str, messages.State]] = {
@@ -78,7 +73,7 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
     have = current()
     for letter in ids:
         try:
-            transact(have.databases, partial(_understand, letter=letter, now=have.clock()))
+            transact(have.databases, partial(_understand, have, letter))
         except DBAPIError:
             raise  # the database's trouble is no letter's fault: the relay rings again
         except Exception:
@@ -156,7 +151,8 @@ def _send(have: Resources, message: Sending, text: str) -> partial[None]:
     )
 
 
-def _understand(session: Session, *, letter: int, now: datetime) -> None:
+def _understand(have: Resources, letter: int, session: Session) -> None:
+    now = have.clock()
     told = inbox.take(session, letter=letter)
     if told is None:
         return
@@ -164,9 +160,11 @@ def _understand(session: Session, *, letter: int, now: datetime) -> None:
         case Kind.SMS_DELIVERY:
             _report(session, told, now=now)
         case Kind.SMS_INBOUND:
-            _reply(session, told, now=now)
+            letters.understand(session, told, have=have, now=now)
         case Kind.SMS_OPTOUT:
-            _opt_out(session, told, now=now)
+            letters.opt_out(session, told, now=now)
+        case Kind.SMS_SUBSCRIPTION:
+            letters.subscription(session, told, now=now)
     inbox.close(session, letter=letter, now=now)
 
 
@@ -182,55 +180,3 @@ def _report(session: Session, told: Letter, *, now: datetime) -> None:
         why=told.form.get("failureReason") or None,
         now=now,
     )
-
-
-def _reply(session: Session, told: Letter, *, now: datetime) -> None:
-    """
-    Answer an SMS with how to reach us, once a day: two machines must not talk for ever.
-
-    A short code or a word as sender gets no answer.
-    """
-    try:
-        number = msisdn.claimed(told.form["from"])
-    except DomainError:
-        log.info("sms.sender_is_no_phone")
-        return
-    person = subscribers.find(session, msisdn=number)
-    hashed = codes.mentioned(told.form.get("text", ""))
-    if person is not None and hashed is not None:
-        _redeem(session, told, person, hashed, now=now)
-        return
-    event = Event.SMS_NOT_UNDERSTOOD
-    if outbox.times_told(session, event=event, msisdn=number, since=now - _REPLIED_FOR):
-        return
-    language = person.language if person is not None else Language.ENGLISH
-    fact = Fact(event, number, language.value, {})
-    outbox.stage(session, facts=[fact], now=now)
-
-
-def _redeem(
-    session: Session, told: Letter, person: Person, hashed: bytes, *, now: datetime
-) -> None:
-    """Order the money of a voucher whose code was sent to us; the receipt is the answer."""
-    key = f"sms:{told.id}"
-    actor = Actor(person.msisdn, "sms", key)
-    try:
-        found = vouchers.find_hashed(session, person=person, hashed=hashed, actor=actor, now=now)
-    except DomainError as error:
-        event, since = Event.SMS_REFUSED, now - _REPLIED_FOR
-        times = outbox.times_told(session, event=event, msisdn=person.msisdn, since=since)
-        if times < _REFUSALS_MAX:
-            facts = {"refusal": orders.Outcome.refused(0, error).facts}
-            fact = Fact(event, person.msisdn, person.language.value, facts)
-            outbox.stage(session, facts=[fact], now=now)
-        return
-    vouchers.order(session, subscriber=person.id, found=found, key=key, now=now)
-
-
-def _opt_out(session: Session, told: Letter, *, now: datetime) -> None:
-    try:
-        number = msisdn.claimed(told.form["phoneNumber"])
-    except DomainError:
-        log.warning("sms.optout_is_no_phone")
-        return
-    messages.opt_out(session, msisdn=number, now=now)

@@ -12,6 +12,7 @@ from core.db import Databases
 from core.otp_codes import OtpKey
 from core.rates import RateSource
 from core.seal import Anchor
+from core.sms_orders import Bounds
 from workers.bell import Bell
 from workers.sms import SmsSender
 
@@ -27,6 +28,7 @@ class Resources:
     rates: RateSource | None
     anchor: Anchor
     otp_key: OtpKey
+    by_sms: Bounds
 
 
 _installed: list[Resources] = []
