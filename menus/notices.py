@@ -250,6 +250,10 @@ def _pin_locked(facts: Facts) -> Text:
     )
 
 
+def _announced(facts: Facts) -> Text:
+    return Text("{said}", {"said": facts["said"]})  # staff have said it in each language
+
+
 def _refused_by_sms(facts: Facts) -> Text:
     return face(orders.error_of(facts["refusal"])).words
 
@@ -291,6 +295,7 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.VOUCHER_REFUSED: _voucher_refused,
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
+    Event.ANNOUNCED: _announced,
     Event.SMS_REFUSED: _refused_by_sms,
     Event.SMS_NOT_UNDERSTOOD: _not_understood,
 }

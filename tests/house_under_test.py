@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 
 from core import db, logs, seal
 from core.codes import Veil
+from core.money import kes
 from core.pins import Hasher
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
@@ -34,7 +35,7 @@ from menus.conversation import Conversation
 from menus.sessions import RedisSessions
 from sandbox import country
 from sandbox.africastalking.courier import Pace
-from workers import bell, queues, resources
+from workers import bell, pace, queues, resources
 from workers.bell import Bell
 from workers.queues import Name
 from workers.rates import RateFeed
@@ -102,6 +103,7 @@ class House:
         self.redis.flushdb()
         requests.delete(f"{self.country_url}/africastalking/messages", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
+        requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
@@ -143,6 +145,11 @@ class House:
         url = f"{self.country_url}/africastalking/faults"
         requests.post(url, json=fault, timeout=5).raise_for_status()
 
+    def account(self, **terms: object) -> None:
+        """Let the provider treat our account otherwise from now on."""
+        url = f"{self.country_url}/africastalking/account"
+        requests.put(url, json=terms, timeout=5).raise_for_status()
+
 
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
@@ -157,6 +164,17 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _sender(country_url: str, stack: ExitStack) -> AfricasTalking:
+    sender = AfricasTalking(
+        username="sandbox",
+        api_key=KEY,
+        url=f"{country_url}/africastalking",
+        sender_id="KABAMBE",
+    )
+    stack.callback(sender.close)
+    return sender
 
 
 @contextmanager
@@ -181,18 +199,21 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         country_url = stack.enter_context(served(fake))
         stack.callback(fake.extensions["courier"].close)
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
-        sender = AfricasTalking(
-            username="sandbox",
-            api_key=KEY,
-            url=f"{country_url}/africastalking",
-            sender_id="KABAMBE",
-        )
-        stack.callback(sender.close)
+        sender = _sender(country_url, stack)
         feed = RateFeed(f"{country_url}/rates")
         stack.callback(feed.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
-        have = Resources(databases["worker"], clock, ledger_bell, sender, feed, Anchor(outside))
+        have = Resources(
+            databases=databases["worker"],
+            clock=clock,
+            bell=ledger_bell,
+            sender=sender,
+            rates=feed,
+            anchor=Anchor(outside),
+            pace=pace.Pace(redis, clock, per_second=500),
+            credit_least=kes(500_00),
+        )
         resources.install(have)
         conversation = Conversation(
             databases=databases["web"],

@@ -15,6 +15,7 @@ from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import db, logs
+from core.money import kes
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
@@ -22,6 +23,7 @@ from core.settings import load
 from workers import ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
+from workers.pace import Pace
 from workers.queues import Name, Worker, queue
 from workers.rates import RateFeed
 from workers.relay import Relay
@@ -68,6 +70,8 @@ def main(argv: Sequence[str]) -> int:
         ),
         rates=RateFeed(str(settings.rates.url)) if settings.rates.url else None,
         anchor=Anchor(outside),
+        pace=Pace(redis, now, per_second=account.per_second),
+        credit_least=kes(account.credit_least * 100),
     )
     resources.install(have)
     if name is Name.LEDGER:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.db import Databases
+from core.money import Money
 from core.rates import RateSource
 from core.seal import Anchor
 from workers.bell import Bell
+from workers.pace import Pace
 from workers.sms import SmsSender
 
 
@@ -25,6 +27,8 @@ class Resources:
     sender: SmsSender
     rates: RateSource | None
     anchor: Anchor
+    pace: Pace
+    credit_least: Money
 
 
 _installed: list[Resources] = []
