@@ -129,7 +129,7 @@ class PerRecipient(Fault):
 class Recipients(Fault):
     kind: Literal["recipients"]
     codes: dict[str, Literal[tuple(wire.STATUSES)]] = {}  # type: ignore[valid-type]  # as above
-    left_out: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
 
 
 class Answer(Fault):
@@ -245,7 +245,7 @@ class Faults:
     def left(self) -> list[dict[str, object]]:
         """Show the scripts still to be used."""
         with self._lock:
-            return [script.model_dump() for script in self._scripts]
+            return [script.model_dump(mode="json") for script in self._scripts]
 
     def clear(self) -> None:
         """Forget every script."""
