@@ -9,6 +9,7 @@ shows it. Usually there is credit for ever, and no limit:
 | `balance`        | KES left, as text; from then on sends draw on it, and at its end get 405  |
 | `per_second`     | messages a second; a send that is too soon is answered 429                |
 | `retry_after`    | seconds that a 429 asks for in its `Retry-After`; left out when null      |
+| `appended`       | opt-out words that end the first message to each number from then on      |
 | `sender_refused` | our sender id gets `InvalidSenderId`; the provider's shared one does not  |
 """
 
@@ -38,6 +39,7 @@ class Terms(BaseModel):
     per_second: Annotated[int, Field(ge=1, le=1_000)] | None = None
     retry_after: Annotated[int, Field(ge=0, le=3_600)] | None = None
     sender_refused: bool = False
+    appended: Annotated[str, Field(max_length=100)] = ""
 
 
 class Account:
@@ -47,6 +49,7 @@ class Account:
         self._lock = threading.Lock()
         self._terms = Terms()
         self._sent: deque[float] = deque()
+        self._met: set[str] = set()
 
     @property
     def terms(self) -> Terms:
@@ -59,6 +62,7 @@ class Account:
         with self._lock:
             self._terms = terms
             self._sent.clear()
+            self._met.clear()
 
     @property
     def balance(self) -> Decimal:
@@ -78,6 +82,13 @@ class Account:
                 return True
             self._sent.extend([now] * count)
             return False
+
+    def words(self, number: str, text: str) -> str:
+        """What a number is sent: a first message may have something appended."""
+        with self._lock:
+            is_first = number not in self._met
+            self._met.add(number)
+            return f"{text}\n{self._terms.appended}" if self._terms.appended and is_first else text
 
     def charge(self, recipients: Sequence[wire.Recipient]) -> list[wire.Recipient]:
         """Take what the accepted cost; those that the credit does not reach are refused."""

@@ -82,12 +82,16 @@ class SmsApi:
             if (seconds := self.account.terms.retry_after) is not None:
                 throttled.headers["Retry-After"] = str(seconds)
             return throttled
-        parts = gsm7.parts(form["message"])
-        recipients = [wire.judge(each, parts) for each in numbers]
-        return self._answer(self.faults.take(), recipients, sender, form["message"])
+        texts = {each: self.account.words(each, form["message"]) for each in numbers}
+        recipients = [wire.judge(each, gsm7.parts(texts[each])) for each in numbers]
+        return self._answer(self.faults.take(), recipients, sender, texts)
 
     def _answer(
-        self, fault: Fault, recipients: Sequence[wire.Recipient], sender: str, text: str
+        self,
+        fault: Fault,
+        recipients: Sequence[wire.Recipient],
+        sender: str,
+        texts: Mapping[str, str],
     ) -> Response:
         if isinstance(fault, PerRecipient):
             recipients = [replace(each, code=int(fault.code)) for each in recipients]
@@ -99,14 +103,18 @@ class SmsApi:
         if (refusal := _before(fault)) is not None:
             return refusal
         recipients = self.account.charge(recipients)
-        self._accept(fault, recipients, sender, text)
+        self._accept(fault, recipients, sender, texts)
         told = recipients
         if isinstance(fault, Recipients):
             told = [each for each in recipients if each.number not in fault.left_out]
         return _after(fault, wire.answer(told))
 
     def _accept(
-        self, fault: Fault, recipients: Sequence[wire.Recipient], sender: str, text: str
+        self,
+        fault: Fault,
+        recipients: Sequence[wire.Recipient],
+        sender: str,
+        texts: Mapping[str, str],
     ) -> None:
         """Let the message arrive, and its reports follow."""
         for recipient in recipients:
@@ -114,7 +122,10 @@ class SmsApi:
                 continue
             if fault.arrives:
                 self.messages.add(
-                    message_id=recipient.message_id, to=recipient.number, sender=sender, text=text
+                    message_id=recipient.message_id,
+                    to=recipient.number,
+                    sender=sender,
+                    text=texts[recipient.number],
                 )
             for report in fault.reports(self.pace.report_after):
                 form = _report(recipient, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import requests
+from standin import KEY
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def balance(country):
     given = requests.get(
         url,
         params={"username": "sandbox"},
-        headers={"apiKey": "sandbox-api-key", "Accept": "application/json"},
+        headers={"apiKey": KEY, "Accept": "application/json"},
         timeout=5,
     )
     return given.json()["userData"]["balance"]
@@ -66,6 +67,13 @@ def test_our_sender_id_can_be_refused_and_the_shared_one_is_not(country, treat):
     assert codes(country.send(**{"from": None})) == [101]
 
 
+def test_the_first_message_to_each_number_may_end_with_more(country, treat):
+    treat(appended="STOP*456*9*5#")
+    for _ in range(2):
+        country.send(message="Habari")
+    assert [each["message"] for each in country.received()] == ["Habari\nSTOP*456*9*5#", "Habari"]
+
+
 def test_what_nobody_is_treated_like_is_refused(treat):
     answer = treat(balance="much")
     assert (answer.status_code, "balance" in answer.json()["error"]) == (400, True)
@@ -80,13 +88,12 @@ def test_it_is_shown(country, treat):
         "per_second": None,
         "retry_after": None,
         "sender_refused": True,
+        "appended": "",
     }
 
 
 def test_recipients_of_one_send_can_fail_apart_and_be_left_out(country):
-    country.spoil(
-        kind="recipients", codes={"+254711000001": 406}, left_out=["+254711000003"]
-    )
+    country.spoil(kind="recipients", codes={"+254711000001": 406}, left_out=["+254711000003"])
     answer = country.send(to="+254711000001,+254711000002,+254711000003")
     assert codes(answer) == [406, 101]
     assert [each["to"] for each in country.received()] == ["+254711000002", "+254711000003"]

@@ -12,6 +12,7 @@ import requests
 from processes import until
 from sms_provider import TEXT, TO, clients
 
+from core.outbox import Event, Fact, stage
 from workers import messages
 from workers.errors import Unreachable
 from workers.sms.africastalking import AfricasTalking
@@ -89,7 +90,7 @@ def judge(house, wanjiru, otieno, fault, expected):
         assert max(later) <= 1
 
 
-@pytest.mark.parametrize(("code", "expected"), CODES.items(), ids=lambda row: str(row))
+@pytest.mark.parametrize(("code", "expected"), CODES.items(), ids=str)
 def test_a_status_code(house, wanjiru, otieno, code, expected):
     judge(house, wanjiru, otieno, {"kind": "recipient", "code": code}, expected)
 
@@ -168,7 +169,29 @@ class TestPitfall18:
 
 
 class TestPitfall21:
-    """§8, 21: the opt-out text may push a first message into a second part; it is charged as one."""
+    """§8, 21: the opt-out words that the provider appends may make a second part of a message."""
+
+    WORDS = "STOP*456*9*5#"
+
+    def test_what_it_comes_to_is_kept_as_the_provider_tells_it(self, house, wanjiru, otieno):
+        house.account(appended=self.WORDS * 4)
+        pay(wanjiru)
+        house.send_messages()
+        found = house.bank.rows("SELECT DISTINCT parts, cost FROM messages")
+        assert found == [(2, "KES 1.6000")]
+        pay(wanjiru)
+        house.send_messages()  # these are no longer the first
+        found = house.bank.rows("SELECT parts, cost FROM messages WHERE id > 2")
+        assert found == [(1, "KES 0.8000")] * 2
+
+    @pytest.mark.parametrize(("length", "parts"), [(136, 1), (160, 2)])
+    def test_news_that_staff_are_not_warned_of_stays_in_one(self, house, wanjiru, length, parts):
+        house.account(appended=self.WORDS)
+        fact = Fact(Event.ANNOUNCED, wanjiru.phone.msisdn, "en", {"said": "a" * length})
+        with house.databases["worker"].begin() as session:
+            stage(session, facts=[fact], now=house.clock())
+        house.send_messages()
+        assert house.bank.rows("SELECT parts FROM messages") == [(parts,)]
 
     def test_parts_and_cost_are_kept_as_the_provider_tells_them(self, house, wanjiru, otieno):
         pay(wanjiru)

@@ -200,7 +200,9 @@ class TestSenderRefused:
 class TestAKeyThatIsNotGood:
     def test_loses_nobody_a_receipt(self, house, wanjiru, otieno, capfd):
         """A new key is not known for up to twenty minutes."""
-        house.fault(next=1000, kind="http", status=401, body="The supplied authentication is invalid")
+        house.fault(
+            next=1000, kind="http", status=401, body="The supplied authentication is invalid"
+        )
         pay(wanjiru)
         minutes_pass(house, 20)
         assert logged(capfd)["sms.blocked"]["code"] == "BadKey"
@@ -251,7 +253,9 @@ class TestOrder:
         house.relay.once()
         line = queues.queue(queues.Name.SMS, house.redis)
         assert not [job for job in line.jobs if job.func_name == "workers.messages.deliver"]
-        assert house.bank.one("SELECT count(*) FROM outbox WHERE ring_at <= :now", now=house.clock())
+        assert house.bank.one(
+            "SELECT count(*) FROM outbox WHERE ring_at <= :now", now=house.clock()
+        )
 
     def test_a_message_whose_turn_does_not_come_is_left_for_the_next_ring(
         self, house, wanjiru, otieno
