@@ -36,14 +36,14 @@ def send(**_: object) -> None:
     now = have.clock()
     if not announcements.is_daytime(now):
         return
-    with have.databases() as session:
-        line = sms_line.look(session, now=now)
-        due = messages.count_promotional(
-            session, count_max=min(BATCH_MAX, have.pace.batch_max), now=now
-        )
-    if not due or not line.may_promote(least=have.credit_least):
-        return
     try:
+        # In trouble a batch shrinks: it may be its size that is too much at once.
+        count_max = max(1, min(BATCH_MAX, have.pace.batch_max) >> have.pace.slowness())
+        with have.databases() as session:
+            line = sms_line.look(session, now=now)
+            due = messages.count_promotional(session, count_max=count_max, now=now)
+        if not due or not line.may_promote(least=have.credit_least):
+            return
         if not have.pace.enter(Category.PROMOTIONAL, count=due, until=time.monotonic()):
             return
         begin = partial(messages.begin_promotional, count_max=due, now=now)

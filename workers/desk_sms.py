@@ -75,7 +75,7 @@ def _check(language: Language, text: str) -> None:
 def _show(words: Mapping[Language, str], found: Audience) -> None:
     for language, text in words.items():
         alone, first = parts(text), parts(text, more=OPT_OUT_SEPTETS_MAX)
-        print(f"{language.endonym}: {found.by_language[language]} people, {_in(alone)} each")
+        print(f"{language.endonym}: {_people(found.by_language[language])}, {_in(alone)} each")
         print(f"  {text}")
         if alone > 1:
             print(f"  Warning: {septets(text)} characters; {SMS_SEPTETS_MAX} are one part.")
@@ -87,8 +87,12 @@ def _show(words: Mapping[Language, str], found: Audience) -> None:
             )
     others = found.count - sum(found.by_language[language] for language in words)
     if others:
-        print(f"{others} people of other languages get the English.")
-    print(f"{found.count} people in all; {found.opted_out} more have opted out and get nothing.")
+        print(f"{_people(others)} of other languages: the English.")
+    print(f"{_people(found.count)} in all; {found.opted_out} more have opted out and get nothing.")
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
 
 
 def _in(count: int) -> str:

@@ -65,6 +65,8 @@ def send_many(have: Resources, batch: Sequence[Sending], text: str) -> Mapping[i
     told: Mapping[str, Told]
     try:
         told = have.sender.send_many(to=[message.msisdn for message in batch], text=text)
+    except Unreachable as failure:
+        return _put_back(have, batch, failure)
     except CallFailed as failure:
         told = dict.fromkeys((message.msisdn for message in batch), failure)
     if any(_is_sender_refused(have, each) for each in told.values()):
@@ -72,6 +74,16 @@ def send_many(have: Resources, batch: Sequence[Sending], text: str) -> Mapping[i
     _tell_the_line(have, list(told.values()), pauses_on=_PAUSES)
     now = have.clock()
     return {message.id: record(message, told[message.msisdn], now=now) for message in batch}
+
+
+def _put_back(
+    have: Resources, batch: Sequence[Sending], failure: Unreachable
+) -> Mapping[int, Record]:
+    """Keep a batch that did not go for later. No message of it has used up a try of its own."""
+    log.warning("sms.unreachable", messages=len(batch))
+    _tell_the_line(have, [failure], pauses_on=_PAUSES)
+    keep = partial(messages.blocked, why=failure.why, now=have.clock())
+    return {message.id: partial(keep, message=message) for message in batch}
 
 
 def record(message: Sending, told: Told, *, now: datetime) -> Record:

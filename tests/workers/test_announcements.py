@@ -153,6 +153,17 @@ class TestABatch:
         assert requested(capfd) == 3
         assert states(house) == ["sent"] * 6
 
+    def test_that_is_too_much_at_once_shrinks(self, house, run, people):
+        house.account(per_second=2)
+        run("announce", ENGLISH, ENGLISH, "--yes")
+        for _ in range(40):
+            house.send_messages()
+            house.clock.passes(seconds=31)
+            house.account(per_second=2)  # and the provider's second is over
+        assert states(house) == ["sent"] * 6
+        assert [len(received(house, number)) for number in people] == [1] * 6
+        assert house.bank.one("SELECT max(tries) FROM messages") == 1
+
     def test_delivery_reports_find_each(self, house, run, people):
         run("announce", ENGLISH, SWAHILI, "--yes")
         send(house)
