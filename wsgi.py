@@ -8,6 +8,7 @@ from redis import Redis
 
 from core import db, logs
 from core.codes import Veil
+from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
@@ -52,6 +53,7 @@ app = create_app(
         clock=now,
         hasher=Hasher(settings.pin_pepper.get_secret_value()),
         veil=Veil(settings.voucher_key.get_secret_value()),
+        otp_key=OtpKey(settings.otp_key.get_secret_value()),
         ring=ledger.ring,
         wait=ledger.wait,
     ),

@@ -27,6 +27,7 @@ class Action(StrEnum):
     LANGUAGE_SET = "language-set"
     PIN_SET = "pin-set"
     PIN_LOCKED = "pin-locked"
+    OTP_TRIES_USED = "otp-tries-used"
     TIER_SET = "tier-set"
     PAPERS_SUBMITTED = "papers-submitted"
     LIFT_PROPOSED = "lift-proposed"

@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """What became of a message of ours."""
     SMS_OPTOUT = "sms-optout"
     """Somebody wants no promotional messages."""
+    SMS_SUBSCRIPTION = "sms-subscription"
+    """Somebody has subscribed to a service of ours, or no longer does."""
     USSD_ENDED = "ussd-ended"
     """How a USSD session ended. Kept for figures; nothing acts on it."""
 

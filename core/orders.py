@@ -245,6 +245,8 @@ def _plain(value: object) -> object:
     """An error's parameter as JSON."""
     if isinstance(value, Money):
         return {"minor": value.minor, "currency": value.currency.value}
+    if isinstance(value, datetime):
+        return {"at": value.isoformat()}
     assert isinstance(value, int | str), f"an order cannot keep {value!r}"
     return value
 
@@ -252,10 +254,14 @@ def _plain(value: object) -> object:
 def error_of(outcome: Mapping[str, Any]) -> DomainError:
     """The error that `Outcome.refused` kept."""
     kind = next(error for error in errors.leaves() if error.code == outcome["code"])
-    params = {
-        name: Money(value["minor"], Currency[value["currency"]])
-        if isinstance(value, dict)
-        else value
-        for name, value in outcome["params"].items()
-    }
-    return kind(**params)
+    return kind(**{name: _param(value) for name, value in outcome["params"].items()})
+
+
+def _param(value: Any) -> object:  # noqa: ANN401 - whatever JSON holds
+    """An error's parameter, out of JSON."""
+    match value:
+        case {"at": str(at)}:
+            return datetime.fromisoformat(at)
+        case {"minor": int(minor), "currency": str(currency)}:
+            return Money(minor, Currency[currency])
+    return value

@@ -89,6 +89,26 @@ class Event(StrEnum):
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"
     """Told to the owner, who may not have done it."""
+    OTP_PIN_RESET = "otp-pin-reset", Category.CODE
+    OTP_SMS_ORDER = "otp-sms-order", Category.CODE
+    OTP_SIGN_UP = "otp-sign-up", Category.CODE
+    OTP_LOG_IN = "otp-log-in", Category.CODE
+    """A code that whoever asked must say again; `core.otp` has what it is good for."""
+    SMS_ORDER_REFUSED = "sms-order-refused"
+    """Money that was asked for by SMS does not move."""
+    SMS_BALANCES = "sms-balances"
+    SMS_MINI = "sms-mini"
+    SMS_RATES = "sms-rates"
+    SMS_HELP = "sms-help"
+    SMS_STOPPED = "sms-stopped"
+    SMS_STARTED = "sms-started"
+    SMS_LANGUAGE_SET = "sms-language-set"
+    SMS_UNCLEAR = "sms-unclear"
+    """Somebody wrote us a keyword; this is its answer."""
+    SMS_PIN_SENT = "sms-pin-sent"
+    """Somebody wrote us what may be their PIN."""
+    SMS_STRANGER = "sms-stranger"
+    """Somebody without an account wrote to us."""
     ANNOUNCED = "announced", Category.PROMOTIONAL
     """Staff have news for many."""
     SMS_REFUSED = "sms-refused"
@@ -117,6 +137,12 @@ class Outbox(Base):
             "ring_at",
             "id",
             postgresql_where=text("done_at IS NULL AND category = 'promotional'"),
+        ),
+        Index(
+            "ix_outbox_answers",
+            "msisdn",
+            "staged_at",
+            postgresql_where=text("event LIKE 'sms-%'"),
         ),
         Index(
             "ix_outbox_sms_refused",
@@ -190,3 +216,13 @@ def times_told(session: Session, *, event: Event, msisdn: str, since: datetime) 
         Outbox.staged_at > since,
     )
     return session.scalar(told) or 0
+
+
+def answers_given(session: Session, *, msisdn: str, since: datetime) -> int:
+    """How many answers to SMS somebody was given since an instant."""
+    given = select(func.count()).where(
+        text("event LIKE 'sms-%'"),  # as the partial index has it
+        Outbox.msisdn == msisdn,
+        Outbox.staged_at > since,
+    )
+    return session.scalar(given) or 0

@@ -17,7 +17,7 @@ from typing import Final
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from argon2.profiles import CHEAPEST
-from sqlalchemy import DateTime, ForeignKey, Integer, Text, text
+from sqlalchemy import DateTime, ForeignKey, Integer, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit, outbox
@@ -198,6 +198,20 @@ def check(
         raise PinLocked(until=now + LOCK)
     _record(session, subscriber=person.id, wrong_tries=wrong_tries, locked_until=None)
     raise WrongPin(tries_left=TRIES_MAX - wrong_tries)
+
+
+def refuse_locked(session: Session, *, subscriber: int, now: datetime) -> None:
+    """
+    Refuse what needs no PIN while the PIN is locked: somebody guesses who has the phone.
+
+    Raises:
+        PinLocked: Three wrong tries within the last fifteen minutes.
+    """
+    locked_until = session.scalar(
+        select(Pin.locked_until).where(Pin.subscriber_id == subscriber, Pin.locked_until > now)
+    )
+    if locked_until is not None:
+        raise PinLocked(until=locked_until)
 
 
 def _record(

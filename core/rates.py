@@ -177,6 +177,22 @@ def price(session: Session, *, give: Money, currency: Currency, now: datetime) -
     return Price(give, get, spread, person.quantize(Decimal("1e-12")), source, at)
 
 
+def in_shillings(session: Session, *, currency: Currency, now: datetime) -> tuple[Money, Money]:
+    """
+    What a person gets for one whole unit of a currency, and what they give for one, in shillings.
+
+    Raises:
+        RateStale: A rate is missing, or older than 90 seconds.
+    """
+    # Of many, as a cent is too coarse for one naira, and a satoshi for one shilling.
+    unit, many = 10**currency.exponent, 10**6
+    sold = price(session, give=Money(many * unit, currency), currency=Currency.KES, now=now)
+    given = Money(many * many, Currency.KES)
+    bought = price(session, give=given, currency=currency, now=now)
+    wanted = -(-given.minor * unit // bought.get.minor)
+    return Money(sold.get.minor // many, Currency.KES), Money(wanted, Currency.KES)
+
+
 def middle_at_most(session: Session, *, give: Money, currency: Currency, at: datetime) -> Money:
     """What an amount was worth at the best middle price that any rate could be had by at `at`."""
     among = {give.currency.value, currency.value, Currency.USD.value}

@@ -54,6 +54,15 @@ class Ussd(BaseModel):
     session_ttl_seconds: int = Field(default=300, ge=200, le=3600)
 
 
+class SmsOrders(BaseModel):
+    """How much somebody may move by SMS in a day, in shillings: without a code, and in all."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unconfirmed_max: int = Field(default=500, ge=0, le=1_000_000)
+    day_max: int = Field(default=5_000, ge=0, le=1_000_000)
+
+
 class Rates(BaseModel):
     """Where exchange rates come from; without an address nobody is quoted a price."""
 
@@ -100,11 +109,13 @@ class Settings(BaseSettings):
     pin_pepper: SecretStr
     turn_key: SecretStr
     voucher_key: SecretStr
+    otp_key: SecretStr
     # Made of nothing where nothing is given, so that what is missing is told by its own name.
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     seal: Seal = Field(default_factory=dict, validate_default=True)
     rates: Rates = Rates()
     ussd: Ussd = Ussd()
+    sms_orders: SmsOrders = SmsOrders()
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
@@ -124,6 +135,7 @@ class Settings(BaseSettings):
             "KABAMBE_PIN_PEPPER": self.pin_pepper,
             "KABAMBE_TURN_KEY": self.turn_key,
             "KABAMBE_VOUCHER_KEY": self.voucher_key,
+            "KABAMBE_OTP_KEY": self.otp_key,
             "KABAMBE_AFRICASTALKING__API_KEY": self.africastalking.api_key,
             "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
             "KABAMBE_SEAL__KEY": self.seal.key,

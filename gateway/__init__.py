@@ -62,7 +62,13 @@ def create_app(
     app.before_request(lambda: db.allow(DATABASE_SECONDS_MAX))
     app.register_error_handler(SQLAlchemyError, _not_kept)
     app.register_blueprint(ussd.door(databases, clock, token=doors.africastalking))
-    letters = sms.door(databases, clock, token=doors.africastalking, veil=conversation.veil)
+    letters = sms.door(
+        databases,
+        clock,
+        token=doors.africastalking,
+        veil=conversation.veil,
+        otp_key=conversation.otp_key,
+    )
     app.register_blueprint(letters)
     app.register_blueprint(health.door(databases, clock, redis_answers, outside))
     app.register_blueprint(sealed.door(databases, outside))

@@ -1,4 +1,4 @@
-"""The SMS doors: `POST /sms/africastalking/<token>/{inbound,delivery,optout}`."""
+"""The SMS doors: `POST /sms/africastalking/<token>/{inbound,delivery,optout,subscription}`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from core import inbox
 from core.codes import Veil
 from core.db import Databases, transact
+from core.otp_codes import OtpKey
 from gateway.aggregators import africastalking
 from gateway.aggregators.africastalking import NotOurWire, Told
 from gateway.ussd import check
@@ -21,7 +22,12 @@ log = structlog.get_logger(__name__)
 
 
 def door(
-    databases: Databases, clock: Callable[[], datetime], *, token: str, veil: Veil
+    databases: Databases,
+    clock: Callable[[], datetime],
+    *,
+    token: str,
+    veil: Veil,
+    otp_key: OtpKey,
 ) -> Blueprint:
     """
     Hang the SMS doors. What is stored is acknowledged; the provider repeats what is not.
@@ -29,9 +35,10 @@ def door(
     A form we do not understand is acknowledged too: its repeat would be no better.
     """
     readers: Mapping[str, Callable[[Mapping[str, str]], Told]] = {
-        "inbound": partial(africastalking.inbound, veil=veil),
+        "inbound": partial(africastalking.inbound, veil=veil, otp_key=otp_key),
         "delivery": africastalking.delivery,
         "optout": africastalking.optout,
+        "subscription": africastalking.subscription,
     }
     door = Blueprint("sms", __name__, url_prefix="/sms/africastalking")
 

@@ -20,6 +20,7 @@ from core.codes import Veil
 from core.db import TRIES_MAX, Databases, Unit, allow, is_passing
 from core.money import Currency, Money
 from core.orders import Placed, State
+from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.subscribers import Language, Person
 from menus import engine
@@ -53,6 +54,7 @@ class Conversation:
         clock: What time it is.
         hasher: How PINs are hashed.
         veil: How vouchers' codes are.
+        otp_key: What one-time codes are derived under.
         ring: Tells the ledger that there is work; may fail, the relay rings again.
         wait: Waits a moment for an order's outcome, or not at all when there is no point.
     """
@@ -62,6 +64,7 @@ class Conversation:
     clock: Callable[[], datetime]
     hasher: Hasher
     veil: Veil
+    otp_key: OtpKey
     ring: Callable[[], None]
     wait: Callable[[int], None]
 
@@ -173,6 +176,7 @@ class Conversation:
             key=f"ussd:{dial.session_id}:{len(dial.text)}",
             hasher=self.hasher,
             veil=self.veil,
+            otp_key=self.otp_key,
             person=person,
             heard=dial.text,
             span=Span(start, len(dial.text)),

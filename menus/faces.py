@@ -34,11 +34,14 @@ from core.limits import (
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.orders import KeyReused
+from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
+from core.otp_codes import InvalidOtp
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.reversals import UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
+from core.sms_orders import SmsLimitReached, SmsTooLate
 from core.statements import InvalidPeriod, StatementTooLong
 from core.subscribers import AlreadyRegistered, InvalidName, InvalidWalletNumber, UnknownRecipient
 from core.transfers import SameAccount, UnknownTill
@@ -97,6 +100,7 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
+    InvalidOtp: Face(_("A code is 6 digits.")),
     InvalidPeriod: Face(_("The last day comes after the first.")),
     InvalidPapers: Face(_("We cannot read those papers. Check the number and the date.")),
     InvalidPin: Face(_("A PIN is 4 digits.")),
@@ -104,12 +108,17 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
+    NoOtp: Face(_("We sent you no code. Please ask for one.")),
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please say why, in 500 letters at most.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
+    OtpExpired: Face(_("That code is over. Please ask for a new one.")),
+    OtpSpent: Face(_("Too many wrong codes. Please ask for a new one.")),
+    OtpUsed: Face(_("That code was used already. Please ask for a new one.")),
+    OtpWrong: Face(_("Wrong code. Tries left: {tries_left}")),
     OwnRequest: Face(_("Somebody else must decide that.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
@@ -119,9 +128,12 @@ FACES: Mapping[type[DomainError], Face] = {
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
+    SmsLimitReached: Face(_("By SMS you can send {limit} a day. Dial *384# to send more.")),
+    SmsTooLate: Face(_("Your SMS came late. Dial *384# to see what was done.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
     SuspensionStands: Face(_("Two people must agree to that.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
+    TooManyOtps: Face(_("Too many codes. Try again after {until}.")),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownBreak: Face(_("There is no such break.")),

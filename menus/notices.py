@@ -13,6 +13,7 @@ from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
 from menus import clock
+from menus.answers import ANSWERS
 from menus.faces import face
 from menus.text import Text, _
 
@@ -254,14 +255,6 @@ def _announced(facts: Facts) -> Text:
     return Text("{said}", {"said": facts["said"]})  # staff have said it in each language
 
 
-def _refused_by_sms(facts: Facts) -> Text:
-    return face(orders.error_of(facts["refusal"])).words
-
-
-def _not_understood(facts: Facts) -> Text:  # noqa: ARG001 - the same for everybody
-    return _("This is Kabambe. Dial *384# to send money. Never send us your PIN by SMS.")
-
-
 def _currency(facts: Facts) -> Currency:
     """Facts that name no currency are in shillings."""
     return Currency[facts.get("currency", "KES")]
@@ -296,6 +289,5 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
     Event.ANNOUNCED: _announced,
-    Event.SMS_REFUSED: _refused_by_sms,
-    Event.SMS_NOT_UNDERSTOOD: _not_understood,
+    **ANSWERS,
 }

@@ -21,6 +21,7 @@ from core.audit import Actor
 from core.codes import Veil
 from core.db import Unit
 from core.errors import Invalid
+from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.subscribers import Language, Person
 from menus.text import Text
@@ -59,6 +60,7 @@ class Hop:
     key: str
     hasher: Hasher = field(repr=False)
     veil: Veil = field(repr=False)
+    otp_key: OtpKey = field(repr=False)
     person: Person | None = None
     heard: str = field(default="", repr=False)
     span: Span = NOWHERE

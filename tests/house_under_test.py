@@ -26,10 +26,12 @@ from werkzeug.serving import make_server
 from core import db, logs, seal
 from core.codes import Veil
 from core.money import kes
+from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
+from core.sms_orders import Bounds
 from gateway import Doors, create_app
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions
@@ -46,6 +48,8 @@ from workers.sms.africastalking import AfricasTalking
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
+OTP_KEY = OtpKey("one-time codes of the tests")
+BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
 
 class Clock:
@@ -211,6 +215,8 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             sender=sender,
             rates=feed,
             anchor=Anchor(outside),
+            otp_key=OTP_KEY,
+            by_sms=BY_SMS,
             pace=pace.Pace(redis, clock, per_second=500),
             credit_least=kes(500_00),
         )
@@ -221,6 +227,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             clock=clock,
             hasher=hasher,
             veil=Veil("veil of the tests"),
+            otp_key=OTP_KEY,
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )

@@ -16,10 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import db, logs
 from core.money import kes
+from core.otp_codes import OtpKey
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.settings import load
+from core.sms_orders import Bounds
 from workers import ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
@@ -72,6 +74,11 @@ def main(argv: Sequence[str]) -> int:
         anchor=Anchor(outside),
         pace=Pace(redis, now, per_second=account.per_second),
         credit_least=kes(account.credit_least * 100),
+        otp_key=OtpKey(settings.otp_key.get_secret_value()),
+        by_sms=Bounds(
+            unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),
+            day=kes(settings.sms_orders.day_max * 100),
+        ),
     )
     resources.install(have)
     if name is Name.LEDGER:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -17,17 +18,16 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from core import codes, inbox, messages, msisdn, orders, outbox, seal, subscribers, vouchers
-from core.audit import Actor
+from core import inbox, messages, otp, seal
 from core.db import transact
 from core.delivery_reports import State
-from core.errors import DomainError
 from core.inbox import Kind, Letter
 from core.messages import Sending
-from core.outbox import Category, Event, Fact
-from core.subscribers import Language, Person
+from core.otp_codes import OtpKey
+from core.outbox import Category, Event
+from core.subscribers import Language
 from menus import notices
-from workers import sending
+from workers import letters, sending
 from workers.resources import Resources, current
 
 log = structlog.get_logger(__name__)
@@ -38,10 +38,6 @@ _HANDS: Final = 8
 _PATIENCE_SECONDS: Final = 5.0
 
 _WORD_MAX: Final = 100
-
-_REPLIED_FOR: Final = timedelta(days=1)
-# Within that time: one more than there are tries at a voucher's code.
-_REFUSALS_MAX: Final = vouchers.TRIES_MAX + 1
 
 # developers.africastalking.com, SMS delivery reports. A status not listed here is kept, and says no
 # more than that the provider has the message.
@@ -86,7 +82,7 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
     have = current()
     for letter in ids:
         try:
-            transact(have.databases, partial(_understand, letter=letter, now=have.clock()))
+            transact(have.databases, partial(_understand, have, letter))
         except DBAPIError:
             raise  # the database's trouble is no letter's fault: the relay rings again
         except Exception:
@@ -102,7 +98,7 @@ def _deliver(have: Resources, outbox_id: int, *, category: Category, until: floa
     except RedisError as error:
         log.warning("sms.pace_unknown", error=type(error).__name__)
         return
-    begin = partial(_begin, outbox_id=outbox_id, now=have.clock())
+    begin = partial(_begin, outbox_id=outbox_id, key=have.otp_key, now=have.clock())
     message = transact(have.databases, begin)
     if message is None:
         with suppress(RedisError):
@@ -121,9 +117,11 @@ def _deliver(have: Resources, outbox_id: int, *, category: Category, until: floa
     transact(have.databases, record)
 
 
-def _begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
-    """Claim a message; a receipt is given its seal."""
+def _begin(session: Session, *, outbox_id: int, key: OtpKey, now: datetime) -> Sending | None:
+    """Claim a message; a receipt is given its seal, and a code's message its code."""
     message = messages.begin(session, outbox_id=outbox_id, now=now)
+    if message is not None and "otp" in message.facts:
+        return _with_code(session, message, key, now=now)
     if message is not None and "journal" in message.facts:
         message.facts["seal"] = seal.seal_of(session, journal=message.facts["journal"])
     elif message is not None and message.event in SEALED:
@@ -131,7 +129,17 @@ def _begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None
     return message
 
 
-def _understand(session: Session, *, letter: int, now: datetime) -> None:
+def _with_code(session: Session, message: Sending, key: OtpKey, *, now: datetime) -> Sending | None:
+    """Derive the code that a message tells; one that is no longer good is not sent at all."""
+    code = otp.code_of(session, otp=message.facts["otp"], key=key, now=now)
+    if code is None:
+        messages.failed(session, message=message, why="the code is over", now=now)
+        return None
+    return replace(message, facts=message.facts | {"code": code})
+
+
+def _understand(have: Resources, letter: int, session: Session) -> None:
+    now = have.clock()
     told = inbox.take(session, letter=letter)
     if told is None:
         return
@@ -139,9 +147,11 @@ def _understand(session: Session, *, letter: int, now: datetime) -> None:
         case Kind.SMS_DELIVERY:
             _report(session, told, now=now)
         case Kind.SMS_INBOUND:
-            _reply(session, told, now=now)
+            letters.understand(session, told, have=have, now=now)
         case Kind.SMS_OPTOUT:
-            _opt_out(session, told, now=now)
+            letters.opt_out(session, told, now=now)
+        case Kind.SMS_SUBSCRIPTION:
+            letters.subscription(session, told, now=now)
     inbox.close(session, letter=letter, now=now)
 
 
@@ -157,55 +167,3 @@ def _report(session: Session, told: Letter, *, now: datetime) -> None:
         status=status[:_WORD_MAX],
         now=now,
     )
-
-
-def _reply(session: Session, told: Letter, *, now: datetime) -> None:
-    """
-    Answer an SMS with how to reach us, once a day: two machines must not talk for ever.
-
-    A short code or a word as sender gets no answer.
-    """
-    try:
-        number = msisdn.claimed(told.form["from"])
-    except DomainError:
-        log.info("sms.sender_is_no_phone")
-        return
-    person = subscribers.find(session, msisdn=number)
-    hashed = codes.mentioned(told.form.get("text", ""))
-    if person is not None and hashed is not None:
-        _redeem(session, told, person, hashed, now=now)
-        return
-    event = Event.SMS_NOT_UNDERSTOOD
-    if outbox.times_told(session, event=event, msisdn=number, since=now - _REPLIED_FOR):
-        return
-    language = person.language if person is not None else Language.ENGLISH
-    fact = Fact(event, number, language.value, {})
-    outbox.stage(session, facts=[fact], now=now)
-
-
-def _redeem(
-    session: Session, told: Letter, person: Person, hashed: bytes, *, now: datetime
-) -> None:
-    """Order the money of a voucher whose code was sent to us; the receipt is the answer."""
-    key = f"sms:{told.id}"
-    actor = Actor(person.msisdn, "sms", key)
-    try:
-        found = vouchers.find_hashed(session, person=person, hashed=hashed, actor=actor, now=now)
-    except DomainError as error:
-        event, since = Event.SMS_REFUSED, now - _REPLIED_FOR
-        times = outbox.times_told(session, event=event, msisdn=person.msisdn, since=since)
-        if times < _REFUSALS_MAX:
-            facts = {"refusal": orders.Outcome.refused(0, error).facts}
-            fact = Fact(event, person.msisdn, person.language.value, facts)
-            outbox.stage(session, facts=[fact], now=now)
-        return
-    vouchers.order(session, subscriber=person.id, found=found, key=key, now=now)
-
-
-def _opt_out(session: Session, told: Letter, *, now: datetime) -> None:
-    try:
-        number = msisdn.claimed(told.form["phoneNumber"])
-    except DomainError:
-        log.warning("sms.optout_is_no_phone")
-        return
-    messages.opt_out(session, msisdn=number, now=now)

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from datetime import UTC, datetime
 from typing import Final
 
-from core import codes, msisdn
-from core.codes import InvalidVoucherCode, Veil
+from core import msisdn
+from core.codes import Veil
 from core.inbox import Kind
+from core.otp_codes import OtpKey
+from gateway.veiling import veiled
 from menus.sessions import Dial
 
 _SESSION_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")  # no ":", which ends it in keys
@@ -36,10 +39,9 @@ _ENDED: Final = (
 )
 _DELIVERY: Final = ("id", "status", "phoneNumber", "networkCode", "failureReason", "retryCount")
 _INBOUND: Final = ("id", "from", "to", "text", "date", "linkId", "cost", "networkCode")
-# A PIN is four digits; a voucher's code twenty, in groups or not. So many digits in a row that they
-# are no number of ours (13 at most) are a code with a slip in it, which is nearly the code.
-_SECRET: Final = re.compile(r"(?<![0-9])(?:[0-9](?:[ -]?[0-9]){19}|[0-9]{14,}|[0-9]{4})(?![0-9])")
 _OPTOUT: Final = ("senderId", "phoneNumber")
+_SUBSCRIPTION: Final = ("phoneNumber", "shortCode", "keyword", "updateType")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}Z?")
 
 
 class NotOurWire(ValueError):
@@ -104,27 +106,31 @@ def delivery(form: Mapping[str, str]) -> Told:
     return Told(Kind.SMS_DELIVERY, hashlib.sha256(said.encode()).hexdigest(), _cut(form, _DELIVERY))
 
 
-def inbound(form: Mapping[str, str], *, veil: Veil) -> Told:
+def inbound(form: Mapping[str, str], *, veil: Veil, otp_key: OtpKey) -> Told:
     """
-    Read an SMS to us. Four digits standing alone may be a PIN: they are not kept, and of a
-    voucher's code only its hash is.
+    Read an SMS to us. Of its text only what may be kept gets past this line.
 
     Raises:
         NotOurWire: It names no message or no sender.
     """
-    message = form.get("id", "")
-    if not message or not form.get("from"):
+    message, sender = form.get("id", ""), form.get("from", "")
+    if not message or not sender:
         raise NotOurWire
-    kept = _cut(form, _INBOUND)
-    kept["text"] = _SECRET.sub(partial(_veiled, veil=veil), kept.get("text", ""))
+    text = veiled(form.get("text", ""), sender=sender, veil=veil, otp_key=otp_key)
+    date = instant(form.get("date", ""))
+    known = dict(form) | {"text": text} | ({"date": date.isoformat()} if date else {})
+    kept = _cut(known, _INBOUND)
     return Told(Kind.SMS_INBOUND, hashlib.sha256(message.encode()).hexdigest(), kept)
 
 
-def _veiled(secret: re.Match[str], *, veil: Veil) -> str:
+def instant(date: str) -> datetime | None:
+    """Read a date, which is UTC and comes in two forms; None where it is neither."""
+    if not _DATE.fullmatch(date):
+        return None
     try:
-        return codes.mention(veil.hash(codes.parse(secret.group())))
-    except InvalidVoucherCode:
-        return "****"
+        return datetime.fromisoformat(date.removesuffix("Z")).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def optout(form: Mapping[str, str]) -> Told:
@@ -134,11 +140,30 @@ def optout(form: Mapping[str, str]) -> Told:
     Raises:
         NotOurWire: It names no number.
     """
-    number = form.get("phoneNumber", "")
-    if not number:
+    if not form.get("phoneNumber"):
         raise NotOurWire
-    said = f"{form.get('senderId', '')}\n{number}"
-    return Told(Kind.SMS_OPTOUT, hashlib.sha256(said.encode()).hexdigest(), _cut(form, _OPTOUT))
+    return Told(Kind.SMS_OPTOUT, _unlike_any(), _cut(form, _OPTOUT))
+
+
+def subscription(form: Mapping[str, str]) -> Told:
+    """
+    Read that somebody has subscribed to a service of ours, or no longer does.
+
+    Raises:
+        NotOurWire: It names no number, or not what has changed.
+    """
+    if not form.get("phoneNumber") or not form.get("updateType"):
+        raise NotOurWire
+    return Told(Kind.SMS_SUBSCRIPTION, _unlike_any(), _cut(form, _SUBSCRIPTION))
+
+
+def _unlike_any() -> str:
+    """
+    A key for what carries neither id nor date: the same words may be a repeat or news.
+
+    What they do is harmless to repeat; to take the second opt-out for the first would not be.
+    """
+    return uuid.uuid4().hex
 
 
 def _cut(form: Mapping[str, str], fields: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sending"
-down_revision = "sealed_log"
+down_revision = "otp"
 branch_labels = None
 depends_on = None
 
@@ -43,14 +43,12 @@ CREATE INDEX ix_outbox_promotional ON outbox (ring_at, id)
 
 GRANTS = """
 GRANT INSERT (category) ON outbox TO kabambe_web, kabambe_worker;
-GRANT UPDATE (source), DELETE ON opt_outs TO kabambe_worker;
 GRANT SELECT, INSERT, UPDATE ON sms_line TO kabambe_worker;
 """
 
 UNDONE = """
 DROP INDEX ix_outbox_promotional;
 DROP INDEX ix_outbox_undone;
-REVOKE DELETE ON opt_outs FROM kabambe_worker;
 DROP TABLE sms_line;
 ALTER TABLE opt_outs DROP COLUMN source;
 ALTER TABLE delivery_reports DROP COLUMN status;

@@ -95,4 +95,4 @@ class TestBySms:
 
     def test_a_number_that_is_no_code_is_not_kept_either(self, house, wanjiru):
         sms(house, wanjiru.phone, "12345678901234567890")
-        assert house.bank.one("SELECT form ->> 'text' FROM inbox") == "****"
+        assert house.bank.one("SELECT form ->> 'text' FROM inbox") == "[code]"

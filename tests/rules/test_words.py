@@ -31,6 +31,7 @@ from core.errors import DomainError
 from core.fees import Tier
 from core.money import Currency, Money, kes
 from core.orders import Placed, State
+from core.otp_codes import OtpKey
 from core.outbox import Category, Event
 from core.pins import Hasher
 from core.subscribers import Language, Person
@@ -140,6 +141,28 @@ FACTS = {
     "balance_got": 99_99999999,
     "seal": "W" * 16,
     "count": 50_000,
+    "code": "000000",
+    "kind": "transfer",
+    "keyword": "SEND",
+    "balances": [
+        ["KES", 99_999_999_99],
+        ["USD", 9_999_999_99],
+        ["EUR", 9_999_999_99],
+        ["GBP", 9_999_999_99],
+        ["NGN", 9_999_999_99],
+        ["BTC", 99_99999999],
+        ["USDT", 99_99999999],
+    ],
+    "lines": [{"at": AT.isoformat(), "amount": -MUCH.minor, "name": NAME, "reason": "transfer"}]
+    * 2,
+    "rates": [
+        ["NGN", 99, 99],
+        ["USD", 999_99, 999_99],
+        ["EUR", 999_99, 999_99],
+        ["GBP", 999_99, 999_99],
+        ["BTC", 99_999_999_99, 99_999_999_99],
+        ["USDT", 999_99, 999_99],
+    ],
     "total": BALANCE.minor,
     # The most that staff are not warned of: `./run announce` counts what will be appended.
     "said": "W" * (SMS_SEPTETS_MAX - OPT_OUT_SEPTETS_MAX),
@@ -159,6 +182,7 @@ def hop(language: Language) -> Hop:
         key="ussd:x:1",
         hasher=Hasher("x", cheap=True),
         veil=Veil("x"),
+        otp_key=OtpKey("x"),
         person=person,
         heard="4071",
     )
