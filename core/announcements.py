@@ -61,10 +61,9 @@ def audience(session: Session, *, to: str) -> Audience:
         .where(*_are(to))
         .group_by(Subscriber.language, _HAS_OPTED_OUT)
     ).all()
-    by_language = dict.fromkeys(Language, 0)
-    for language, has_opted_out, count in counted:
-        if not has_opted_out:
-            by_language[Language(language)] += count
+    by_language = {
+        Language(language): count for language, has_opted_out, count in counted if not has_opted_out
+    }
     gone = sum(count for _, has_opted_out, count in counted if has_opted_out)
     return Audience(by_language, gone)
 

@@ -170,7 +170,15 @@ def served(app: Flask) -> Iterator[str]:
         server.server_close()
 
 
-def _sender(country_url: str, stack: ExitStack) -> AfricasTalking:
+def _resources(
+    database: db.Databases,
+    redis: Redis,
+    clock: Clock,
+    ledger_bell: Bell,
+    country_url: str,
+    outside: Outside,
+    stack: ExitStack,
+) -> Resources:
     sender = AfricasTalking(
         username="sandbox",
         api_key=KEY,
@@ -178,7 +186,20 @@ def _sender(country_url: str, stack: ExitStack) -> AfricasTalking:
         sender_id="KABAMBE",
     )
     stack.callback(sender.close)
-    return sender
+    feed = RateFeed(f"{country_url}/rates")
+    stack.callback(feed.close)
+    return Resources(
+        databases=database,
+        clock=clock,
+        bell=ledger_bell,
+        sender=sender,
+        rates=feed,
+        anchor=Anchor(outside),
+        otp_key=OTP_KEY,
+        by_sms=BY_SMS,
+        pace=pace.Pace(redis, clock, per_second=500),
+        credit_least=kes(500_00),
+    )
 
 
 @contextmanager
@@ -203,24 +224,11 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         country_url = stack.enter_context(served(fake))
         stack.callback(fake.extensions["courier"].close)
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
-        sender = _sender(country_url, stack)
-        feed = RateFeed(f"{country_url}/rates")
-        stack.callback(feed.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
-        have = Resources(
-            databases=databases["worker"],
-            clock=clock,
-            bell=ledger_bell,
-            sender=sender,
-            rates=feed,
-            anchor=Anchor(outside),
-            otp_key=OTP_KEY,
-            by_sms=BY_SMS,
-            pace=pace.Pace(redis, clock, per_second=500),
-            credit_least=kes(500_00),
+        resources.install(
+            _resources(databases["worker"], redis, clock, ledger_bell, country_url, outside, stack)
         )
-        resources.install(have)
         conversation = Conversation(
             databases=databases["web"],
             sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),

@@ -22,6 +22,7 @@ from menus.gsm7 import OPT_OUT_SEPTETS_MAX, SMS_SEPTETS_MAX, parts, septets
 from workers.desk import Desk, Unfit, signature, sit
 
 _PARTS_MAX: Final = 3
+_NAMES: Final = {Language.ENGLISH: "English", Language.KISWAHILI: "Kiswahili"}
 _NAIROBI: Final = ZoneInfo("Africa/Nairobi")
 
 
@@ -61,21 +62,23 @@ def _check(language: Language, text: str) -> None:
         Unfit: They cannot; what is wrong, and with which.
     """
     if not text.strip():
-        raise Unfit(f"{language.endonym}: there are no words.")
+        raise Unfit(f"{_NAMES[language]}: there are no words.")
     try:
         count = parts(text, more=OPT_OUT_SEPTETS_MAX)
     except ValueError as error:
         raise Unfit(
-            f"{language.endonym}: {error}. Phones would get it in twice the parts."
+            f"{_NAMES[language]}: {error}. Phones would get it in twice the parts."
         ) from None
     if count > _PARTS_MAX:
-        raise Unfit(f"{language.endonym}: {count} parts, and {_PARTS_MAX} is the most. Say less.")
+        raise Unfit(f"{_NAMES[language]}: {count} parts, and {_PARTS_MAX} is the most. Say less.")
 
 
 def _show(words: Mapping[Language, str], found: Audience) -> None:
     for language, text in words.items():
         alone, first = parts(text), parts(text, more=OPT_OUT_SEPTETS_MAX)
-        print(f"{language.endonym}: {_people(found.by_language[language])}, {_in(alone)} each")
+        print(
+            f"{_NAMES[language]}: {_people(found.by_language.get(language, 0))}, {_in(alone)} each"
+        )
         print(f"  {text}")
         if alone > 1:
             print(f"  Warning: {septets(text)} characters; {SMS_SEPTETS_MAX} are one part.")
@@ -85,7 +88,7 @@ def _show(words: Mapping[Language, str], found: Audience) -> None:
                 f"  Warning: {_in(first)} for who has not had news of us before, as the provider"
                 f" appends how to opt out. {room} characters stay in one."
             )
-    others = found.count - sum(found.by_language[language] for language in words)
+    others = found.count - sum(found.by_language.get(language, 0) for language in words)
     if others:
         print(f"{_people(others)} of other languages: the English.")
     print(f"{_people(found.count)} in all; {found.opted_out} more have opted out and get nothing.")
