@@ -171,6 +171,7 @@ def served(app: Flask) -> Iterator[str]:
 
 
 def _resources(
+    *,
     database: db.Databases,
     redis: Redis,
     clock: Clock,
@@ -227,7 +228,15 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
         resources.install(
-            _resources(databases["worker"], redis, clock, ledger_bell, country_url, outside, stack)
+            _resources(
+                database=databases["worker"],
+                redis=redis,
+                clock=clock,
+                ledger_bell=ledger_bell,
+                country_url=country_url,
+                outside=outside,
+                stack=stack,
+            )
         )
         conversation = Conversation(
             databases=databases["web"],
