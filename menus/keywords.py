@@ -100,6 +100,7 @@ _FILLERS: Final = frozenset(
 _PRICED: Final = re.compile(r"(?:KES|KSHS?|SHS?)\.?([0-9].*)")
 _AMOUNT: Final = re.compile(r"[0-9][0-9,.]*(?:/[=-])?")
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
+_PHONE: Final = re.compile(r"\+?[0-9]{8,15}")
 # How people write a phone number: so many digits, a blank or a dash, so many. None ends in four,
 # so that what follows a number is never taken for its end.
 _GROUPS: Final = frozenset(((4, 3, 3), (4, 6), (3, 3, 3), (3, 6), (3, 3, 3, 3), (3, 9), (3, 3, 6)))
@@ -310,7 +311,7 @@ def number_of(typed: Sequence[str]) -> str | None:
     if len(typed) == 1 and _WALLET.fullmatch(joined):
         return joined if luhn.is_valid(joined) else None
     groups = tuple(len(each.removeprefix("+")) for each in typed)
-    if not _NUMBER.fullmatch(joined) or (len(typed) > 1 and groups not in _GROUPS):
+    if not _PHONE.fullmatch(joined) or (len(typed) > 1 and groups not in _GROUPS):
         return None
     try:
         return msisdn.parse(joined)
