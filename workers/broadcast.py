@@ -5,6 +5,7 @@ Sending news: what is promotional, the same words to many in one request, behind
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 # A request of a hundred numbers stays well within what providers take.
 BATCH_MAX: Final = 100
+# A job ends well before it is given up, however slow the provider is with each request.
+_SECONDS_MAX: Final = 30.0
 
 
 def send(**_: object) -> None:
@@ -46,14 +49,20 @@ def send(**_: object) -> None:
             return
         if not have.pace.enter(Category.PROMOTIONAL, count=due, until=time.monotonic()):
             return
-        begin = partial(messages.begin_promotional, count_max=due, now=now)
-        batch = transact(have.databases, begin)
-        have.pace.leave(due - len(batch))
     except RedisError as error:
         log.warning("sms.pace_unknown", error=type(error).__name__)
         return
+    begin = partial(messages.begin_promotional, count_max=due, now=now)
+    batch = transact(have.databases, begin)
+    with suppress(RedisError):
+        have.pace.leave(due - len(batch))
+    until = time.monotonic() + _SECONDS_MAX
     for text, group in _by_words(have, batch).items():
-        for record in sending.send_many(have, group, text).values():
+        if time.monotonic() < until:
+            records = sending.send_many(have, group, text)
+        else:
+            records = sending.put_back(have, group, "there was no time left to send it")
+        for record in records.values():
             transact(have.databases, record)
 
 

@@ -66,7 +66,9 @@ def send_many(have: Resources, batch: Sequence[Sending], text: str) -> Mapping[i
     try:
         told = have.sender.send_many(to=[message.msisdn for message in batch], text=text)
     except Unreachable as failure:
-        return _put_back(have, batch, failure)
+        log.warning("sms.unreachable", messages=len(batch))
+        _tell_the_line(have, [failure], pauses_on=_PAUSES)
+        return put_back(have, batch, failure.why)
     except CallFailed as failure:
         told = dict.fromkeys((message.msisdn for message in batch), failure)
     if any(_is_sender_refused(have, each) for each in told.values()):
@@ -76,13 +78,9 @@ def send_many(have: Resources, batch: Sequence[Sending], text: str) -> Mapping[i
     return {message.id: record(message, told[message.msisdn], now=now) for message in batch}
 
 
-def _put_back(
-    have: Resources, batch: Sequence[Sending], failure: Unreachable
-) -> Mapping[int, Record]:
+def put_back(have: Resources, batch: Sequence[Sending], why: str) -> Mapping[int, Record]:
     """Keep a batch that did not go for later. No message of it has used up a try of its own."""
-    log.warning("sms.unreachable", messages=len(batch))
-    _tell_the_line(have, [failure], pauses_on=_PAUSES)
-    keep = partial(messages.blocked, why=failure.why, now=have.clock())
+    keep = partial(messages.blocked, why=why, now=have.clock())
     return {message.id: partial(keep, message=message) for message in batch}
 
 

@@ -153,6 +153,16 @@ class TestABatch:
         assert requested(capfd) == 3
         assert states(house) == ["sent"] * 6
 
+    def test_that_takes_too_long_is_put_back(self, house, run, people, monkeypatch):
+        monkeypatch.setattr(broadcast, "_SECONDS_MAX", 0.0)
+        run("announce", ENGLISH, SWAHILI, "--yes")
+        broadcast.send()
+        assert house.bank.rows("SELECT DISTINCT state, tries FROM messages") == [("queued", 0)]
+        monkeypatch.undo()
+        house.clock.passes(minutes=2)
+        broadcast.send()
+        assert states(house) == ["sent"] * 6
+
     def test_that_is_too_much_at_once_shrinks(self, house, run, people):
         house.account(per_second=2)
         run("announce", ENGLISH, ENGLISH, "--yes")
