@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from redis import Redis
-
 from core import db, logs
 from core.codes import Veil
 from core.otp_codes import OtpKey
@@ -30,9 +28,11 @@ databases = db.connect(
 )
 address = settings.redis_url.get_secret_value()
 redis = connect(address)
-waiting = Redis.from_url(address, socket_timeout=4, socket_connect_timeout=0.8)
 ledger = bell.Bell(
-    waiting, queues.queue(queues.Name.LEDGER, waiting), waiting_max=THREADS_THAT_MAY_WAIT
+    redis,
+    queues.queue(queues.Name.LEDGER, redis),
+    waiting_max=THREADS_THAT_MAY_WAIT,
+    waiting=connect(address, blocks_seconds=bell.WAIT_SECONDS_MAX),
 )
 
 

@@ -134,7 +134,7 @@ def run(*, seconds: float, rounds: int) -> int:
         _hot(book, figures, seconds=seconds, rounds=rounds)
         _python(book, figures, seconds=seconds, rounds=rounds)
     say("bench: starting the house for orders end to end …")
-    with stack.running(400) as house:
+    with stack.running(1_500) as house:
         _orders(house, figures, seconds=seconds * 2)
         if not stack.balanced(house.databases):
             figures.missed.append("the book balances")

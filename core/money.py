@@ -57,7 +57,8 @@ class Money:
             InvalidAmount: Not a positive number with at most the currency's decimals.
         """
         typed = text.strip().lower()
-        typed = re.sub(rf"^({currency.value.lower()}|kshs?|sh)\.?\s*|\s*/[-=]$", "", typed)
+        codes = "kes|kshs?|sh" if currency is Currency.KES else currency.value.lower()
+        typed = re.sub(rf"^({codes})\.?\s*|\s*/[-=]$", "", typed)
         if not re.fullmatch(r"([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,8})?", typed):
             raise InvalidAmount
         if re.match(r"0[0-9]", typed):  # a phone number typed where an amount is asked

@@ -68,13 +68,16 @@ class Order(Base):
     """
 
     __tablename__ = "orders"
-    __table_args__ = (Index("ix_orders_placed", "id", postgresql_where=text("state = 'placed'")),)
+    __table_args__ = (
+        Index("ix_orders_placed", "id", postgresql_where=text("state = 'placed'")),
+        Index("ix_orders_newest", "subscriber_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     key: Mapped[str] = mapped_column(Text(collation="C"), unique=True)
     kind: Mapped[str] = mapped_column(Text)
     reference: Mapped[str] = mapped_column(Text, unique=True)
-    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
     args: Mapped[dict[str, Any]] = mapped_column(JSONB)
     args_hash: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(Text, server_default="placed")

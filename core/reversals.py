@@ -64,7 +64,7 @@ class Reversal(Base):
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     original_id: Mapped[int] = mapped_column(ForeignKey(Journal.id))
-    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id))
+    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), index=True)
     requested_by: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -128,6 +128,19 @@ def request(
         now=now,
     )
     return int(made)
+
+
+def states(
+    session: Session, *, subscriber: int, references: Sequence[str]
+) -> Mapping[str, ReversalState]:
+    """What became of those transfers of theirs that were asked back, by their references."""
+    found = session.execute(
+        select(Order.reference, Reversal.state)
+        .join(Reversal, Reversal.order_id == Order.id)
+        .where(Order.reference.in_(references), Order.subscriber_id == subscriber)
+        .order_by(Reversal.id)  # of one that was declined and asked for again, the newest is left
+    )
+    return {reference: ReversalState(state) for reference, state in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from core.errors import DomainError
 from gateway.aggregators import africastalking
 from gateway.aggregators.africastalking import NotOurWire
 from menus.conversation import Conversation
+from menus.sessions import Said
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,7 +29,11 @@ BODY_BYTES_MAX: Final = 16 * 1024
 FIELDS_MAX: Final = 50
 
 _PREFIX: Final = "/ussd/africastalking"
-_NOT_UNDERSTOOD: Final = "END Sorry, the network sent us something we do not understand."
+_NOT_UNDERSTOOD: Final = Said(
+    "END Sorry, the network sent us something we do not understand."
+    "\nSamahani, mtandao umetutumia tusichoelewa.",
+    "session.Unread",
+)
 
 
 class _Form(Request):
@@ -62,15 +67,17 @@ class Hops:
             or not is_known(given, self._token)
         ):
             return self._behind(environ, start_response)
-        body = self._hear(environ).encode()
+        said = self._hear(environ)
+        body = said.body.encode()
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
+            ("at-ussd-hop-metadata", said.screen),
         ]
         start_response("200 OK", headers)
         return [body]
 
-    def _hear(self, environ: WSGIEnvironment) -> str:
+    def _hear(self, environ: WSGIEnvironment) -> Said:
         try:
             dial = africastalking.dial(_Form(environ).form)
         except (NotOurWire, DomainError, HTTPException) as error:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -23,24 +24,50 @@ from core.orders import Placed, State
 from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.subscribers import Language, Person
-from menus import engine
+from menus import engine, redial
+from menus.deadline import Deadline
 from menus.engine import Dialogue, Reply
 from menus.faces import UNCERTAIN, UNEXPECTED, face
+from menus.gsm7 import SCREEN_SEPTETS_MAX, septets
 from menus.screen import AnyScreen, Done, Hop, Span
 from menus.screens import SCREENS, first
-from menus.sessions import Dial, Opened, Sessions, Turn
-from menus.text import _
+from menus.screens.resume import Offer
+from menus.sessions import Dial, Keeps, Opened, Said, Sessions, Turn
+from menus.text import Text, _
 
 log = structlog.get_logger(__name__)
 
-PENDING_SECONDS_MAX: Final = 6.0
-# The aggregator hangs up after ten seconds; so many are the database's, all tries together.
+# The aggregator hangs up after ten seconds. No wait is begun past this, and the longest that may
+# then be under way, for a Redis that hangs, is a second and a half.
+HOP_SECONDS_MAX: Final = 7.0
+# Of them the database has so many, all tries together; what is left is for saying so.
 DATABASE_SECONDS_MAX: Final = 6.0
+_COMMIT_SECONDS: Final = 0.5
+# A turn that is only had with less than this left could do nothing.
+_TURN_SECONDS_MIN: Final = 1.0
 _PENDING_POLL_SECONDS: Final = 0.02
 
 # Said where nobody can know the language.
 _DIAL_AGAIN: Final = "This session was interrupted. Please dial again.\nTafadhali piga tena."
 _BUSY: Final = "Sorry, please try again shortly.\nSamahani, jaribu tena baadaye kidogo."
+_KNOWN_BY_ALL: Final = (Language.ENGLISH, Language.KISWAHILI)
+
+_RENAMED: Final = _("Our menu has changed. Please choose again.")
+_ENDED: Final = _("This session has ended. Dial *384# again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a hop comes to: the reply, the screen it shows, and what is kept of it."""
+
+    reply: Reply
+    screen: str
+    state: dict[str, Any]
+    keeps: Keeps
+
+    @property
+    def said(self) -> Said:
+        return Said(f"{'END' if self.reply.ends else 'CON'} {self.reply.text}", self.screen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +83,7 @@ class Conversation:
         veil: How vouchers' codes are.
         otp_key: What one-time codes are derived under.
         ring: Tells the ledger that there is work; may fail, the relay rings again.
-        wait: Waits a moment for an order's outcome, or not at all when there is no point.
+        wait: Waits for an order's outcome, so many seconds at most; not at all without a point.
     """
 
     databases: Databases
@@ -66,109 +93,124 @@ class Conversation:
     veil: Veil
     otp_key: OtpKey
     ring: Callable[[], None]
-    wait: Callable[[int], None]
+    wait: Callable[[int, float], None]
 
-    def hear(self, dial: Dial) -> str:
-        """Answer a hop with `CON …` or `END …`, whatever happens."""
+    def hear(self, dial: Dial) -> Said:
+        """Answer a hop with `CON …` or `END …`, whatever happens, in time."""
+        deadline = Deadline.within(HOP_SECONDS_MAX)
         try:
-            return self._hear(dial)
+            return self._hear(dial, deadline)
         except RedisError as error:
             log.warning("ussd.sessions_unavailable", error=type(error).__name__)
-            return _ending(_BUSY)
+            return _ending(_BUSY, "session.Busy")
         except Exception as error:
             log.exception("ussd.failed", error=type(error).__name__)
-            return _ending(_BUSY)
+            return _ending(_BUSY, "session.Busy")
 
-    def _hear(self, dial: Dial) -> str:
-        patience = time.monotonic() + PENDING_SECONDS_MAX
-        while (opened := self.sessions.open(dial)).turn is Turn.PENDING:
-            if time.monotonic() > patience:
-                return _ending(_BUSY)
+    def _hear(self, dial: Dial, deadline: Deadline) -> Said:
+        while (opened := self.sessions.open(dial, deadline=deadline)).turn is Turn.PENDING:
+            if deadline.left < _TURN_SECONDS_MIN:
+                return _ending(_BUSY, "session.Busy")
             time.sleep(_PENDING_POLL_SECONDS)
         match opened.turn:
-            case Turn.REPLAY | Turn.STALE:
-                return opened.reply
+            case Turn.REPLAY | Turn.STALE if opened.said is not None:
+                return opened.said
             case Turn.GAP | Turn.FOREIGN:
-                return _ending(_DIAL_AGAIN)
-        reply, state = self._answer(dial, opened)
-        body = f"{'END' if reply.ends else 'CON'} {reply.text}"
+                return _ending(_DIAL_AGAIN, "session.Interrupted")
+        answer = self._answer(dial, opened, deadline)
         try:
-            return self.sessions.commit(dial, opened, reply=body, state=state)
+            return self.sessions.commit(
+                dial,
+                opened,
+                said=answer.said,
+                state=answer.state,
+                keeps=answer.keeps,
+                deadline=deadline,
+            )
         except RedisError as error:
             # What was done is done and the caller may know it; the next hop begins anew.
             log.warning("ussd.session_lost", error=type(error).__name__)
-            return body
+            return answer.said
 
-    def _answer(self, dial: Dial, opened: Opened) -> tuple[Reply, dict[str, Any]]:
+    def _answer(self, dial: Dial, opened: Opened, deadline: Deadline) -> Answer:
         """Converse in one transaction; do it again when another transaction won."""
-        allow(DATABASE_SECONDS_MAX)
-        words = UNEXPECTED
+        allow(min(DATABASE_SECONDS_MAX, deadline.left - _COMMIT_SECONDS))
+        is_in_doubt = False
         for attempt in range(1, TRIES_MAX + 1):
             unit = Unit(self.databases)
             try:
-                return self._turn(dial, opened, unit)
+                return self._turn(dial, opened, unit, deadline)
             except NoConnection:
                 log.warning("ussd.database_busy")
             except DBAPIError as error:
-                if unit.is_in_doubt:
-                    words = UNCERTAIN
                 if attempt < TRIES_MAX and is_passing(error):
                     continue
                 log.exception("ussd.database_failed", code=error.code)
             except Exception:
                 log.exception("ussd.hop_failed")
             finally:
+                is_in_doubt = is_in_doubt or unit.is_in_doubt
                 unit.close()
             break
-        kept = (opened.state or {}).get("person") or {}
-        language = Language(kept.get("language", Language.ENGLISH))
-        return Reply(words.render(language), ends=True), {}
+        return _failed(opened, is_in_doubt=is_in_doubt)
 
-    def _turn(self, dial: Dial, opened: Opened, unit: Unit) -> tuple[Reply, dict[str, Any]]:
-        if opened.turn is Turn.NEW:
-            person = subscribers.find(unit.reading, msisdn=dial.msisdn)
-            kept = None if person is None else asdict(person)
-        else:
-            kept = (opened.state or {}).get("person")
-            person = _person(kept)
+    def _turn(self, dial: Dial, opened: Opened, unit: Unit, deadline: Deadline) -> Answer:
+        person, kept = self._person(dial, opened, unit)
         hop = self._hop(dial, opened, unit, person)
         dialogue = self._advance(dial, opened, hop)
         unit.commit()
-        if dialogue.top.awaits is not None and not dialogue.hangs_up:
-            self._ring()
-            self.wait(dialogue.top.awaits)
+        awaits = None if dialogue.hangs_up else dialogue.top.awaits
+        if awaits is not None:
+            # Whoever is not told the outcome must not be told to try again.
+            unit.is_in_doubt = True
+            self._await(awaits, deadline)
         reply = engine.show(dialogue, hop)
-        if reply.ends:
-            return reply, {}
-        saved = engine.dump(dialogue, following=reply.following)
-        return reply, {"person": kept, "dialogue": saved}
+        unit.is_in_doubt = False
+        language = person.language if person else getattr(dialogue.top, "language", None)
+        state: dict[str, Any] = {"person": kept, "language": language}
+        if not reply.ends:
+            state["dialogue"] = engine.dump(dialogue, following=reply.following)
+        screen, keeps = engine.name(type(dialogue.top)), _keeps(opened, dialogue, reply)
+        return Answer(reply, screen, state, keeps)
+
+    def _person(
+        self, dial: Dial, opened: Opened, unit: Unit
+    ) -> tuple[Person | None, dict[str, Any] | None]:
+        """The caller, looked up once a session and remembered by it; and as it remembers them."""
+        if opened.turn is not Turn.NEW:
+            kept = (opened.state or {}).get("person")
+            if kept is None:
+                return None, None
+            with suppress(KeyError, TypeError, ValueError):  # else a deploy knows callers otherwise
+                return _remembered(kept), kept
+        person = subscribers.find(unit.reading, msisdn=dial.msisdn)
+        return person, None if person is None else asdict(person)
 
     def _advance(self, dial: Dial, opened: Opened, hop: Hop) -> Dialogue:
         if opened.turn is Turn.NEW:
-            beginning = Dialogue((first(hop.person),))
-            if not dial.text:
-                return beginning
             # Dialled ahead, or a session that Redis forgot: then it may have ordered something.
-            prefix = f"ussd:{dial.session_id}:"
-            if hop.person is not None:
+            if dial.text and hop.person is not None:
+                prefix = f"ussd:{dial.session_id}:"
                 forgotten = orders.newest_under(
                     hop.unit.reading, subscriber=hop.person.id, prefix=prefix
                 )
                 if forgotten is not None:
                     return Dialogue((_ordered(forgotten),))
-            return engine.walk(beginning, hop, dial.text.split("*"))
+            return redial.beginning(hop, opened.left, text=dial.text)
         state = opened.state or {}
-        if not state:  # the session has ended; its caller's handset has not noticed
-            return Dialogue((Done(_("This session has ended. Dial *384# again.")),))
+        if "dialogue" not in state:  # it has ended; its caller's handset has not noticed
+            language = state.get("language")
+            return Dialogue((Done(_ENDED, Language(language) if language else None),))
         try:
             dialogue = engine.load(state["dialogue"], SCREENS)
-        except (KeyError, ValueError):  # a deploy has renamed the screen under the caller
+        except (KeyError, TypeError, ValueError):  # a deploy has renamed the screen under them
             log.warning("ussd.screen_unknown")
-            return Dialogue((first(hop.person),))
+            return Dialogue((first(hop.person),), notice=_RENAMED)
         return engine.answer(dialogue, hop, hop.said(hop.span))
 
     def _hop(self, dial: Dial, opened: Opened, unit: Unit, person: Person | None) -> Hop:
-        start = opened.heard + 1 if opened.heard else 0
+        # An empty answer to the first screen is no hop of its own: its `*` comes with the next.
+        start = opened.heard + dial.text.startswith("*", opened.heard)
         return Hop(
             unit=unit,
             msisdn=dial.msisdn,
@@ -180,13 +222,17 @@ class Conversation:
             person=person,
             heard=dial.text,
             span=Span(start, len(dial.text)),
+            network=dial.network,
         )
 
-    def _ring(self) -> None:
+    def _await(self, order: int, deadline: Deadline) -> None:
+        """Tell the ledger of an order, and wait a moment for its outcome."""
         try:
             self.ring()
         except RedisError as error:
             log.warning("ledger.bell_silent", error=type(error).__name__)
+        else:
+            self.wait(order, deadline.left - _COMMIT_SECONDS)
 
 
 def _ordered(placed: Placed) -> AnyScreen:
@@ -203,14 +249,41 @@ def _ordered(placed: Placed) -> AnyScreen:
     return Done(words)
 
 
-def _ending(words: str) -> str:
-    return f"END {words}"
-
-
-def _person(kept: dict[str, Any] | None) -> Person | None:
+def _remembered(kept: dict[str, Any]) -> Person:
     """The caller as the session remembers them."""
-    if kept is None:
-        return None
     balance = Money(kept["balance"]["minor"], Currency[kept["balance"]["currency"]])
-    language = Language(kept["language"])
-    return Person(**{**kept, "balance": balance, "language": language})
+    return Person(**{**kept, "balance": balance, "language": Language(kept["language"])})
+
+
+def _keeps(opened: Opened, dialogue: Dialogue, reply: Reply) -> Keeps:
+    """What the caller's next session finds."""
+    had_ended = opened.turn is Turn.NEXT and "dialogue" not in (opened.state or {})
+    is_held = opened.left is not None and opened.left.is_held
+    if had_ended or isinstance(dialogue.top, Offer) or (is_held and not reply.ends):
+        return Keeps.LEAVE
+    if reply.ends:
+        return Keeps.DROP if dialogue.top.awaits is None or dialogue.hangs_up else Keeps.KEEP
+    return Keeps.KEEP if len(dialogue.stack) > 1 else Keeps.DROP
+
+
+def _failed(opened: Opened, *, is_in_doubt: bool) -> Answer:
+    """Say that it went wrong, in the caller's language where that is known."""
+    left = None if opened.left is None else opened.left.state
+    kept = opened.state or left or {}
+    language = kept.get("language")
+    words = UNCERTAIN if is_in_doubt else UNEXPECTED
+    told = words.render(Language(language)) if language else _to_all(words)
+    reply, screen = Reply(told, ends=True), "session.InDoubt" if is_in_doubt else "session.Failed"
+    state = {"person": kept.get("person"), "language": language, "is_in_doubt": is_in_doubt}
+    return Answer(reply, screen, state, Keeps.KEEP if is_in_doubt else Keeps.LEAVE)
+
+
+def _to_all(words: Text) -> str:
+    """In both languages that everybody knows one of; in English where there is no room for both."""
+    said = "\n".join(words.render(language) for language in _KNOWN_BY_ALL)
+    has_room = septets(said) <= SCREEN_SEPTETS_MAX
+    return said if has_room else words.render(Language.ENGLISH)
+
+
+def _ending(words: str, screen: str) -> Said:
+    return Said(f"END {words}", screen)

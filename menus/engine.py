@@ -11,13 +11,22 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from core.errors import DomainError
+from core.errors import DomainError, Invalid
+from core.pins import InvalidPin, PinsDiffer, WeakPin
 from menus.faces import face
-from menus.pages import BACK, HOME, MORE, page
-from menus.screen import AnyScreen, Hop
+from menus.pages import BACK, HOME, MORE, NoRoom, page
+from menus.screen import AnswerTooLong, AnyScreen, Hop, Way, chosen
 from menus.text import Text, _
 
 DEPTH_MAX: Final = 20
+TRIES_MAX: Final = 3
+
+# A PIN has a lock of its own, and a new one is not made better by hanging up.
+_UNCOUNTED: Final = (InvalidPin, PinsDiffer, WeakPin)
+_HELP: Final = _(
+    "We did not understand you 3 times. Dial *384*4# for help, or *384# to begin again."
+)
+_BEGIN_AGAIN: Final = _("We did not understand you 3 times. Dial *384# to begin again.")
 
 _MORE_LABEL: Final = _("More")
 _BACK_LABEL: Final = _("Back")
@@ -35,6 +44,7 @@ class Dialogue:
         following: The line that the next page begins with, if there is a next one.
         left_at: The lines at which the screens below were left, to come back to.
         notice: A line on top of the screen, said once; with `hangs_up` it is all there is to say.
+        tries: How many answers in a row were no answer to this screen.
     """
 
     stack: tuple[AnyScreen, ...]
@@ -43,6 +53,7 @@ class Dialogue:
     left_at: tuple[int, ...] = ()
     notice: Text | None = None
     hangs_up: bool = False
+    tries: int = 0
 
     @property
     def top(self) -> AnyScreen:
@@ -71,29 +82,55 @@ class Reply:
 
 def answer(dialogue: Dialogue, hop: Hop, text: str) -> Dialogue:
     """Answer the screen on top of the stack; return where that leads."""
-    match text.strip():
-        case key if key == MORE and dialogue.following is not None:
-            return replace(dialogue, line=dialogue.following, following=None, notice=None)
-        case key if key == BACK and len(dialogue.stack) > 1:
-            return dialogue.back()
-        case key if key == HOME:
-            return Dialogue(dialogue.stack[:1])
+    if (moved := _moved(dialogue, chosen(text))) is not None:
+        return moved
     screen = dialogue.top
+    # Seen in production: an @ that arrives as the letter GSM-7 has in its place.
+    text = text.replace("¡", "@")
     try:
+        if len(text) > hop.network.letters_max:
+            raise AnswerTooLong(letters_max=hop.network.letters_max)
         understood = screen.read(hop, text)
         with hop.unit.undone_on(DomainError):
             following = screen.then(hop, understood)
     except DomainError as error:
-        refusal = face(error)
-        stays = screen.refusal_leads()
-        return replace(
-            dialogue,
-            stack=(*dialogue.stack[:-1], stays),
-            line=dialogue.line if stays is screen else 0,
-            notice=refusal.words,
-            hangs_up=refusal.hangs_up,
-        )
+        return _refused(dialogue, hop, error)
+    match following:
+        case Way.BACK:
+            return dialogue.back()
+        case Way.HOME:
+            return Dialogue(dialogue.stack[:1])
     return dialogue.to(following)
+
+
+def _moved(dialogue: Dialogue, key: str) -> Dialogue | None:
+    """Where the keys for more, back and home lead, where they mean that."""
+    if not dialogue.top.leads_back:
+        return None
+    if key == MORE and dialogue.following is not None:
+        return replace(dialogue, line=dialogue.following, following=None, notice=None, tries=0)
+    if key == BACK and len(dialogue.stack) > 1:
+        return dialogue.back()
+    return Dialogue(dialogue.stack[:1]) if key == HOME else None
+
+
+def _refused(dialogue: Dialogue, hop: Hop, error: DomainError) -> Dialogue:
+    """Stay on the screen with the refusal on top; hang up at the third answer that was none."""
+    refusal = face(error)
+    is_counted = isinstance(error, Invalid) and not isinstance(error, _UNCOUNTED)
+    tries = dialogue.tries + 1 if is_counted else 0
+    if tries == TRIES_MAX:
+        words = _HELP if hop.person is not None else _BEGIN_AGAIN
+        return replace(dialogue, notice=words, hangs_up=True)
+    stays = dialogue.top.refusal_leads()
+    return replace(
+        dialogue,
+        stack=(*dialogue.stack[:-1], stays),
+        line=dialogue.line if stays is dialogue.top else 0,
+        notice=refusal.words,
+        hangs_up=refusal.hangs_up,
+        tries=tries,
+    )
 
 
 def walk(dialogue: Dialogue, hop: Hop, answers: Sequence[str]) -> Dialogue:
@@ -106,7 +143,7 @@ def walk(dialogue: Dialogue, hop: Hop, answers: Sequence[str]) -> Dialogue:
     for text in answers:
         if dialogue.top.guarded or dialogue.hangs_up:
             break
-        if text.strip() == MORE:  # whether that means anything is seen on the page alone
+        if chosen(text) == MORE:  # whether that means anything is seen on the page alone
             dialogue = replace(dialogue, following=show(dialogue, hop).following)
         dialogue = answer(dialogue, hop, text)
         if dialogue.notice is not None:
@@ -122,19 +159,31 @@ def show(dialogue: Dialogue, hop: Hop) -> Reply:
         return Reply(dialogue.notice.render(language), ends=True)
     view = screen.show(hop)
     head = "\n".join(text.render(language) for text in (dialogue.notice, view.head) if text)
+    septets_max = hop.network.screen_septets_max
     if view.ends:
-        return Reply(page(head, (), more="", backs=[]).text, ends=True)
+        text = page(head, (), more="", backs=[], septets_max=septets_max).text
+        return Reply(text, ends=True)
     lines = [
         f"{number}. {line.render(language)}" if view.numbered else line.render(language)
         for number, line in enumerate(view.lines, 1)
     ]
     more = f"{MORE}. {_MORE_LABEL.render(language)}"
-    backs = [f"{BACK}. {_BACK_LABEL.render(language)}"] if len(dialogue.stack) > 1 else []
-    if len(dialogue.stack) > 2:  # noqa: PLR2004 - one step from home, back is home
+    depth = len(dialogue.stack) if screen.leads_back else 1
+    backs = [f"{BACK}. {_BACK_LABEL.render(language)}"] if depth > 1 else []
+    if depth > 2:  # noqa: PLR2004 - one step from home, back is home
         backs.insert(0, f"{backs[0]} {HOME}. {_HOME_LABEL.render(language)}")
     start = dialogue.line if dialogue.line < len(lines) else 0
-    shown = page(head, lines, start=start, more=more, backs=backs)
+    shown = page(head, lines, start=start, more=more, backs=backs, septets_max=septets_max)
     return Reply(shown.text, ends=False, following=shown.following)
+
+
+def has_room(dialogue: Dialogue, hop: Hop) -> bool:
+    """Whether the notice leaves room for the screen below it."""
+    try:
+        show(dialogue, hop)
+    except NoRoom:
+        return False
+    return True
 
 
 def name(screen: type[AnyScreen]) -> str:
@@ -152,6 +201,7 @@ def dump(dialogue: Dialogue, *, following: int | None) -> dict[str, Any]:
         "line": dialogue.line,
         "following": following,
         "left_at": dialogue.left_at,
+        "tries": dialogue.tries,
         "stack": [
             [name(type(screen)), _codec(type(screen)).dump_python(screen, mode="json")]
             for screen in dialogue.stack
@@ -172,6 +222,7 @@ def load(saved: Mapping[str, Any], screens: Mapping[str, type[AnyScreen]]) -> Di
         saved["line"],
         saved["following"],
         tuple(saved["left_at"]),
+        tries=saved.get("tries", 0),
     )
 
 

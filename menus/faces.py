@@ -54,7 +54,7 @@ from core.vouchers import (
     VoucherUsed,
 )
 from menus.clock import minute_after
-from menus.screen import InvalidChoice
+from menus.screen import AnswerTooLong, InvalidChoice
 from menus.text import Text, _
 
 
@@ -85,6 +85,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
+    AnswerTooLong: Face(_("Too long ({letters_max} at most).")),
     BreakClosed: Face(_("That was closed already.")),
     BatchOver: Face(_("That batch of vouchers has ended.")),
     CaseClosed: Face(_("That case is closed.")),

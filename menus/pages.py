@@ -13,6 +13,8 @@ from menus.gsm7 import SCREEN_SEPTETS_MAX, septets
 BACK: Final = "0"
 HOME: Final = "00"
 MORE: Final = "98"
+# Nobody chooses well among more.
+LINES_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,18 @@ class Page:
     following: int | None = None
 
 
+class NoRoom(AssertionError):
+    """What must stand on every page leaves no room for anything else."""
+
+
 def page(
-    head: str, lines: Sequence[str], *, start: int = 0, more: str, backs: Sequence[str]
+    head: str,
+    lines: Sequence[str],
+    *,
+    start: int = 0,
+    more: str,
+    backs: Sequence[str],
+    septets_max: int = SCREEN_SEPTETS_MAX,
 ) -> Page:
     r"""
     Lay out the page that begins with line `start`.
@@ -38,18 +50,22 @@ def page(
         more: The line that offers the next page.
         backs: Lines that offer the way back, the best first; a shorter one serves where there is
             no room for it. Empty where there is no way back.
+        septets_max: What the caller's network carries.
+
+    Raises:
+        NoRoom: The head is too long: a fault of ours, or of a line that may as well be left out.
 
     >>> page("Send to:", ["1. Otieno", "2. Wanjiru"], more="98. More", backs=["0. Back"]).text
     'Send to:\n1. Otieno\n2. Wanjiru\n0. Back'
     """
     rest = lines[start:]
     for back in backs or [""]:
-        for take in range(len(rest), -1 if not rest else 0, -1):
+        for take in range(min(len(rest), LINES_MAX), -1 if not rest else 0, -1):
             is_last = take == len(rest)
             text = _join(head, rest[:take], *([back] if is_last else [more, back]))
-            if septets(text) <= SCREEN_SEPTETS_MAX:
+            if septets(text) <= septets_max:
                 return Page(text, None if is_last else start + take)
-    raise AssertionError(f"the head leaves no room: {head!r}")
+    raise NoRoom(f"the head leaves no room: {head!r}")
 
 
 def _join(head: str, lines: Sequence[str], *foot: str) -> str:

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ from core.errors import Invalid
 from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.subscribers import Language, Person
+from menus.networks import UNKNOWN, Network
 from menus.text import Text
 
 T = TypeVar("T")
@@ -33,6 +35,22 @@ A = TypeVar("A")
 @dataclass(eq=False)
 class InvalidChoice(Invalid):
     """The choice is not on the menu."""
+
+
+@dataclass(eq=False)
+class AnswerTooLong(Invalid):
+    """The answer is longer than the caller's network lets anybody type."""
+
+    letters_max: int
+
+
+class Way(StrEnum):
+    """Where an answer may lead that is no new screen."""
+
+    BACK = "back"
+    """To the screen below, as it was left."""
+    HOME = "home"
+    """To the first one."""
 
 
 class Span(NamedTuple):
@@ -64,6 +82,7 @@ class Hop:
     person: Person | None = None
     heard: str = field(default="", repr=False)
     span: Span = NOWHERE
+    network: Network = UNKNOWN
 
     @property
     def db(self) -> Session:
@@ -101,6 +120,10 @@ class Screen(ABC, Generic[A]):
 
     guarded: ClassVar[bool] = False
     """A PIN or a confirmation: only a live answer counts, never one dialled ahead."""
+    fetched: ClassVar[bool] = False
+    """It shows what was looked up when it was opened: nobody comes back to it in a later call."""
+    leads_back: ClassVar[bool] = True
+    """The keys for back and home count on it."""
 
     @abstractmethod
     def show(self, hop: Hop) -> View:
@@ -111,7 +134,7 @@ class Screen(ABC, Generic[A]):
         """Make sense of an answer. May record a wrong PIN; may not move money."""
 
     @abstractmethod
-    def then(self, hop: Hop, answer: A) -> AnyScreen:
+    def then(self, hop: Hop, answer: A) -> Next:
         """Act, and return the next screen. If it raises, everything it did is undone."""
 
     def speaks(self, hop: Hop) -> Language:
@@ -129,6 +152,7 @@ class Screen(ABC, Generic[A]):
 
 
 AnyScreen: TypeAlias = Screen[Any]
+Next: TypeAlias = AnyScreen | Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +160,7 @@ class Option:
     """One line of a menu and where it leads."""
 
     label: Text
-    leads: Callable[[Hop], AnyScreen]
+    leads: Callable[[Hop], Next]
 
 
 class Menu(Screen[Option]):
@@ -154,7 +178,7 @@ class Menu(Screen[Option]):
     def read(self, hop: Hop, text: str) -> Option:
         return numbered(self.options(hop), text)
 
-    def then(self, hop: Hop, answer: Option) -> AnyScreen:
+    def then(self, hop: Hop, answer: Option) -> Next:
         return answer.leads(hop)
 
 
@@ -217,6 +241,15 @@ class Done(Tell):
         return self.language or super().speaks(hop)
 
 
+def chosen(text: str) -> str:
+    """A choice as it was meant: without blanks, line ends and invisible characters around it."""
+    while text and (text[0].isspace() or not text[0].isprintable()):
+        text = text[1:]
+    while text and (text[-1].isspace() or not text[-1].isprintable()):
+        text = text[:-1]
+    return text
+
+
 def numbered(things: Sequence[T], text: str) -> T:
     """
     Take the thing a number stands for.
@@ -224,7 +257,7 @@ def numbered(things: Sequence[T], text: str) -> T:
     Raises:
         InvalidChoice: It stands for nothing, or is no number in ASCII digits.
     """
-    choice = text.strip()
+    choice = chosen(text)
     digits_max = len(str(len(things)))
     if re.fullmatch(rf"[0-9]{{1,{digits_max}}}", choice) and 1 <= int(choice) <= len(things):
         return things[int(choice) - 1]

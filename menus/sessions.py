@@ -5,6 +5,10 @@ Africa's Talking resends everything typed so far in `text` on every hop, PIN inc
 a hop when it is in doubt. One call opens a turn, one commits it; both are a single script, so two
 hops at once can never both act. Of `text` only lengths and keyed hashes are kept: a plain hash of
 something that holds a four-digit PIN could be undone by trying all of them.
+
+What a caller left, when a session was cut off or had ordered something, is kept for ten minutes
+under their number and service code, of which again there is only a keyed hash. The same two scripts
+read and write it.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from hashlib import blake2b, sha1, sha256
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import orjson
 from redis import Redis
@@ -26,15 +30,31 @@ from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from menus.deadline import NEVER, Deadline
+from menus.networks import UNKNOWN, Network
+
 LEASE_MS: Final = 10_000
 HOPS_MAX: Final = 100
+LEFT_SECONDS: Final = 600
 
 _NAMESPACE: Final = "kabambe:ussd:"
+_LEFT: Final = "kabambe:ussd-left:"
+_TRY_SECONDS: Final = 0.45
+
+
+class _Script:
+    """A script, and what Redis calls it."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
+
 
 # Returns what the turn is, and the fields that go with it. `r:<digest>` holds the answer given to
 # each text, so that a repeat of any earlier hop is answered byte for byte the same. The caller
 # guesses how much of the text was heard before, which is nearly always all but the last answer.
-_OPEN: Final = """
+# Of what a new session's caller left, it tells whether a hop of that session is under way still.
+_OPEN: Final = _Script("""
 local key = KEYS[1]
 local owner, position, digest, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local guess, guess_digest = tonumber(ARGV[5]), ARGV[6]
@@ -59,16 +79,22 @@ if heard >= 0 then
 end
 redis.call('HSET', key, 'owner', owner, 'token', token, 'until', now + lease_ms, 'hops', hops + 1)
 if not kept[1] then redis.call('EXPIRE', key, ttl) end
-if heard < 0 then return {'new'} end
+if heard < 0 then
+    local left = redis.call('GET', KEYS[2])
+    local held = left and redis.call('HGET', ARGV[10] .. string.match(left, '^[^\\n]*'), 'until')
+    return {'new', left, held and tonumber(held) > now and 1 or 0}
+end
 return {'next', heard, kept[5]}
-"""
+""")
 
 # A holder whose lease ran out, and whose turn somebody else has taken since, may not answer:
 # it gets the other's answer, or none yet. A session that is gone (Redis was emptied) is made anew.
-_COMMIT: Final = """
+# What is left behind is the state, or nothing (`drop`), or what was left before (`leave`).
+_COMMIT: Final = _Script("""
 local key = KEYS[1]
 local owner, position, digest, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local reply, state, ttl = ARGV[5], ARGV[6], ARGV[7]
+local keeps, session, left_ttl = ARGV[8], ARGV[9], ARGV[10]
 local kept = redis.call('HMGET', key, 'owner', 'token')
 if kept[1] and (kept[1] ~= owner or kept[2] ~= token) then
     return redis.call('HGET', key, 'r:' .. digest) or redis.call('HGET', key, 'last')
@@ -76,8 +102,13 @@ end
 redis.call('HSET', key, 'owner', owner, 'heard', position, 'digest', digest, 'state', state,
     'last', reply, 'r:' .. digest, reply, 'until', 0)
 redis.call('EXPIRE', key, ttl)
+if keeps == 'keep' then
+    redis.call('SET', KEYS[2], session .. '\\n' .. state, 'EX', left_ttl)
+elseif keeps == 'drop' then
+    redis.call('DEL', KEYS[2])
+end
 return reply
-"""
+""")
 
 
 class Turn(StrEnum):
@@ -99,6 +130,17 @@ class Turn(StrEnum):
     """The session belongs to another number or service code."""
 
 
+class Keeps(StrEnum):
+    """What an answered turn leaves for the caller's next session."""
+
+    KEEP = "keep"
+    """This state: to go on from, or to be told of."""
+    DROP = "drop"
+    """Nothing, whatever there was."""
+    LEAVE = "leave"
+    """What there was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dial:
     """
@@ -111,6 +153,7 @@ class Dial:
     msisdn: str
     service_code: str
     text: str
+    network: Network = UNKNOWN
 
     def __repr__(self) -> str:
         return f"Dial({self.session_id!r}, heard {len(self.text)})"
@@ -121,33 +164,89 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """
+    What a hop is answered with.
+
+    Args:
+        body: `CON …` or `END …`.
+        screen: The name of the screen it shows: all that the aggregator learns for its figures.
+    """
+
+    body: str
+    screen: str
+
+    def pack(self) -> str:
+        """One string of both, so that a repeat costs one call."""
+        return f"{self.screen}\n{self.body}"
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Self:
+        """Take it apart; what was kept before a deploy is a body alone."""
+        text = packed.decode()
+        if text.startswith(("CON ", "END ")):
+            return cls(text, "")
+        screen, _, body = text.partition("\n")
+        return cls(body, screen)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """
+    What a caller left behind in an earlier session, not ten minutes ago.
+
+    Args:
+        session_id: Which it was.
+        state: Where it was.
+        is_held: Whether a hop of it is being worked on: nobody knows what comes of that.
+    """
+
+    session_id: str
+    state: dict[str, Any]
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """
     What opening a turn found.
 
     Args:
         turn: What the hop is to its session.
-        reply: The answer to give again (replay, stale).
-        heard: How much of the text was answered before (next).
-        state: The session as it was saved (next).
         token: What proves that the turn is ours when it is committed.
         digest: The keyed hash of the text, under which its answer is kept.
+        keys: Where the session is, and what its caller left.
+        said: The answer to give again (replay, stale).
+        heard: How much of the text was answered before (next).
+        state: The session as it was saved (next).
+        left: What an earlier session left behind (new).
     """
 
     turn: Turn
     token: str
-    digest: str = ""
-    reply: str = ""
+    digest: str
+    keys: tuple[str, str]
+    said: Said | None = None
     heard: int = 0
     state: dict[str, Any] | None = None
+    left: Left | None = None
 
 
 class Sessions(Protocol):
     """Where sessions are kept between hops."""
 
-    def open(self, dial: Dial) -> Opened: ...
+    def open(self, dial: Dial, *, deadline: Deadline = NEVER) -> Opened: ...
 
-    def commit(self, dial: Dial, opened: Opened, *, reply: str, state: dict[str, Any]) -> str:
+    def commit(
+        self,
+        dial: Dial,
+        opened: Opened,
+        *,
+        said: Said,
+        state: dict[str, Any],
+        keeps: Keeps = Keeps.LEAVE,
+        deadline: Deadline = NEVER,
+    ) -> Said:
         """Answer the turn; returns the answer to give, which is another's if it was taken over."""
         ...
 
@@ -167,38 +266,52 @@ class _Scripts(threading.local):
         self._connect = partial(pool.connection_class, **pool.connection_kwargs)
         self._line: Any = None  # redis-py leaves its connections half typed
 
-    def call(self, script: str, key: str, args: Sequence[str | int | bytes]) -> Any:  # noqa: ANN401 - whatever the script returns
+    def call(
+        self,
+        script: _Script,
+        keys: Sequence[str],
+        args: Sequence[str | int | bytes],
+        deadline: Deadline,
+    ) -> Any:  # noqa: ANN401 - whatever the script returns
         """
-        Run a script on one key. Tried twice, as an idle connection may have gone.
+        Run a script. Tried twice, as an idle connection may have gone; never begun too late.
 
         Raises:
             RedisError: Redis did not answer.
         """
-        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
         for attempt in range(3):
+            if not deadline.left:
+                break
             line = self._line = self._line or self._connect()
             try:
-                line.send_command("EVALSHA", digest, 1, key, *args)
+                line.send_command("EVALSHA", script.digest, len(keys), *keys, *args)
                 return line.read_response()
             except NoScriptError:  # Redis is new, or was emptied
-                line.send_command("SCRIPT", "LOAD", script)
+                line.send_command("SCRIPT", "LOAD", script.source)
                 line.read_response()
             except (RedisConnectionError, RedisTimeoutError):
                 line.disconnect()  # a late answer must not be taken for the next one's
                 if attempt:
                     raise
-        raise RedisConnectionError("Redis forgets its scripts")
+        raise RedisConnectionError("there is no time left for Redis, or it forgets its scripts")
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, blocks_seconds: float = 0) -> Redis:
     """
     Open connections for a door, which must answer within a second even when Redis does not.
 
     A call is tried twice, because a pooled connection may have gone while it was idle. The second
     try of an open that was heard the first time finds the turn its own: the token is the same.
+
+    Args:
+        url: Where Redis is.
+        blocks_seconds: How long commands may block on purpose. Those are tried once.
     """
     return Redis.from_url(
-        url, socket_timeout=0.45, socket_connect_timeout=0.45, retry=Retry(NoBackoff(), 1)
+        url,
+        socket_timeout=_TRY_SECONDS + blocks_seconds,
+        socket_connect_timeout=_TRY_SECONDS,
+        retry=Retry(NoBackoff(), 0 if blocks_seconds else 1),
     )
 
 
@@ -218,49 +331,63 @@ class RedisSessions:
         self._key = sha256(key.encode()).digest()
         self._ttl_seconds = ttl_seconds
 
-    def open(self, dial: Dial) -> Opened:
+    def open(self, dial: Dial, *, deadline: Deadline = NEVER) -> Opened:
         """Claim the turn, or find out why it is not ours."""
         token, digest = secrets.token_hex(8), self._digest(dial, dial.text)
-        key, guess = _NAMESPACE + dial.session_id, dial.text.rpartition("*")[0]
+        guess, keys = dial.text.rpartition("*")[0], self._keys(dial)
         mine = (dial.owner, len(dial.text), digest, token)
-        limits = (LEASE_MS, self._ttl_seconds, HOPS_MAX)
+        limits = (LEASE_MS, self._ttl_seconds, HOPS_MAX, _NAMESPACE)
         while True:
             guessed = (len(guess), self._digest(dial, guess))
-            found = self._scripts.call(_OPEN, key, (*mine, *guessed, *limits))
+            args = (*mine, *guessed, *limits)
+            found = self._scripts.call(_OPEN, keys, args, deadline)
             if found[0] != b"heard":
                 break
             heard = int(found[1])
             if heard and dial.text[heard] != "*":
-                return Opened(Turn.GAP, token, digest)
+                return Opened(Turn.GAP, token, digest, keys)
             guess = dial.text[:heard]
         turn = Turn(found[0].decode())
         match turn:
+            case Turn.NEW:
+                return Opened(turn, token, digest, keys, left=_left(*found[1:]))
             case Turn.NEXT:
-                return Opened(
-                    turn, token, digest, heard=int(found[1]), state=orjson.loads(found[2])
-                )
+                heard, state = int(found[1]), orjson.loads(found[2])
+                return Opened(turn, token, digest, keys, heard=heard, state=state)
             case Turn.REPLAY | Turn.STALE:
-                return Opened(turn, token, digest, found[1].decode())
-        return Opened(turn, token, digest)
+                return Opened(turn, token, digest, keys, Said.unpack(found[1]))
+        return Opened(turn, token, digest, keys)
 
-    def commit(self, dial: Dial, opened: Opened, *, reply: str, state: dict[str, Any]) -> str:
+    def commit(
+        self,
+        dial: Dial,
+        opened: Opened,
+        *,
+        said: Said,
+        state: dict[str, Any],
+        keeps: Keeps = Keeps.LEAVE,
+        deadline: Deadline = NEVER,
+    ) -> Said:
         """Answer the turn; returns the answer to give, which is another's if it was taken over."""
-        kept = self._scripts.call(
-            _COMMIT,
-            _NAMESPACE + dial.session_id,
-            [
-                dial.owner,
-                len(dial.text),
-                opened.digest,
-                opened.token,
-                reply,
-                orjson.dumps(state),
-                self._ttl_seconds,
-            ],
-        )
-        return reply if kept is None else str(kept.decode())
+        mine = (dial.owner, len(dial.text), opened.digest, opened.token)
+        answer = (said.pack(), orjson.dumps(state), self._ttl_seconds)
+        left = (keeps.value, dial.session_id, LEFT_SECONDS)
+        kept = self._scripts.call(_COMMIT, opened.keys, (*mine, *answer, *left), deadline)
+        return said if kept is None else Said.unpack(kept)
+
+    def _keys(self, dial: Dial) -> tuple[str, str]:
+        """Where the session is, and what its caller left: the key does not say whose it is."""
+        owner = blake2b(dial.owner.encode(), key=self._key, digest_size=16).hexdigest()
+        return _NAMESPACE + dial.session_id, _LEFT + owner
 
     def _digest(self, dial: Dial, text: str) -> str:
         """Hash a text that may hold a PIN so that nobody without the key can try them all."""
         said = f"{dial.session_id}\0{text}".encode()
         return blake2b(said, key=self._key, digest_size=16).hexdigest()
+
+
+def _left(kept: bytes | None, is_held: int) -> Left | None:
+    if kept is None:
+        return None
+    session_id, _, state = kept.partition(b"\n")
+    return Left(session_id.decode(), orjson.loads(state), is_held=bool(is_held))

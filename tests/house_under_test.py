@@ -34,7 +34,7 @@ from core.seal_outside import Outside
 from core.sms_orders import Bounds
 from gateway import Doors, create_app
 from menus.conversation import Conversation
-from menus.sessions import RedisSessions
+from menus.sessions import Dial, RedisSessions
 from sandbox import country
 from sandbox.africastalking.courier import Pace
 from workers import bell, pace, queues, resources
@@ -114,6 +114,11 @@ class House:
         now = self.clock()
         self.bank.open(msisdn, name=name, language=language, balance=balance, now=now)
         return Person(Phone(self, msisdn))
+
+    def forget_calls(self, msisdn: str) -> None:
+        """Let ten minutes pass for who was cut off, or had ordered something."""
+        _session, left = self.conversation.sessions._keys(Dial("", msisdn, "*384#", ""))
+        self.redis.delete(left)
 
     def phone(self, msisdn: str) -> Phone:
         return Phone(self, msisdn)

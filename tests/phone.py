@@ -12,7 +12,8 @@ from typing import Any
 
 from core.money import Money, kes
 from core.orders import Kind
-from menus.gsm7 import USSD_SEPTETS_MAX, septets
+from menus import networks
+from menus.gsm7 import septets
 
 _sessions = count(1)
 
@@ -27,11 +28,18 @@ class Phone:
     text: str = ""
     screen: str = ""
     body: str = ""
+    label: str = ""
+    network: str = "63902"
     on_the_line: bool = False
     transcript: list[str] = field(default_factory=list)
 
     def dial(self, code: str = "*384#") -> Phone:
-        """Dial a service code; what follows it is dialled ahead."""
+        """Dial a service code, long after any other call; what follows it is dialled ahead."""
+        self.house.forget_calls(self.msisdn)
+        return self.redials(code)
+
+    def redials(self, code: str = "*384#") -> Phone:
+        """Dial right after the last call."""
         self.session_id = f"ATUid_{next(_sessions):032x}"
         self.text = code.removeprefix("*384").removeprefix("*").removesuffix("#")
         return self._hop(code)
@@ -76,7 +84,7 @@ class Phone:
                 "sessionId": self.session_id,
                 "serviceCode": "*384#",
                 "phoneNumber": self.msisdn,
-                "networkCode": "63902",
+                "networkCode": self.network,
                 "text": self.text,
             },
         )
@@ -86,7 +94,8 @@ class Phone:
         verb, self.screen = reply.text.split(" ", 1)
         self.on_the_line = {"CON": True, "END": False}[verb]
         self.transcript += [f"> {said}", self.screen, ""]
-        assert septets(reply.text) <= USSD_SEPTETS_MAX, self._story()
+        assert septets(reply.text) <= networks.of(self.network).septets_max, self._story()
+        self.label = reply.headers["at-ussd-hop-metadata"]
         return self
 
     def _story(self) -> str:

@@ -20,6 +20,7 @@ from rq import Queue
 from workers.queues import enqueue
 
 WAIT_SECONDS_MAX: Final = 2
+_WAIT_SECONDS_MIN: Final = 0.1
 # An order older than this says that the ledger is behind: waiting would only hold threads.
 BEHIND: Final = timedelta(seconds=1)
 HEARTBEAT_SECONDS: Final = 0.5
@@ -37,17 +38,21 @@ _OUTCOME_SECONDS: Final = 10
 class Bell:
     """What doors and the ledger worker say to each other."""
 
-    def __init__(self, redis: Redis, line: Queue, *, waiting_max: int) -> None:
+    def __init__(
+        self, redis: Redis, line: Queue, *, waiting_max: int, waiting: Redis | None = None
+    ) -> None:
         """
         Hang the bell.
 
         Args:
-            redis: Connections that may block longer than `WAIT_SECONDS_MAX`.
+            redis: Connections.
             line: The ledger's queue.
+            waiting: Connections that may block for `WAIT_SECONDS_MAX`; those of `redis` otherwise.
             waiting_max: How many callers may wait at once in this process. The others are told
                 that an SMS will follow, so that waiting never takes every thread of the web.
         """
         self._redis = redis
+        self._waiting = redis if waiting is None else waiting
         self._line = line
         self._chairs = threading.BoundedSemaphore(waiting_max)
 
@@ -63,14 +68,16 @@ class Bell:
         if self._redis.set(_RUNG, 1, nx=True, ex=_RUNG_SECONDS_MAX):
             enqueue(self._line, EXECUTE)
 
-    def wait(self, order: int) -> None:
+    def wait(self, order: int, seconds_max: float = WAIT_SECONDS_MAX) -> None:
         """Wait until an order has its outcome, at most two seconds, or not at all."""
-        if not self._chairs.acquire(blocking=False):
+        seconds = min(seconds_max, WAIT_SECONDS_MAX)
+        # Less than a tenth is no wait; and Redis takes zero for ever.
+        if seconds < _WAIT_SECONDS_MIN or not self._chairs.acquire(blocking=False):
             return
         try:
             with suppress(RedisError):
                 if self.is_answered():
-                    self._redis.blpop([f"{_OUTCOME}{order}"], timeout=WAIT_SECONDS_MAX)
+                    self._waiting.blpop([f"{_OUTCOME}{order}"], timeout=seconds)
         finally:
             self._chairs.release()
 

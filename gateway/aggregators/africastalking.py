@@ -17,14 +17,18 @@ from core.codes import Veil
 from core.inbox import Kind
 from core.otp_codes import OtpKey
 from gateway.veiling import veiled
-from menus.sessions import Dial
+from menus import networks
+from menus.sessions import HOPS_MAX, Dial
 
 _SESSION_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")  # no ":", which ends it in keys
 _SERVICE_CODE: Final = re.compile(r"\*[0-9*]{1,30}#")
-_TEXT_LENGTH_MAX: Final = 500
+_TEXT_LENGTH_MAX: Final = 2000  # what a hundred hops come to
 _FIELD_LENGTH_MAX: Final = 2000
 
-# What of each callback is kept. What else comes may hold anything (`hopsMetadata`: what was typed).
+# A screen's name, as we give it: whoever forges an event could write anything there.
+_SCREEN: Final = re.compile(r"[a-z]{1,20}\.[A-Z][A-Za-z]{1,30}")
+
+# What of each callback is kept. What else comes may hold anything (`lastAppResponse`).
 _ENDED: Final = (
     "date",
     "sessionId",
@@ -74,12 +78,19 @@ def dial(form: Mapping[str, str]) -> Dial:
         or not _SERVICE_CODE.fullmatch(service_code)
     ):
         raise NotOurWire
-    return Dial(session_id, msisdn.claimed(form.get("phoneNumber", "")), service_code, text)
+    return Dial(
+        session_id,
+        msisdn.claimed(form.get("phoneNumber", "")),
+        service_code,
+        text,
+        networks.of(form.get("networkCode", "")),
+    )
 
 
 def ended(form: Mapping[str, str]) -> Told:
     """
-    Read how a session ended. `input` holds PINs: only its length gets past this line.
+    Read how a session ended. `input` holds PINs: only its length gets past this line, and of
+    `hopsMetadata` only what looks like a screen's name.
 
     Raises:
         NotOurWire: It names no session.
@@ -89,6 +100,8 @@ def ended(form: Mapping[str, str]) -> Told:
         raise NotOurWire
     kept = _cut(form, _ENDED)
     kept["input"] = f"{len(form.get('input', ''))} characters"
+    labels = form.get("hopsMetadata", "").split("|")[:HOPS_MAX]
+    kept["hopsMetadata"] = "|".join(label for label in labels if _SCREEN.fullmatch(label))
     return Told(Kind.USSD_ENDED, session_id, kept)
 
 

@@ -10,11 +10,15 @@ from menus.engine import name
 from menus.screen import AnyScreen, Done
 from menus.screens import (
     account,
+    balances,
+    exchange,
     help,  # noqa: A004 - the screens' own names
     home,
     more,
     pay,
     register,
+    resume,
+    reversal,
     send,
     statement,
     voucher,
@@ -49,8 +53,19 @@ SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
         pay.Amount,
         pay.Confirm,
         pay.Outcome,
+        balances.Balances,
+        exchange.Give,
+        exchange.Get,
+        exchange.Amount,
+        exchange.Confirm,
+        exchange.Outcome,
+        send.Known,
+        reversal.Why,
+        reversal.Words,
+        reversal.Confirm,
         voucher.Code,
         voucher.Outcome,
+        resume.Offer,
     )
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import ClassVar, Final
 
 from core import fees
 from core.fees import Tier
@@ -70,6 +70,7 @@ class Fees(Tell):
     """What sending costs: the tariff that is charged, each tier from its amount up."""
 
     tiers: tuple[Tier, ...]
+    fetched: ClassVar[bool] = True
 
     def view(self, hop: Hop) -> View:
         lines = [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from menus.screen import Hop, Menu, Option
-from menus.screens import pay, voucher
+from menus.screens import balances, exchange, pay, voucher
 from menus.text import Text, _
 
 
@@ -19,6 +19,8 @@ class More(Menu):
 
     def options(self, hop: Hop) -> Sequence[Option]:
         return [
-            Option(_("Pay a till"), lambda _hop: pay.Till()),
+            Option(_("Pay a till"), pay.begin),
             Option(_("Use a voucher"), lambda _hop: voucher.Code()),
+            Option(_("Exchange money"), exchange.begin),
+            Option(_("My money"), balances.mine),
         ]

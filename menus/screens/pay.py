@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from core import merchants, transfers
+from core import favourites, merchants, transfers
+from core.favourites import Payee
 from core.money import Currency, Money
 from core.orders import Kind, Placed
 from core.subscribers import Person
 from core.transfers import Quote, SameAccount
-from menus.screen import Ask, Hop
+from menus.screen import AnyScreen, Ask, Hop, View
 from menus.screens.ordering import OutcomeTell, PinAsk
 from menus.text import Text, _
 
 
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Who is paid, and the till that says so."""
+
+    owner: Person
+    till: str
+
+
 @dataclass(frozen=True)
-class Till(Ask[Person]):
-    """Which shop to pay, by the number on its wall."""
+class Till(Ask[Shop]):
+    """
+    Which shop to pay, by the number on its wall, or one that was paid before.
+
+    Those are fetched once and carried along; no till's number is as short as a choice.
+    """
+
+    known: tuple[Payee, ...] = ()
 
     def prompt(self, hop: Hop) -> Text:
-        return _("Till number:")
+        return _("Till number, or pick one:") if self.known else _("Till number:")
 
-    def read(self, hop: Hop, text: str) -> Person:
-        shop = merchants.at_till(hop.unit.reading, till=text)
-        if shop.id == hop.caller.id:
+    def show(self, hop: Hop) -> View:
+        offered = [
+            Text("{name} {shown}", {"name": payee.name, "shown": payee.shown})
+            for payee in self.known
+        ]
+        return View(self.prompt(hop), offered)
+
+    def read(self, hop: Hop, text: str) -> Shop:
+        till = "".join(text.split())
+        if re.fullmatch(r"[1-9]", till) and int(till) <= len(self.known):
+            till = self.known[int(till) - 1].number  # looked up as if typed: the shop may be gone
+        owner = merchants.at_till(hop.unit.reading, till=till)
+        if owner.id == hop.caller.id:
             raise SameAccount
-        return shop
+        return Shop(owner, till)
 
-    def then(self, hop: Hop, answer: Person) -> Amount:
-        return Amount(answer.id, answer.name)
+    def then(self, hop: Hop, answer: Shop) -> Amount:
+        return Amount(answer.owner.id, answer.owner.name, answer.till)
 
 
 @dataclass(frozen=True)
@@ -37,9 +63,10 @@ class Amount(Ask[Quote]):
 
     to: int
     name: str
+    till: str
 
     def prompt(self, hop: Hop) -> Text:
-        return _("Pay {name}\nAmount in KES:", name=self.name)
+        return _("Pay {name}, till {till}\nAmount in KES:", name=self.name, till=self.till)
 
     def read(self, hop: Hop, text: str) -> Quote:
         amount = Money.parse(text, Currency.KES)
@@ -48,7 +75,7 @@ class Amount(Ask[Quote]):
         )
 
     def then(self, hop: Hop, answer: Quote) -> Confirm:
-        return Confirm(self.to, self.name, answer.amount, answer.fee)
+        return Confirm(self.to, self.name, self.till, answer.amount, answer.fee)
 
 
 @dataclass(frozen=True)
@@ -57,14 +84,17 @@ class Confirm(PinAsk):
 
     to: int
     name: str
+    till: str
     amount: Money
     fee: Money
 
     def prompt(self, hop: Hop) -> Text:
         return _(
-            "Pay {amount} to {name}\nYou pay no fee.\nEnter PIN to confirm:",
+            "Pay {amount} to {name}, till {till}\nYou pay no fee, total {amount}"
+            "\nEnter PIN to confirm:",
             amount=self.amount,
             name=self.name,
+            till=self.till,
         )
 
     def then(self, hop: Hop, answer: None) -> Outcome:
@@ -104,3 +134,8 @@ class Outcome(OutcomeTell):
             balance=Money(placed.outcome[str(self.account_id)], Currency.KES),
             reference=placed.reference,
         )
+
+
+def begin(hop: Hop) -> AnyScreen:
+    """Fetch the shops the caller pays most."""
+    return Till(tuple(favourites.tills(hop.unit.reading, subscriber=hop.caller.id)))

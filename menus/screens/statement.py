@@ -1,17 +1,20 @@
-"""Statement: the newest entries, over pages, each with its detail."""
+"""Statement: the newest entries of an account, over pages, each with its detail."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
-from core import msisdn, statements
+from core import msisdn, reversals, statements
 from core.ledger import Reason
-from core.money import Money
+from core.money import Currency, Money
+from core.reversals import ReversalState
 from menus import clock
-from menus.screen import AnyScreen, Hop, Pick, Tell, View
+from menus.screen import AnyScreen, Hop, Menu, Option, Pick, View
+from menus.screens import reversal
+from menus.screens.reversal import Sent
 from menus.text import Text, _
 
 LINES_MAX: Final = 20
@@ -27,6 +30,12 @@ _NOBODY: Final = {
     Reason.OPENING: _("Opening gift"),
 }
 _HOUSE: Final = Text("Kabambe")
+_NO_REFERENCE: Final = "-"
+_ASKED: Final = {
+    ReversalState.REQUESTED: _("You asked for it back. We will answer by SMS."),
+    ReversalState.APPROVED: _("It came back to you."),
+    ReversalState.DECLINED: _("It could not be brought back."),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Item:
     name: str
     number: str
     reason: str = Reason.OPENING
+    asked: ReversalState | None = None
 
     @property
     def other(self) -> Text:
@@ -48,6 +58,15 @@ class Item:
         if self.name:
             return Text("{name}", {"name": self.name})
         return _NOBODY.get(Reason(self.reason), _HOUSE)
+
+    @property
+    def can_come_back(self) -> bool:
+        """Whether it is money that the caller sent to somebody."""
+        return (
+            self.amount.minor < 0
+            and self.reason in {Reason.TRANSFER, Reason.PAYMENT}
+            and self.reference != _NO_REFERENCE
+        )
 
     @property
     def signed(self) -> str:
@@ -59,11 +78,13 @@ class Statement(Pick[Item]):
     """The entries are fetched once and carried along, so that turning a page costs no SQL."""
 
     lines: tuple[Item, ...]
+    currency: Currency = Currency.KES
+    fetched: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
         if not self.lines:
             return _("Nothing here yet. What you send or receive will be listed here.")
-        return _("Statement, KES. Pick one for details:")
+        return _("Statement, {currency}. Pick one for details:", currency=self.currency)
 
     def items(self, hop: Hop) -> Sequence[Item]:
         return self.lines
@@ -79,46 +100,68 @@ class Statement(Pick[Item]):
 
 
 @dataclass(frozen=True)
-class Detail(Tell):
-    """One entry in full."""
+class Detail(Menu):
+    """One entry in full; money that was sent can be asked back, once, and the answer seen."""
 
     item: Item
+    fetched: ClassVar[bool] = True
 
-    def view(self, hop: Hop) -> View:
+    def title(self, hop: Hop) -> Text:
         item = self.item
-        facts = {
-            "amount": item.amount if item.amount.minor > 0 else -item.amount,
-            "name": item.other,
-            "number": item.number,
-            "fee": item.fee,
-            "balance": item.balance,
-            "at": clock.date_and_time(item.at),
-            "reference": item.reference,
-        }
+        if not item.name:
+            return Text("{what}: {amount}", {"what": item.other, "amount": item.amount})
+        facts = {"name": item.name, "number": item.number}
         if item.amount.minor > 0:
-            return View(Text(_FROM.msgid, facts))
-        return View(Text(_TO.msgid, facts))
+            return _("{amount} from {name} {number}", amount=item.amount, **facts)
+        return _("{amount} to {name} {number}", amount=-item.amount, **facts)
 
+    def options(self, hop: Hop) -> Sequence[Option]:
+        if not self.item.can_come_back or self.item.asked is not None:
+            return []
+        item = self.item
+        sent = Sent(item.reference, -item.amount, item.name, item.number)
+        return [Option(_("Ask for it back"), lambda _hop: reversal.Why(sent))]
 
-_FROM: Final = _("{amount} from {name} {number}\n{at}\nBalance {balance}\nRef {reference}")
-_TO: Final = _("{amount} to {name} {number}\nFee {fee}\n{at}\nBalance {balance}\nRef {reference}")
+    def show(self, hop: Hop) -> View:
+        item = self.item
+        lines = [
+            Text(clock.date_and_time(item.at)),
+            _("Balance {balance}", balance=item.balance),
+            _("Ref {reference}", reference=item.reference),
+        ]
+        if item.name and item.amount.minor < 0:
+            lines.insert(0, _("Fee {fee}", fee=item.fee))
+        if item.asked is not None:
+            lines.append(_ASKED[item.asked])
+        # The facts run over pages where they must, and so they are lines beside the option.
+        for number, option in enumerate(self.options(hop), 1):
+            lines.append(Text("{number}. {label}", {"number": number, "label": option.label}))
+        return View(self.title(hop), lines, numbered=False)
 
 
 def latest(hop: Hop) -> AnyScreen:
-    """Fetch the newest entries of the caller."""
-    lines = statements.latest(hop.unit.reading, account=hop.caller.account_id, lines_max=LINES_MAX)
-    return Statement(
-        tuple(
-            Item(
-                at=line.at,
-                amount=line.amount,
-                fee=line.fee,
-                balance=line.balance,
-                reference=line.reference or "-",
-                name=line.name,
-                number=msisdn.masked(line.msisdn) if line.msisdn else "",
-                reason=line.reason,
-            )
-            for line in lines
+    """Fetch the newest entries of the caller's shillings."""
+    return of(hop, account=hop.caller.account_id, currency=Currency.KES)
+
+
+def of(hop: Hop, *, account: int, currency: Currency) -> AnyScreen:
+    """Fetch the newest entries of one of the caller's accounts."""
+    lines = statements.latest(hop.unit.reading, account=account, lines_max=LINES_MAX)
+    items = tuple(
+        Item(
+            at=line.at,
+            amount=line.amount,
+            fee=line.fee,
+            balance=line.balance,
+            reference=line.reference or _NO_REFERENCE,
+            name=line.name,
+            number=msisdn.masked(line.msisdn) if line.msisdn else "",
+            reason=line.reason,
         )
+        for line in lines
     )
+    sent = [item.reference for item in items if item.can_come_back]
+    if sent:
+        asked = reversals.states(hop.unit.reading, subscriber=hop.caller.id, references=sent)
+        items = tuple(replace(item, asked=asked.get(item.reference)) for item in items)
+    return Statement(items, currency)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "otp"
-down_revision = "fewer_steps"
+down_revision = "favourites"
 branch_labels = None
 depends_on = None
 

@@ -89,6 +89,12 @@ def test_what_is_no_amount(typed):
         Money.parse(typed, Currency.KES)
 
 
+@pytest.mark.parametrize("typed", ["ksh 5", "sh5", "kes 5", "usdt 5"])
+def test_an_amount_of_another_currency_is_none_of_this(typed):
+    with pytest.raises(InvalidAmount):
+        Money.parse(typed, Currency.USD)
+
+
 def test_two_currencies_do_not_mix():
     with pytest.raises(AssertionError):
         kes(1) + Money(1, Currency.USD)

@@ -23,20 +23,22 @@ def test_pay(house, wanjiru, otieno, till):
         More services
         1. Pay a till
         2. Use a voucher
+        3. Exchange money
+        4. My money
         0. Back
     """)
     wanjiru.phone.types("1").sees("""
         Till number:
         0. Back 00. Home
     """)
-    wanjiru.phone.types(till).sees("""
-        Pay Otieno
+    wanjiru.phone.types(till).sees(f"""
+        Pay Otieno, till {till}
         Amount in KES:
         0. Back 00. Home
     """)
-    wanjiru.phone.types("500").sees("""
-        Pay KES 500.00 to Otieno
-        You pay no fee.
+    wanjiru.phone.types("500").sees(f"""
+        Pay KES 500.00 to Otieno, till {till}
+        You pay no fee, total KES 500.00
         Enter PIN to confirm:
         0. Back 00. Home
     """)
@@ -73,9 +75,9 @@ def test_a_wrong_pin_pays_nothing(wanjiru, otieno, till):
 
 
 def test_kwa_kiswahili(amina, otieno, till):
-    amina.phone.dial().types("5", "1", till, "200").sees("""
-        Lipa KES 200.00 kwa Otieno
-        Hulipi ada.
+    amina.phone.dial().types("5", "1", till, "200").sees(f"""
+        Lipa KES 200.00 kwa Otieno, till {till}
+        Hulipi ada, jumla KES 200.00
         Weka PIN kuthibitisha:
         0. Rudi 00. Mwanzo
     """)

@@ -16,6 +16,7 @@ def test_wanjiru_sends_otieno_500(wanjiru, otieno):
     """)
     wanjiru.phone.types("1").sees("""
         Send money to (phone number):
+        1. Sent to before
         0. Back
     """)
     wanjiru.phone.types("0733000002").sees("""

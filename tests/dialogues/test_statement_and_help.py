@@ -44,7 +44,7 @@ def test_the_statement_runs_over_pages_and_shows_each_line_in_full(house, wanjir
         "Balance KES 724.70",
     ]
     wanjiru.phone.types("0", "7")
-    assert wanjiru.phone.screen.startswith("KES 1,250.00 from Opening gift")
+    assert wanjiru.phone.screen.startswith("Opening gift: KES 1,250.00\n21/11/26 09:30\n")
 
 
 def test_what_nobody_sent_is_called_what_it_was(house, wanjiru):

@@ -18,7 +18,10 @@ HOP = {
     "text": "",
 }
 USSD = "/ussd/africastalking/sandbox"
-NOT_UNDERSTOOD = "END Sorry, the network sent us something we do not understand."
+NOT_UNDERSTOOD = (
+    "END Sorry, the network sent us something we do not understand.\n"
+    "Samahani, mtandao umetutumia tusichoelewa."
+)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ def test_a_wrong_token_finds_nothing(house, door):
         {"phoneNumber": "+0712"},
         {"serviceCode": ""},
         {"serviceCode": "384"},
-        {"text": "1" * 501},
+        {"text": "1" * 2001},
         {"text": None},
         {"sessionId": None},
     ],

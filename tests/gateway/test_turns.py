@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from processes import until, worker
 
 from core.money import kes
-from menus.sessions import Dial, Turn
+from menus.sessions import Dial, Said, Turn
 
 SESSION = "ATUid_00000000000000000000000000000abc"
 CONFIRMED = (
@@ -90,7 +90,8 @@ def test_only_one_of_two_hops_at_once_has_the_turn(house):
     mine = sessions.open(dial)
     assert mine.turn is Turn.NEW
     assert sessions.open(dial).turn is Turn.PENDING
-    assert sessions.commit(dial, mine, reply="CON one", state={}) == "CON one"
+    one = Said("CON one", "home.Home")
+    assert sessions.commit(dial, mine, said=one, state={}) == one
     assert sessions.open(dial).turn is Turn.REPLAY
 
 
@@ -101,8 +102,10 @@ def test_who_lost_the_turn_gives_the_answer_of_who_has_it(house):
     house.redis.hset(f"kabambe:ussd:{SESSION}", "until", 0)  # its lease has run out
     quick = sessions.open(dial)
     assert quick.turn is Turn.NEW
-    sessions.commit(dial, quick, reply="CON quick", state={})
-    assert sessions.commit(dial, slow, reply="CON slow", state={}) == "CON quick"
+    said = Said("CON quick", "home.Home")
+    sessions.commit(dial, quick, said=said, state={})
+    late = Said("CON slow", "home.Home")
+    assert sessions.commit(dial, slow, said=late, state={}) == said
 
 
 def test_dialled_ahead_walks_to_the_pin_and_no_further(house, wanjiru, otieno):
@@ -175,7 +178,8 @@ def test_a_screen_that_a_deploy_renamed_is_a_fresh_start(house, wanjiru):
     key = f"kabambe:ussd:{SESSION}"
     state = house.redis.hget(key, "state").replace(b"account.Account", b"account.Profile")
     house.redis.hset(key, "state", state)
-    assert hop(house, "3*1").startswith("CON Kabambe. Balance")
+    screen = hop(house, "3*1")
+    assert screen.startswith("CON Our menu has changed. Please choose again.\nKabambe. Balance")
 
 
 def test_neither_text_nor_pin_is_kept_in_redis(house, wanjiru, otieno):

@@ -109,7 +109,7 @@ def test_redis_down_is_said_in_words_within_a_second(house, wanjiru):
     conversation = replace(house.conversation, sessions=gone)
     began = time.monotonic()
 
-    said = conversation.hear(Dial("ATUid_x", wanjiru.phone.msisdn, "*384#", ""))
+    said = conversation.hear(Dial("ATUid_x", wanjiru.phone.msisdn, "*384#", "")).body
     assert said.startswith("END Sorry, please try again shortly.")
     assert septets(said) <= 160
     assert time.monotonic() - began < 1
@@ -124,16 +124,16 @@ def test_redis_that_goes_after_the_order_does_not_hide_what_was_done(house, wanj
     class Forgetful:
         open = sessions.open
 
-        def commit(self, dial, opened, *, reply, state):
+        def commit(self, dial, opened, **_given):
             raise RedisError
 
     conversation = replace(house.conversation, sessions=Forgetful())
 
     text = wanjiru.phone.text + "*4071"
     dial = Dial(wanjiru.phone.session_id, wanjiru.phone.msisdn, "*384#", text)
-    assert conversation.hear(dial).startswith("END Sent KES 500.00 to Otieno.")
+    assert conversation.hear(dial).body.startswith("END Sent KES 500.00 to Otieno.")
     house.redis.flushdb()
-    assert house.conversation.hear(dial).startswith("END Your request was done.")
+    assert house.conversation.hear(dial).body.startswith("END Your request was done.")
     assert otieno.balance == kes(500_00)
 
 
@@ -143,7 +143,11 @@ def test_postgres_down_is_said_in_words(house):
 
     dial = Dial("ATUid_x", "+254712000001", "*384#", "")
     said = conversation.hear(dial)
-    assert said == "END Something went wrong. Your money is safe. Please try again."
+    assert said.body == (
+        "END Something went wrong. Your money is safe. Please try again.\n"
+        "Hitilafu imetokea. Pesa zako ziko salama. Tafadhali jaribu tena."
+    )
+    assert septets(said.body) <= 160
     assert conversation.hear(dial) == said
     nowhere.kw["bind"].dispose()
 

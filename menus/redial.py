@@ -1,0 +1,124 @@
+"""
+Where a session begins: for who dials again soon, with what became of the last one.
+
+Whoever was cut off is offered to go on, but never with a PIN or a confirmation, nor with what only
+the old session's text holds (docs/decisions/0023). Whoever had ordered something is told of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any, Final
+
+from core import lately
+from core.lately import Ordered
+from core.orders import Kind, State
+from menus import engine
+from menus.engine import Dialogue
+from menus.faces import face
+from menus.screen import AnyScreen, Hop, Span
+from menus.screens import SCREENS, first
+from menus.screens.resume import Offer
+from menus.sessions import Left
+from menus.text import Text, _
+
+_DONE: Final[Mapping[str, Text]] = {
+    Kind.TRANSFER: _("Sent {amount} to {name}. Ref {reference}"),
+    Kind.PAYMENT: _("Paid {amount} to {name}. Ref {reference}"),
+    Kind.EXCHANGE: _("Exchanged {amount} for {got}. Ref {reference}"),
+    Kind.REDEMPTION: _("Voucher used: {amount}. Ref {reference}"),
+}
+_DONE_SOMEHOW: Final = _("Your request was done. Ref {reference}")
+_REFUSED: Final[Mapping[str, Text]] = {
+    Kind.TRANSFER: _("Not sent: {reason}"),
+    Kind.PAYMENT: _("Not paid: {reason}"),
+    Kind.EXCHANGE: _("Not exchanged: {reason}"),
+    Kind.REDEMPTION: _("Voucher not used: {reason}"),
+}
+_REFUSED_SOMEHOW: Final = _("Not done: {reason}")
+_WORKED_ON: Final = _("Your last request is being worked on. You get an SMS. Ref {reference}")
+_IN_DOUBT: Final = _("We do not know yet if your last request was done. See your statement first.")
+
+
+def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
+    """
+    Where a session begins; what was dialled ahead leads, with what became of the last one on top.
+
+    Args:
+        hop: The first one of the session.
+        left: What the caller's last session left behind.
+        text: What was dialled after the service code.
+    """
+    home = Dialogue((first(hop.person),))
+    told = None if left is None else _told(hop, left)
+    if text:
+        walked = engine.walk(home, hop, text.split("*"))
+        has_notice = walked.notice is not None or walked.top.awaits is not None
+        noticed = replace(walked, notice=told)
+        return noticed if told and not has_notice and engine.has_room(noticed, hop) else walked
+    if told is not None:
+        return replace(home, notice=told)
+    return home if left is None else _offered(hop, left) or home
+
+
+def became(ordered: Ordered) -> Text:
+    """What became of an order, in a line."""
+    placed = ordered.placed
+    if placed.refusal is not None:
+        words = _REFUSED.get(ordered.kind, _REFUSED_SOMEHOW)
+        return Text(words.msgid, {"reason": face(placed.refusal).words})
+    facts = {
+        "amount": ordered.amount,
+        "got": ordered.got,
+        "name": ordered.name,
+        "reference": placed.reference,
+    }
+    if placed.state is State.PLACED:
+        return Text(_WORKED_ON.msgid, facts)
+    return Text(_DONE.get(ordered.kind, _DONE_SOMEHOW).msgid, facts)
+
+
+def _told(hop: Hop, left: Left) -> Text | None:
+    """What became of what the last session ordered, or may have ordered."""
+    if hop.person is None:
+        return None
+    ordered = lately.ordered(hop.unit.reading, subscriber=hop.person.id, session_id=left.session_id)
+    if ordered is not None:
+        return became(ordered)
+    return _IN_DOUBT if left.is_held or left.state.get("is_in_doubt") else None
+
+
+def _offered(hop: Hop, left: Left) -> Dialogue | None:
+    """The dialogue that was cut off, as far as it can be gone on with, below the offer to."""
+    try:
+        dropped = engine.load(left.state["dialogue"], SCREENS)
+    except (KeyError, TypeError, ValueError):  # it had ended, or a deploy has renamed a screen
+        return None
+    stack = tuple(_resumable(dropped.stack))
+    if len(stack) < 2 or type(stack[0]) is not type(first(hop.person)):  # noqa: PLR2004 - a first screen is where everybody begins
+        return None
+    top = stack[-1]
+    flow = engine.name(type(top)).partition(".")[0]
+    language = None if hop.person is not None else top.speaks(hop)
+    lines = (*dropped.left_at, dropped.line)[: len(stack)]
+    return Dialogue((*stack, Offer(flow, language)), left_at=lines)
+
+
+def _resumable(stack: tuple[AnyScreen, ...]) -> Iterator[AnyScreen]:
+    """The screens before the first that must not be come back to."""
+    for screen in stack:
+        if (
+            screen.guarded
+            or screen.fetched
+            or screen.awaits is not None
+            or isinstance(screen, Offer)
+            or _holds_a_span(screen)
+        ):
+            return
+        yield screen
+
+
+def _holds_a_span(screen: Any) -> bool:  # noqa: ANN401 - any dataclass
+    """Whether it points into its session's text, which no other session has."""
+    return any(isinstance(getattr(screen, field.name), Span) for field in fields(screen))

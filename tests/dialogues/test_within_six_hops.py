@@ -1,0 +1,64 @@
+"""Every money action is done within six answers after the dial, however it is reached."""
+
+from __future__ import annotations
+
+import pytest
+from currencies import give, tell_rates
+
+from core import merchants, subscribers
+from core.audit import Actor
+from core.money import Currency, Money
+
+ANSWERS_MAX = 6
+FLOWS = {
+    "send": (("1", "0733000002", "10", "4071"), "Sent KES 10.00 to Otieno."),
+    "send to one known": (("1", "1", "1", "10", "4071"), "Sent KES 10.00 to Otieno."),
+    "pay a till": (("5", "1", "{till}", "10", "4071"), "Paid KES 10.00 to Otieno."),
+    "pay a favourite": (("5", "1", "1", "10", "4071"), "Paid KES 10.00 to Otieno."),
+    "exchange": (("5", "3", "1", "1", "100", "4071"), "Exchanged KES 100.00 for USD"),
+    "ask back": (("2", "1", "1", "1", "4071"), "You asked for KES 10.00 back"),
+    "ask back in words": (("2", "1", "1", "4", "A thief", "4071"), "You asked for KES 10.00 back"),
+}
+
+
+@pytest.fixture
+def till(house, wanjiru, otieno):
+    """She holds two currencies, has sent him money, and has paid at his till."""
+    with house.databases["worker"].begin() as session:
+        shop = subscribers.recipient(session, msisdn=otieno.phone.msisdn)
+        clerk = Actor("staff:jane", "desk", "r1")
+        till = merchants.open_till(session, subscriber=shop.id, actor=clerk, now=house.clock())
+    give(house, wanjiru, Money(5_00, Currency.USD))
+    wanjiru.phone.dial().types("1", "0733000002", "10", "4071")
+    wanjiru.phone.dial().types("5", "1", till, "10", "4071")
+    tell_rates(house, USDKES=("130", "130"))
+    return till
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_done_within_six_answers(wanjiru, till, flow):
+    answers, outcome = FLOWS[flow]
+    wanjiru.phone.dial().types(*(answer.format(till=till) for answer in answers))
+    assert wanjiru.phone.screen.startswith(outcome)
+    assert not wanjiru.phone.on_the_line
+    assert len(wanjiru.phone.text.split("*")) == len(answers) <= ANSWERS_MAX
+
+
+AMOUNTS = {
+    "send": ("1", "0733000002"),
+    "pay a till": ("5", "1", "{till}"),
+    "exchange": ("5", "3", "1", "1"),
+}
+
+
+@pytest.mark.parametrize("flow", AMOUNTS)
+def test_nought_is_the_way_back_and_never_an_amount(wanjiru, till, flow):
+    answers = [answer.format(till=till) for answer in AMOUNTS[flow]]
+    wanjiru.phone.dial().types(*answers)
+    asked = wanjiru.phone.screen
+    assert "\n0. Back" in asked
+    wanjiru.phone.types("0.00")
+    assert wanjiru.phone.screen == f"That is not an amount.\n{asked}"
+    wanjiru.phone.types("0")
+    assert "Amount in" not in wanjiru.phone.screen
+    assert wanjiru.phone.on_the_line

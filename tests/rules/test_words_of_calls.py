@@ -1,0 +1,70 @@
+"""What is said beside the screens fits: what failed, what became of the last call, help."""
+
+from __future__ import annotations
+
+import pytest
+from test_words import MUCH, NAME, REFERENCE, hop, plain, worst
+
+from core import errors
+from core.lately import Ordered
+from core.money import Currency, Money
+from core.orders import Kind, Placed, State
+from core.subscribers import Language
+from gateway.ussd import _NOT_UNDERSTOOD
+from menus import engine, redial
+from menus.conversation import _BUSY, _DIAL_AGAIN, _RENAMED, _to_all
+from menus.engine import Dialogue
+from menus.faces import UNCERTAIN, UNEXPECTED
+from menus.gsm7 import SCREEN_SEPTETS_MAX, USSD_SEPTETS_MAX, septets
+from menus.screens import SCREENS, home, resume
+
+
+def test_what_is_said_in_no_language_fits():
+    for words in (_BUSY, _DIAL_AGAIN, _to_all(UNEXPECTED), _to_all(UNCERTAIN)):
+        assert septets(words) <= SCREEN_SEPTETS_MAX
+    assert septets(_NOT_UNDERSTOOD.body) <= USSD_SEPTETS_MAX
+    assert "\n" in _to_all(UNEXPECTED)
+
+
+def ordered(kind: str, state: State, outcome: dict) -> Ordered:
+    placed = Placed(1, REFERENCE, state, outcome)
+    return Ordered(placed, kind, MUCH, Money(99_99999999, Currency.BTC), NAME)
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_what_became_of_an_order_leaves_room_for_home(language):
+    """With the way home, if that takes a second page; every one of its options is there."""
+    outcomes = [(state, {}) for state in (State.PLACED, State.DONE)]
+    outcomes += [
+        (State.REFUSED, {"code": error.code, "params": plain(worst(error))})
+        for error in errors.leaves()
+        if error.code != "pin-locked"
+    ]
+    notices = [
+        redial.became(ordered(kind, *each)) for kind in (*Kind, "deposit") for each in outcomes
+    ]
+    for notice in (*notices, redial._IN_DOUBT, _RENAMED):
+        dialogue, shown = Dialogue((home.Home(),), notice=notice), ""
+        while dialogue is not None:
+            reply = engine.show(dialogue, hop(language))
+            assert septets(reply.text) <= SCREEN_SEPTETS_MAX
+            shown += reply.text
+            more = reply.following
+            dialogue = None if more is None else Dialogue((home.Home(),), line=more)
+        assert all(f"{number}. " in shown for number in range(1, 6))
+
+
+def test_every_kind_of_order_has_words_of_its_own():
+    assert set(redial._DONE) == set(redial._REFUSED) == set(Kind)
+
+
+def test_help_at_the_third_answer_fits():
+    for words in (engine._HELP, engine._BEGIN_AGAIN):
+        for language in Language:
+            assert septets(words.render(language)) <= SCREEN_SEPTETS_MAX
+
+
+def test_everything_that_can_be_gone_on_with_has_a_name():
+    """Whoever adds a module of screens adds a line to `resume.FLOWS`, or nothing there is saved."""
+    modules = {name.partition(".")[0] for name in SCREENS}
+    assert modules - {"home", "resume", "screen"} == set(resume.FLOWS)

@@ -1,0 +1,131 @@
+"""
+The web as it is served, before a PostgreSQL and a Redis of its own that can be stopped and frozen.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+import requests
+from bank import Bank
+from databases import migrate
+from processes import ROOT, environment, until
+from redis import Redis
+
+from core import db
+from core.pins import Hasher
+from sandbox.engines import Postgres, Valkey
+
+PEPPER = "sandbox-pin-pepper"
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+class Web:
+    """Two processes of eight threads, and the engines behind them."""
+
+    def __init__(self, house, home) -> None:
+        self.postgres, self.valkey = Postgres(home, fast=True), Valkey(home, fast=True)
+        for engine in (self.postgres, self.valkey):
+            engine.start()
+        migrate(self.postgres.url)
+        self.bank = Bank(db.connect(self.postgres.url), Hasher(PEPPER, cheap=True))
+        self.redis = Redis.from_url(self.valkey.url)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        told = environment(house) | {
+            "DATABASE_URL": self.postgres.url,
+            "REDIS_URL": self.valkey.url,
+            "PORT": str(port),
+        }
+        words = ("-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "wsgi:app")
+        self.process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=told)
+        until(self.is_live)
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        self.bank.owner.kw["bind"].dispose()
+        self.redis.close()
+        self.postgres.stop()
+        self.valkey.stop()
+
+    def opens(self, msisdn: str, *, name: str, language: str = "en") -> None:
+        now = datetime.now(UTC)
+        self.bank.open(msisdn, name=name, language=language, balance="1,000", now=now)
+
+    @contextmanager
+    def frozen(self, engine) -> Iterator[None]:
+        """Let an engine say nothing until the block ends; its sockets still take what comes."""
+        server = engine.pid
+        children = subprocess.run(["pgrep", "-P", str(server)], capture_output=True, check=False)
+        pids = (server, *map(int, children.stdout.split()))
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def stopped(self, engine) -> Iterator[None]:
+        """Let nobody be there until the block ends."""
+        if engine is self.postgres:
+            self.bank.owner.kw["bind"].dispose()
+        engine.stop()
+        try:
+            yield
+        finally:
+            engine.start()
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold locks that every hop needs."""
+        with self.bank.owner() as session:
+            session.connection().exec_driver_sql(what)
+            yield
+            session.rollback()
+
+    def live(self) -> float:
+        """How long `/live` takes."""
+        began = time.monotonic()
+        assert requests.get(f"{self.url}/live", timeout=10).status_code == 200
+        return time.monotonic() - began
+
+    def is_live(self) -> bool:
+        try:
+            return self.live() >= 0
+        except requests.ConnectionError:
+            return False
+
+    def hop(
+        self, session: str, text: str = "", *, msisdn: str = "+254712000001"
+    ) -> tuple[str, float]:
+        """What is said, and after how many seconds."""
+        began = time.monotonic()
+        said = requests.post(
+            f"{self.url}/ussd/africastalking/sandbox",
+            data={
+                "sessionId": session,
+                "phoneNumber": msisdn,
+                "serviceCode": "*384#",
+                "networkCode": "63902",
+                "text": text,
+            },
+            timeout=20,
+        )
+        assert said.status_code == 200
+        return said.text, time.monotonic() - began
