@@ -55,6 +55,7 @@ class Action(StrEnum):
     REVERSAL_DECLINED = "reversal-declined"
     BREAK_CLOSED = "break-closed"
     STATEMENT_TAKEN = "statement-taken"
+    ANNOUNCED = "announced"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,11 @@ from sqlalchemy.orm import Session
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Ages of the oldest undone rows; zero where everything is done."""
+    """
+    Ages of the oldest undone rows; zero where everything is done.
+
+    Promotional messages do not count: they wait for the morning, and for everything else.
+    """
 
     order: timedelta
     outbox: timedelta
@@ -22,7 +26,8 @@ class Backlog:
 
 _OLDEST = text("""
     SELECT (SELECT placed_at FROM orders WHERE state = 'placed' ORDER BY id LIMIT 1),
-           (SELECT min(staged_at) FROM outbox WHERE done_at IS NULL),
+           (SELECT min(staged_at) FROM outbox
+            WHERE done_at IS NULL AND category <> 'promotional'),
            (SELECT min(received_at) FROM inbox WHERE done_at IS NULL)
 """)
 

@@ -2,13 +2,16 @@
 SMS of ours and what became of each: at most one per outbox row, and never sent twice in doubt.
 
     queued ── begin ──► sending ──► sent ──► delivered | failed      (delivery reports)
-                           ├──► queued       it certainly did not go; try again later
-                           ├──► rejected     the provider will not send it
-                           └──► unknown      it may have gone; never repeated, a report may tell
+       │                   ├──► queued       it certainly did not go; try again later
+       │                   ├──► rejected     the provider will not send it
+       │                   ├──► failed       nor will we any longer
+       │                   └──► unknown      it may have gone; never repeated
+       └──► withheld       it is promotional, and the person has opted out
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,43 +25,26 @@ from sqlalchemy import (
     Integer,
     Text,
     delete,
+    exists,
     func,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import delivery_reports, sms_line
 from core.db import Base
-from core.outbox import Event, Outbox
+from core.delivery_reports import Report, State
+from core.outbox import Category, Event, Outbox
 
 TRIES_MAX: Final = 8
+# What staff must mend first (credit, a key) is waited for: a weekend, and then some.
+BLOCKED_FOR_MAX: Final = timedelta(days=3)
 _BACKOFF_FIRST: Final = timedelta(seconds=2)
 _BACKOFF_MAX: Final = timedelta(minutes=10)
-
-
-class State(StrEnum):
-    """Where a message is."""
-
-    QUEUED = "queued"
-    SENDING = "sending"
-    SENT = "sent"
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-
-
-# A report may only move a message forward: they come late, doubled and out of order.
-_RANK: Final = {
-    State.QUEUED: 0,
-    State.SENDING: 1,
-    State.UNKNOWN: 2,
-    State.SENT: 3,
-    State.REJECTED: 4,
-    State.FAILED: 5,
-    State.DELIVERED: 6,
-}
+_BLOCKED_AGAIN: Final = timedelta(minutes=1)
 
 
 class Message(Base):
@@ -77,19 +63,13 @@ class Message(Base):
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class Report(Base):
-    """
-    A delivery report as it was understood, kept even when its message is not yet known.
+class Source(StrEnum):
+    """How we know that somebody has opted out."""
 
-    A report may come before the send call has returned; the message then finds it here.
-    """
-
-    __tablename__ = "delivery_reports"
-
-    provider_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    state: Mapped[str] = mapped_column(Text)
-    why: Mapped[str | None] = mapped_column(Text)
-    reported_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ASKED = "asked"
+    """They told us, or the provider in our place."""
+    NETWORK = "network"
+    """They told their network, which takes no promotional message for them from anybody."""
 
 
 class OptOut(Base):
@@ -99,11 +79,12 @@ class OptOut(Base):
 
     msisdn: Mapped[str] = mapped_column(Text, primary_key=True)
     opted_out_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    source: Mapped[str] = mapped_column(Text, server_default=Source.ASKED.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A message that is ours to send now."""
+    """A message that is ours to send now; `as_shared` when our own sender id is refused."""
 
     id: int
     outbox_id: int
@@ -112,37 +93,105 @@ class Sending:
     language: str
     facts: dict[str, Any]
     staged_at: datetime
+    as_shared: bool
 
 
 def begin(session: Session, *, outbox_id: int, now: datetime) -> Sending | None:
     """
     Claim the message of an outbox row; commit this before calling the provider.
 
-    None when there is nothing to do: it was sent, or it is being sent.
+    None when there is nothing to do: it was sent, it is being sent, or it must not be.
     A message left `sending` by a worker that died may have gone out, so it is never claimed again.
     """
     row = session.execute(
         select(Outbox).where(Outbox.id == outbox_id, Outbox.done_at.is_(None)).with_for_update()
     ).scalar_one_or_none()
-    if row is None:
-        return None
-    session.execute(
-        text(
-            "INSERT INTO messages (outbox_id, state, changed_at) VALUES (:outbox, 'queued', :now)"
-            " ON CONFLICT (outbox_id) DO NOTHING"
-        ),
-        {"outbox": outbox_id, "now": now},
+    claimed = [] if row is None else _claim(session, [row], now=now)
+    return claimed[0] if claimed else None
+
+
+# As the partial index has it, word for word.
+_PROMOTIONAL: Final = (Outbox.done_at.is_(None), text("outbox.category = 'promotional'"))
+
+
+def begin_promotional(session: Session, *, count_max: int, now: datetime) -> list[Sending]:
+    """
+    Claim promotional messages that are due, the oldest first, one a number; commit this first.
+
+    What another worker has in its hands is passed over.
+    """
+    is_taken = exists().where(Message.outbox_id == Outbox.id, Message.state != State.QUEUED.value)
+    rows = session.scalars(
+        select(Outbox)
+        .where(*_PROMOTIONAL, Outbox.ring_at <= now, ~is_taken)
+        .order_by(Outbox.ring_at, Outbox.id)
+        .limit(count_max)
+        .with_for_update(skip_locked=True)
     )
-    message = session.scalar(
+    # A number that stood twice in one request would have two answers that cannot be told apart.
+    once: dict[str, Outbox] = {}
+    for row in rows:
+        once.setdefault(row.msisdn, row)
+    return _claim(session, list(once.values()), now=now)
+
+
+def count_promotional(session: Session, *, count_max: int, now: datetime) -> int:
+    """How many promotional messages are due, as far as it matters."""
+    due = select(Outbox.id).where(*_PROMOTIONAL, Outbox.ring_at <= now).limit(count_max).subquery()
+    return session.scalar(select(func.count()).select_from(due)) or 0
+
+
+def _claim(session: Session, rows: Sequence[Outbox], *, now: datetime) -> list[Sending]:
+    """Make locked rows' messages ours, but for those whose people have opted out of them."""
+    rows = _still_wanted(session, rows, now=now)
+    if not rows:
+        return []
+    by_id = {row.id: row for row in rows}
+    _make(session, list(by_id), State.QUEUED, now=now)
+    claimed = session.execute(
         update(Message)
-        .where(Message.outbox_id == outbox_id, Message.state == State.QUEUED.value)
+        .where(Message.outbox_id.in_(by_id), Message.state == State.QUEUED.value)
         .values(state=State.SENDING.value, tries=Message.tries + 1, changed_at=now)
-        .returning(Message.id)
+        .returning(Message.outbox_id, Message.id)
     )
-    if message is None:
-        return None
-    return Sending(
-        message, row.id, Event(row.event), row.msisdn, row.language, row.facts, row.staged_at
+    as_shared = sms_line.is_sender_refused(session, now=now)
+    return [
+        Sending(
+            message,
+            outbox_id,
+            Event((row := by_id[outbox_id]).event),
+            row.msisdn,
+            row.language,
+            row.facts,
+            row.staged_at,
+            as_shared,
+        )
+        for outbox_id, message in sorted(tuple(each) for each in claimed)
+    ]
+
+
+def _still_wanted(session: Session, rows: Sequence[Outbox], *, now: datetime) -> list[Outbox]:
+    """Withhold what is promotional from who has opted out since it was staged; return the rest."""
+    numbers = [row.msisdn for row in rows if Event(row.event).category is Category.PROMOTIONAL]
+    if not numbers:
+        return list(rows)
+    gone = set(session.scalars(select(OptOut.msisdn).where(OptOut.msisdn.in_(numbers))))
+    withheld = [row.id for row in rows if row.msisdn in gone]
+    if withheld:
+        _make(session, withheld, State.WITHHELD, now=now)
+        session.execute(
+            update(Message)
+            .where(Message.outbox_id.in_(withheld), Message.state == State.QUEUED.value)
+            .values(state=State.WITHHELD.value, why="opted out", changed_at=now)
+        )
+        session.execute(update(Outbox).where(Outbox.id.in_(withheld)).values(done_at=now))
+    return [row for row in rows if row.msisdn not in gone]
+
+
+def _make(session: Session, outbox_ids: Sequence[int], state: State, *, now: datetime) -> None:
+    rows = [{"outbox_id": each, "state": state.value, "changed_at": now} for each in outbox_ids]
+    session.execute(
+        insert(Message).on_conflict_do_nothing(index_elements=[Message.outbox_id]), rows
     )
 
 
@@ -156,7 +205,7 @@ def sent(
     now: datetime,
 ) -> None:
     """The provider took it. A report that came before this answer is applied at once."""
-    _alone_with(session, provider_id)
+    delivery_reports.alone_with(session, provider_id)
     session.execute(
         update(Message)
         .where(Message.id == message.id)
@@ -202,6 +251,25 @@ def unreachable(
     session.execute(update(Outbox).where(Outbox.id == message.outbox_id).values(ring_at=ring_at))
 
 
+def blocked(session: Session, *, message: Sending, why: str, now: datetime) -> None:
+    """
+    It did not go, and will not until staff mend something: it is kept, and tried every minute.
+
+    That counts as no try. After three days nobody waits for it any longer.
+    """
+    if now - message.staged_at > BLOCKED_FOR_MAX:
+        _end(session, message=message, state=State.FAILED, why=why, now=now)
+        return
+    session.execute(
+        update(Message)
+        .where(Message.id == message.id)
+        .values(state=State.QUEUED.value, tries=Message.tries - 1, why=why, changed_at=now)
+    )
+    session.execute(
+        update(Outbox).where(Outbox.id == message.outbox_id).values(ring_at=now + _BLOCKED_AGAIN)
+    )
+
+
 def rejected(session: Session, *, message: Sending, why: str, now: datetime) -> None:
     """The provider will not send it, however often it is asked."""
     _end(session, message=message, state=State.REJECTED, why=why, now=now)
@@ -231,52 +299,51 @@ def abandoned(session: Session, *, older_than: datetime, now: datetime) -> int:
 
 
 def report(
-    session: Session, *, provider_id: str, state: State, why: str | None, now: datetime
+    session: Session,
+    *,
+    provider_id: str,
+    state: State,
+    why: str | None,
+    status: str,
+    now: datetime,
 ) -> None:
-    """Take a delivery report in, in whatever order and however often it comes."""
-    _alone_with(session, provider_id)
-    kept = session.get(Report, provider_id, with_for_update=True)
-    if kept is None:
-        kept = Report(provider_id=provider_id, state=state.value, why=why, reported_at=now)
-        session.add(kept)
-    elif _RANK[State(kept.state)] < _RANK[state]:
-        kept.state, kept.why, kept.reported_at = state.value, why, now
-    session.flush()
+    """
+    Take a delivery report in, in whatever order and however often it comes.
+
+    Args:
+        session: The caller's transaction.
+        provider_id: Which message of the provider's.
+        state: How far it says the message has got; `SENT` for a status that says nothing of it.
+        why: Its reason, if any.
+        status: Its own word.
+        now: When it came.
+    """
+    kept = delivery_reports.keep(
+        session, provider_id=provider_id, state=state, why=why, status=status, now=now
+    )
     _advance(session, kept, now=now)
 
 
-def opt_out(session: Session, *, msisdn: str, now: datetime) -> None:
+def opt_out(session: Session, *, msisdn: str, now: datetime, source: Source = Source.ASKED) -> None:
     """Remember that a number wants no promotional messages."""
     session.execute(
-        text(
-            "INSERT INTO opt_outs (msisdn, opted_out_at) VALUES (:msisdn, :now)"
-            " ON CONFLICT (msisdn) DO NOTHING"
-        ),
-        {"msisdn": msisdn, "now": now},
+        insert(OptOut)
+        .values(msisdn=msisdn, opted_out_at=now, source=source.value)
+        .on_conflict_do_nothing(index_elements=[OptOut.msisdn])
     )
 
 
 def opt_in(session: Session, *, msisdn: str) -> None:
-    """Forget that a number wanted no promotional messages."""
+    """Forget that a number wanted none: it does again."""
     session.execute(delete(OptOut).where(OptOut.msisdn == msisdn))
 
 
-def _alone_with(session: Session, provider_id: str) -> None:
-    """
-    Let one transaction at a time speak of a provider's message.
-
-    Its report and the end of its sending may come at once; neither would see the other's row.
-    """
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(provider_id, 0))))
-
-
 def _advance(session: Session, report: Report, *, now: datetime) -> None:
-    reached = State(report.state)
-    behind = [state.value for state, rank in _RANK.items() if rank < _RANK[reached]]
+    behind = [state.value for state in State(report.state).behind]
     session.execute(
         update(Message)
         .where(Message.provider_id == report.provider_id, Message.state.in_(behind))
-        .values(state=reached.value, why=report.why, changed_at=now)
+        .values(state=report.state, why=report.why, changed_at=now)
     )
 
 

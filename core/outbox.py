@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -28,8 +28,28 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core.db import Base
 
 
+class Category(StrEnum):
+    """What sort of message tells of an event: how much it hurries, and whether one may opt out."""
+
+    CODE = "code"
+    """Somebody waits for it, phone in hand: it goes before everything else."""
+    RECEIPT = "receipt"
+    """What became of money or of an account: told whatever anybody has opted out of."""
+    PROMOTIONAL = "promotional"
+    """News: it goes last, many at once, and never to who has opted out."""
+
+
 class Event(StrEnum):
-    """What has happened, as far as somebody must be told."""
+    """What has happened, as far as somebody must be told; a receipt, unless it says otherwise."""
+
+    category: Category
+
+    def __new__(cls, value: str, category: Category = Category.RECEIPT) -> Self:
+        """Give a member its category; its value is the word alone."""
+        made = str.__new__(cls, value)
+        made._value_ = value
+        made.category = category
+        return made
 
     REGISTERED = "registered"
     """A person opened an account."""
@@ -69,10 +89,10 @@ class Event(StrEnum):
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"
     """Told to the owner, who may not have done it."""
-    OTP_PIN_RESET = "otp-pin-reset"
-    OTP_SMS_ORDER = "otp-sms-order"
-    OTP_SIGN_UP = "otp-sign-up"
-    OTP_LOG_IN = "otp-log-in"
+    OTP_PIN_RESET = "otp-pin-reset", Category.CODE
+    OTP_SMS_ORDER = "otp-sms-order", Category.CODE
+    OTP_SIGN_UP = "otp-sign-up", Category.CODE
+    OTP_LOG_IN = "otp-log-in", Category.CODE
     """A code that whoever asked must say again; `core.otp` has what it is good for."""
     RECOVERY_LOCKED = "recovery-locked"
     """Told to the owner: somebody could not say who they are."""
@@ -95,6 +115,8 @@ class Event(StrEnum):
     """Somebody wrote us what may be their PIN."""
     SMS_STRANGER = "sms-stranger"
     """Somebody without an account wrote to us."""
+    ANNOUNCED = "announced", Category.PROMOTIONAL
+    """Staff have news for many."""
     SMS_REFUSED = "sms-refused"
     SMS_NOT_UNDERSTOOD = "sms-not-understood"
     """Somebody wrote us an SMS we have no answer to."""
@@ -105,12 +127,23 @@ class Outbox(Base):
     An event that somebody must be told of.
 
     The relay rings for it at `ring_at`, and again later until it is done. `msisdn` and `language`
-    say who and how when the person is not (or no longer) a subscriber.
+    say who and how when the person is not (or no longer) a subscriber. `category` is the event's.
     """
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("ix_outbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "ix_outbox_undone",
+            "ring_at",
+            "id",
+            postgresql_where=text("done_at IS NULL AND category <> 'promotional'"),
+        ),
+        Index(
+            "ix_outbox_promotional",
+            "ring_at",
+            "id",
+            postgresql_where=text("done_at IS NULL AND category = 'promotional'"),
+        ),
         Index(
             "ix_outbox_answers",
             "msisdn",
@@ -139,6 +172,7 @@ class Outbox(Base):
     staged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ring_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    category: Mapped[str] = mapped_column(Text, server_default=Category.RECEIPT.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +207,7 @@ def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
                 "facts": dict(fact.facts),
                 "staged_at": now,
                 "ring_at": now,
+                "category": fact.event.category.value,
             }
             for fact in facts
         ],

@@ -42,6 +42,8 @@ class AfricasTalking(BaseModel):
     callback_token: SecretStr
     sender_id: Annotated[str | None, NoneIfEmpty] = None
     url: HttpUrl = HttpUrl("https://api.africastalking.com")
+    per_second: int = Field(default=50, ge=1, le=1000)
+    credit_least: int = Field(default=500, ge=0, le=10_000_000)
 
 
 class Ussd(BaseModel):

@@ -16,6 +16,10 @@ USSD_SEPTETS_MAX: Final = 160
 # Nobody documents whether the aggregator's `CON ` counts, so it does.
 SCREEN_SEPTETS_MAX: Final = USSD_SEPTETS_MAX - len("CON ")
 SMS_SEPTETS_MAX: Final = 160
+_PART_SEPTETS_MAX: Final = 153
+# The first promotional message to each number has the provider's words appended on how to opt out,
+# such as "STOP*456*9*5#", on a line of their own; they may change.
+OPT_OUT_SEPTETS_MAX: Final = 24
 
 
 def septets(text: str) -> int:
@@ -34,3 +38,18 @@ def septets(text: str) -> int:
         else:
             raise ValueError(f"{char!r} is not in GSM-7")
     return total
+
+
+def parts(text: str, *, more: int = 0) -> int:
+    """
+    Return how many SMS *text* is charged as (3GPP TS 23.040).
+
+    Args:
+        text: The words.
+        more: Septets that somebody else will append.
+
+    Raises:
+        ValueError: A character has no GSM-7 form.
+    """
+    size = septets(text) + more
+    return 1 if size <= SMS_SEPTETS_MAX else -(-size // _PART_SEPTETS_MAX)

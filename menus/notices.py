@@ -253,6 +253,10 @@ def _pin_locked(facts: Facts) -> Text:
     )
 
 
+def _announced(facts: Facts) -> Text:
+    return Text("{said}", {"said": facts["said"]})  # staff have said it in each language
+
+
 def _currency(facts: Facts) -> Currency:
     """Facts that name no currency are in shillings."""
     return Currency[facts.get("currency", "KES")]
@@ -289,5 +293,6 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.RECOVERY_LOCKED: account_notices.recovery_locked,
     Event.NAME_CHANGED: account_notices.name_changed,
     Event.ACCOUNT_CLOSED: account_notices.account_closed,
+    Event.ANNOUNCED: _announced,
     **ANSWERS,
 }

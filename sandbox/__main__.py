@@ -19,6 +19,8 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run tier …                the desk: papers and tiers
   ./run reversals …           the desk: ask for a transfer back, decide about it
   ./run till open NUMBER …    the desk: make a merchant; -h after any of these says more
+  ./run announce EN SW …      the desk: the same news to many, counted and confirmed first
+  ./run sms                   the desk: what SMS came to, what waits, and the credit
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
@@ -39,6 +41,8 @@ _COMMANDS = {
     "verify": ("sandbox.verify", "main"),
     "reconcile": ("sandbox.staff", "reconcile"),
     "statement": ("sandbox.staff", "statement"),
+    "announce": ("sandbox.desk", "announce"),
+    "sms": ("sandbox.desk", "sms"),
     "cases": ("sandbox.desk", "cases"),
     "report": ("sandbox.desk", "report"),
     "reversals": ("sandbox.desk", "reversals"),

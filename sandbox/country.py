@@ -22,6 +22,7 @@ from pathlib import Path
 from flask import Flask, Response, render_template, send_from_directory
 
 from sandbox import feed
+from sandbox.africastalking.account import Account
 from sandbox.africastalking.courier import Courier, Pace
 from sandbox.africastalking.doors import create_blueprint
 from sandbox.africastalking.faults import Faults
@@ -63,7 +64,8 @@ def create_app(
     messages = Messages(None if state_file is None else Path(state_file))
     courier = Courier(web_url, token, pace)
     senders = frozenset({sender_id, DEFAULT_SENDER})
-    api = SmsApi(Credentials(username, api_key, senders), messages, Faults(), courier, pace)
+    credentials = Credentials(username, api_key, senders)
+    api = SmsApi(credentials, messages, Faults(), courier, pace, Account())
     network = Network(
         web_url=web_url, token=token, service_code=service_code, courier=courier, pace=pace
     )

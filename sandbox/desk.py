@@ -14,7 +14,7 @@ from sandbox.product import Ports, Refused
 NOT_RUNNING = 2
 
 
-def _sit(command: str, arguments: Sequence[str]) -> int:
+def _sit(command: str, arguments: Sequence[str], *, module: str = "workers.desk") -> int:
     """Hand a command over to the product; the answer is the exit status."""
     state = home()
     database_url = variable("DATABASE_URL")
@@ -31,9 +31,11 @@ def _sit(command: str, arguments: Sequence[str]) -> int:
         return NOT_RUNNING
     redis_url = variable("REDIS_URL") or Valkey(state).url
     environment = product.environment(ports, database_url, redis_url)
-    return product.call("workers.desk", [command, *arguments], environment=environment)
+    return product.call(module, [command, *arguments], environment=environment)
 
 
+announce = partial(_sit, "announce", module="workers.desk_sms")
+sms = partial(_sit, "sms", module="workers.desk_sms")
 cases = partial(_sit, "cases")
 reversals = partial(_sit, "reversals")
 report = partial(_sit, "report")

@@ -119,6 +119,7 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "API_KEY": "sandbox-api-key",
         account + "SENDER_ID": "KABAMBE",
         account + "CALLBACK_TOKEN": "sandbox",
+        account + "PER_SECOND": "500",
         account + "URL": f"{ports.sandbox_url}/africastalking",
         "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
         "KABAMBE_SEAL__KEY": _seal_key(state),

@@ -37,7 +37,7 @@ from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
 from sandbox.africastalking.courier import Pace
-from workers import bell, queues, resources
+from workers import bell, pace, queues, resources
 from workers.bell import Bell
 from workers.queues import Name
 from workers.rates import RateFeed
@@ -107,6 +107,7 @@ class House:
         self.redis.flushdb()
         requests.delete(f"{self.country_url}/africastalking/messages", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
+        requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
@@ -153,6 +154,11 @@ class House:
         url = f"{self.country_url}/africastalking/faults"
         requests.post(url, json=fault, timeout=5).raise_for_status()
 
+    def account(self, **terms: object) -> None:
+        """Let the provider treat our account otherwise from now on."""
+        url = f"{self.country_url}/africastalking/account"
+        requests.put(url, json=terms, timeout=5).raise_for_status()
+
 
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
@@ -167,6 +173,39 @@ def served(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _resources(
+    *,
+    database: db.Databases,
+    redis: Redis,
+    clock: Clock,
+    ledger_bell: Bell,
+    country_url: str,
+    outside: Outside,
+    stack: ExitStack,
+) -> Resources:
+    sender = AfricasTalking(
+        username="sandbox",
+        api_key=KEY,
+        url=f"{country_url}/africastalking",
+        sender_id="KABAMBE",
+    )
+    stack.callback(sender.close)
+    feed = RateFeed(f"{country_url}/rates")
+    stack.callback(feed.close)
+    return Resources(
+        databases=database,
+        clock=clock,
+        bell=ledger_bell,
+        sender=sender,
+        rates=feed,
+        anchor=Anchor(outside),
+        otp_key=OTP_KEY,
+        by_sms=BY_SMS,
+        pace=pace.Pace(redis, clock, per_second=500),
+        credit_least=kes(500_00),
+    )
 
 
 @contextmanager
@@ -191,22 +230,19 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         country_url = stack.enter_context(served(fake))
         stack.callback(fake.extensions["courier"].close)
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
-        sender = AfricasTalking(
-            username="sandbox",
-            api_key=KEY,
-            url=f"{country_url}/africastalking",
-            sender_id="KABAMBE",
-        )
-        stack.callback(sender.close)
-        feed = RateFeed(f"{country_url}/rates")
-        stack.callback(feed.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
-        anchor = Anchor(outside)
-        have = Resources(
-            databases["worker"], clock, ledger_bell, sender, feed, anchor, OTP_KEY, BY_SMS
+        resources.install(
+            _resources(
+                database=databases["worker"],
+                redis=redis,
+                clock=clock,
+                ledger_bell=ledger_bell,
+                country_url=country_url,
+                outside=outside,
+                stack=stack,
+            )
         )
-        resources.install(have)
         conversation = Conversation(
             databases=databases["web"],
             sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),

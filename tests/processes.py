@@ -36,6 +36,7 @@ def environment(house) -> dict[str, str]:
         "KABAMBE_AFRICASTALKING__API_KEY": "sandbox-api-key",
         "KABAMBE_AFRICASTALKING__SENDER_ID": "KABAMBE",
         "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": "sandbox",
+        "KABAMBE_AFRICASTALKING__PER_SECOND": "500",
         "KABAMBE_RATES__URL": f"{house.country_url}/rates",
         "KABAMBE_AFRICASTALKING__URL": f"{house.country_url}/africastalking",
     }

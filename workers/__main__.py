@@ -25,6 +25,7 @@ from core.sms_orders import Bounds
 from workers import ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
+from workers.pace import Pace
 from workers.queues import Name, Worker, queue
 from workers.rates import RateFeed
 from workers.relay import Relay
@@ -71,6 +72,8 @@ def main(argv: Sequence[str]) -> int:
         ),
         rates=RateFeed(str(settings.rates.url)) if settings.rates.url else None,
         anchor=Anchor(outside),
+        pace=Pace(redis, now, per_second=account.per_second),
+        credit_least=kes(account.credit_least * 100),
         otp_key=OtpKey(settings.otp_key.get_secret_value()),
         by_sms=Bounds(
             unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),

@@ -48,6 +48,10 @@ REFUSED: Final = 1
 _STATEMENT_MS: Final = 120_000
 
 
+class Unfit(Exception):
+    """What was asked for will not do; the words say what to do instead."""
+
+
 class TailLost(Exception):
     """The database does not contain what was published: money stays where it is."""
 
@@ -289,7 +293,7 @@ def _open_till(desk: Desk, given: argparse.Namespace) -> None:
     print(f"{given.number} is paid at till {till}.")
 
 
-def _signature(name: str) -> str:
+def signature(name: str) -> str:
     """A name as it is kept: two ways of writing it are not two people."""
     signed = " ".join(name.split()).casefold()
     if not signed:
@@ -302,7 +306,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     signed = argparse.ArgumentParser(add_help=False)
     signed.add_argument(
-        "--by", required=True, type=_signature, help="who you are: a name, as in the audit log"
+        "--by", required=True, type=signature, help="who you are: a name, as in the audit log"
     )
     reasoned = argparse.ArgumentParser(add_help=False, parents=[signed])
     reasoned.add_argument("--why", required=True, help="your reason or note, in words")
@@ -360,7 +364,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     """Do one thing; the answer is the exit status."""
-    given = _parser().parse_args(argv)
+    return sit(_parser().parse_args(argv))
+
+
+def sit(given: argparse.Namespace) -> int:
+    """Do what was asked for, as whoever `given.by` names; the answer is the exit status."""
     settings = load()
     desk = Desk(
         databases=db.connect(settings.database_url.get_secret_value(), role=db.WORKER),
@@ -375,7 +383,7 @@ def main(argv: Sequence[str]) -> int:
         said = (error.__doc__ or "").strip().partition("\n")[0]
         print(f"No: {said} ({error.code})", file=sys.stderr)
         return REFUSED
-    except (BadList, TailLost, OSError) as error:
+    except (BadList, TailLost, Unfit, OSError) as error:
         print(error, file=sys.stderr)
         return REFUSED
     except SQLAlchemyError as error:

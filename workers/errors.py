@@ -3,6 +3,7 @@ What may become of a call to somebody else's service, when it is not a plain suc
 
     CallFailed
     ├── Rejected       it did not happen and never will: tell whoever waits
+    ├── Blocked        it did not happen, nor will anything until staff mend something: wait
     ├── Unreachable    it did not happen this time: repeat it later
     └── Unknown        it may have happened: ask, and never repeat it blindly
 
@@ -30,12 +31,23 @@ class Rejected(CallFailed):
     """
     The other side refused; the same call will be refused again.
 
-    `code` is one word out of a closed list (`InsufficientBalance`), to count and to search by.
-    `alert` marks what staff must know and only they can mend: credit gone, a bad key or sender.
+    `code` is one word out of a closed list (`UserInBlacklist`), to count and to search by.
+    `alert` marks what staff must know and only they can mend, such as a bad sender.
     """
 
     code: str
     alert: bool = False
+
+
+@dataclass(eq=False)
+class Blocked(CallFailed):
+    """
+    It certainly did not happen, and no call will until staff mend something: credit, a key.
+
+    `code` is one word out of a closed list (`InsufficientBalance`), to count and to search by.
+    """
+
+    code: str
 
 
 @dataclass(eq=False)

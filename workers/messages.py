@@ -4,45 +4,52 @@ Sending what was staged, and understanding what came back.
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import inbox, messages, otp, seal
 from core.db import transact
+from core.delivery_reports import State
 from core.inbox import Kind, Letter
 from core.messages import Sending
 from core.otp_codes import OtpKey
-from core.outbox import Event
+from core.outbox import Category, Event
 from core.subscribers import Language
 from menus import notices
-from workers import letters
-from workers.errors import Rejected, Unknown, Unreachable
+from workers import letters, sending
 from workers.resources import Resources, current
 
 log = structlog.get_logger(__name__)
 
 # Sending is waiting: one slow answer must not hold up everybody's receipts.
 _HANDS: Final = 8
+# For so long a job waits for its turn; what has none by then is rung for again.
+_PATIENCE_SECONDS: Final = 5.0
 
-# developers.africastalking.com, SMS delivery reports. A status not listed here is only logged.
-_STATES: Final[Mapping[str, messages.State]] = {
-    "Sent": messages.State.SENT,
-    "Submitted": messages.State.SENT,
-    "Buffered": messages.State.SENT,
-    "Success": messages.State.DELIVERED,
-    "Failed": messages.State.FAILED,
-    "Rejected": messages.State.FAILED,
-    "AbsentSubscriber": messages.State.FAILED,
-    "Expired": messages.State.FAILED,
+_WORD_MAX: Final = 100
+
+# developers.africastalking.com, SMS delivery reports. A status not listed here is kept, and says no
+# more than that the provider has the message.
+_STATES: Final[Mapping[str, State]] = {
+    "Sent": State.SENT,
+    "Submitted": State.SENT,
+    "Buffered": State.SENT,
+    "Success": State.DELIVERED,
+    "Failed": State.FAILED,
+    "Rejected": State.FAILED,
+    "AbsentSubscriber": State.FAILED,
+    "Expired": State.FAILED,
 }
 
 
@@ -60,11 +67,13 @@ SEALED: Final = frozenset(
 )
 
 
-def deliver(*, ids: Sequence[int], **_: object) -> None:
+def deliver(*, ids: Sequence[int], category: str = Category.RECEIPT.value, **_: object) -> None:
     """Send the messages of outbox rows. Twice is as once: a message is claimed before it goes."""
     have = current()
+    until = time.monotonic() + _PATIENCE_SECONDS
+    one = partial(_deliver, have, category=Category(category), until=until)
     with ThreadPoolExecutor(max_workers=min(_HANDS, max(len(ids), 1))) as hands:
-        for _done in hands.map(partial(_deliver, have), ids):
+        for _done in hands.map(one, ids):
             pass
 
 
@@ -82,19 +91,29 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
                 log.error("inbox.given_up", letter=letter)  # noqa: TRY400 - the traceback is above
 
 
-def _deliver(have: Resources, outbox_id: int) -> None:
+def _deliver(have: Resources, outbox_id: int, *, category: Category, until: float) -> None:
+    try:
+        if not have.pace.enter(category, until=until):
+            return  # the relay rings again
+    except RedisError as error:
+        log.warning("sms.pace_unknown", error=type(error).__name__)
+        return
     begin = partial(_begin, outbox_id=outbox_id, key=have.otp_key, now=have.clock())
     message = transact(have.databases, begin)
     if message is None:
+        with suppress(RedisError):
+            have.pace.leave()
         return
     try:
         text = notices.words(message.event, message.facts, Language(message.language))
     except Exception:
         log.exception("sms.no_words", message=message.id, notice=message.event.value)
         why = "there are no words for it"
-        record = partial(messages.failed, message=message, why=why, now=have.clock())
+        record: sending.Record = partial(
+            messages.failed, message=message, why=why, now=have.clock()
+        )
     else:
-        record = _send(have, message, text)
+        record = sending.send(have, message, text)
     transact(have.databases, record)
 
 
@@ -119,38 +138,6 @@ def _with_code(session: Session, message: Sending, key: OtpKey, *, now: datetime
     return replace(message, facts=message.facts | {"code": code})
 
 
-def _send(have: Resources, message: Sending, text: str) -> partial[None]:
-    """Call the provider, with no transaction open; return what to record."""
-    about: dict[str, object] = {"message": message.id, "notice": message.event.value}
-    try:
-        receipt = have.sender.send(to=message.msisdn, text=text)
-    except Rejected as error:
-        log.log(logging.ERROR if error.alert else logging.WARNING, "sms.rejected", **about)
-        return partial(messages.rejected, message=message, why=error.why, now=have.clock())
-    except Unreachable as error:
-        log.warning("sms.unreachable", **about)
-        after = error.retry_after_seconds
-        return partial(
-            messages.unreachable,
-            message=message,
-            why=error.why,
-            retry_after=None if after is None else timedelta(seconds=after),
-            now=have.clock(),
-        )
-    except Unknown as error:
-        log.warning("sms.unknown", **about)
-        return partial(messages.unknown, message=message, why=error.why, now=have.clock())
-    log.info("sms.sent", **about)
-    return partial(
-        messages.sent,
-        message=message,
-        provider_id=receipt.provider_id,
-        parts=receipt.parts,
-        cost=receipt.cost,
-        now=have.clock(),
-    )
-
-
 def _understand(have: Resources, letter: int, session: Session) -> None:
     now = have.clock()
     told = inbox.take(session, letter=letter)
@@ -172,11 +159,11 @@ def _report(session: Session, told: Letter, *, now: datetime) -> None:
     status = told.form["status"]
     if status not in _STATES:
         log.warning("sms.status_unknown", status=status[:40])
-        return
     messages.report(
         session,
         provider_id=told.form["id"],
-        state=_STATES[status],
+        state=_STATES.get(status, State.SENT),
         why=told.form.get("failureReason") or None,
+        status=status[:_WORD_MAX],
         now=now,
     )

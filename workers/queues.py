@@ -34,8 +34,16 @@ def queue(name: Name, redis: Redis) -> Queue:
     )
 
 
-def enqueue(line: Queue, job: str, **ids: object) -> None:
-    """Ring: run `job` (its dotted name) with ids. Leaves nothing behind in Redis when done."""
+def enqueue(line: Queue, job: str, *, is_first: bool = False, **ids: object) -> None:
+    """
+    Ring: run `job` (its dotted name) with ids. Leaves nothing behind in Redis when done.
+
+    Args:
+        line: Whose bell.
+        job: What to run.
+        is_first: Before whatever is queued already.
+        ids: What of.
+    """
     line.enqueue_call(
         job,
         kwargs=ids,
@@ -43,12 +51,13 @@ def enqueue(line: Queue, job: str, **ids: object) -> None:
         failure_ttl=3600,
         ttl=600,
         description=job,
+        at_front=is_first,
     )
 
 
-def is_deaf(line: Queue) -> bool:
+def is_deaf(line: Queue, *, even_for_codes: bool = False) -> bool:
     """Whether so many rings are unheard that another would only fill Redis."""
-    return bool(line.count >= _RINGS_MAX)
+    return bool(line.count >= _RINGS_MAX * (2 if even_for_codes else 1))
 
 
 class Worker(SimpleWorker):

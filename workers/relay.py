@@ -18,10 +18,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import backlog, messages, relaying
+from core import announcements, backlog, messages, relaying
 from core.db import Databases, transact
 from core.inbox import Inbox
-from core.outbox import Outbox
+from core.outbox import Category, Outbox
+from workers import pace
 from workers.bell import EXECUTE
 from workers.queues import Name, enqueue, is_deaf, queue
 
@@ -32,11 +33,16 @@ _UNHEARD: Final = timedelta(seconds=1)
 _SWEEP_SECONDS: Final = 5.0
 _RATES_SECONDS: Final = 30.0
 _RECONCILE_SECONDS: Final = 60.0
+_CREDIT_SECONDS: Final = 60.0
+# A line that pauses for longer is not rung for: its messages would only be counted as rung.
+_PAUSE_SECONDS_MAX: Final = 2.0
 # Longer than any provider call may take.
 _ABANDONED: Final = timedelta(seconds=60)
 _IDS_PER_JOB: Final = 25
 
 DELIVER: Final = "workers.messages.deliver"
+BROADCAST: Final = "workers.broadcast.send"
+ASK_CREDIT: Final = "workers.credit.look"
 UNDERSTAND: Final = "workers.messages.understand"
 ROLL_UP: Final = "workers.ledger.roll_up"
 REFRESH_RATES: Final = "workers.rates.refresh"
@@ -48,7 +54,9 @@ LOOK: Final = "workers.compliance.look"
 JOBS: Final = (
     EXECUTE,
     DELIVER,
+    BROADCAST,
     UNDERSTAND,
+    ASK_CREDIT,
     ROLL_UP,
     EXPIRE_HOLDS,
     REFUND_VOUCHERS,
@@ -69,7 +77,9 @@ class Relay:
         self._ledger = queue(Name.LEDGER, redis)
         self._sms = queue(Name.SMS, redis)
         self._swept_at = 0.0
+        self._redis = redis
         self._priced_at = 0.0
+        self._asked_credit_at = 0.0
         self._reconciled_at = time.monotonic()  # not while everything starts
         self._stopped = threading.Event()
 
@@ -92,10 +102,12 @@ class Relay:
     def once(self) -> None:
         """Ring for everything that is due now."""
         now = self._clock()
-        while self._relay(Outbox, DELIVER, now) or self._relay(Inbox, UNDERSTAND, now):
-            pass
+        self._ring(now)
         with self._databases() as session:
             behind = backlog.oldest(session, now=now)
+            has_news = messages.count_promotional(session, count_max=1, now=now)
+        if has_news and announcements.is_daytime(now) and not self._sms.count:
+            enqueue(self._sms, BROADCAST)  # behind everything, and never two in the queue
         if behind.order > _UNHEARD and not is_deaf(self._ledger):
             enqueue(self._ledger, EXECUTE)
         if time.monotonic() - self._swept_at > _SWEEP_SECONDS:
@@ -107,15 +119,41 @@ class Relay:
         if time.monotonic() - self._reconciled_at > _RECONCILE_SECONDS and not is_deaf(self._sms):
             self._reconciled_at = time.monotonic()
             enqueue(self._sms, RECONCILE)
+        if time.monotonic() - self._asked_credit_at > _CREDIT_SECONDS and not is_deaf(self._sms):
+            self._asked_credit_at = time.monotonic()
+            enqueue(self._sms, ASK_CREDIT)
 
-    def _relay(self, box: type[Outbox | Inbox], job: str, now: datetime) -> bool:
-        """Ring for one lot of a box; whether it was a full one. Not into ears that are full."""
-        if is_deaf(self._sms):
+    def _ring(self, now: datetime) -> None:
+        """Ring for messages and letters; not for messages while nobody may send."""
+        if pace.pause_seconds(self._redis, now=now) <= _PAUSE_SECONDS_MAX:
+            for category in (Category.CODE, Category.RECEIPT):
+                while self._relay(Outbox, DELIVER, now, category=category):
+                    pass
+        while self._relay(Inbox, UNDERSTAND, now):
+            pass
+
+    def _relay(
+        self,
+        box: type[Outbox | Inbox],
+        job: str,
+        now: datetime,
+        *,
+        category: Category | None = None,
+    ) -> bool:
+        """
+        Ring for one lot of a box; whether it was a full one.
+
+        Not into ears that are full, but for codes, which go before what is queued already.
+        """
+        is_code = category is Category.CODE
+        if is_deaf(self._sms, even_for_codes=is_code):
             return False
+        more = {} if category is None else {"category": category.value}
         with self._databases.begin() as session:
-            ids = relaying.due(session, box=box, now=now)
+            ids = relaying.due(session, box=box, now=now, category=category)
             for first in range(0, len(ids), _IDS_PER_JOB):
-                enqueue(self._sms, job, ids=ids[first : first + _IDS_PER_JOB])
+                some = ids[first : first + _IDS_PER_JOB]
+                enqueue(self._sms, job, is_first=is_code, ids=some, **more)
         return len(ids) == relaying.ROWS_MAX
 
     def _sweep(self, now: datetime) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.db import Databases
+from core.money import Money
 from core.otp_codes import OtpKey
 from core.rates import RateSource
 from core.seal import Anchor
 from core.sms_orders import Bounds
 from workers.bell import Bell
+from workers.pace import Pace
 from workers.sms import SmsSender
 
 
@@ -27,6 +29,8 @@ class Resources:
     sender: SmsSender
     rates: RateSource | None
     anchor: Anchor
+    pace: Pace
+    credit_least: Money
     otp_key: OtpKey
     by_sms: Bounds
 

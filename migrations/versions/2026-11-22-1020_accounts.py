@@ -14,7 +14,7 @@ from types import ModuleType
 from alembic import op
 
 revision = "accounts"
-down_revision = "otp"
+down_revision = "sending"
 branch_labels = None
 depends_on = None
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from sandbox.africastalking import faults, wire
+from sandbox.africastalking.account import Account, Terms
 from sandbox.africastalking.courier import Courier, Pace
 from sandbox.africastalking.messages import Messages
 from sandbox.africastalking.sms import SmsApi
@@ -34,6 +35,7 @@ def create_blueprint(
     doors.register_error_handler(HTTPException, _problem)
     _hang_messages(doors, messages, pace)
     _hang_faults(doors, api.faults)
+    _hang_account(doors, api.account)
     _hang_phones(doors, network, courier, api)
     return doors
 
@@ -86,11 +88,7 @@ def _hang_faults(doors: Blueprint, script: faults.Faults) -> None:
         try:
             fault = faults.read(_body())
         except ValidationError as error:
-            wrong = "; ".join(
-                ".".join(str(part) for part in each["loc"]) + f": {each['msg']}"
-                for each in error.errors(include_url=False)
-            )
-            raise BadRequest(f"No fault this provider knows: {wrong}") from error
+            raise BadRequest(f"No fault this provider knows: {_said(error)}") from error
         if not script.add(fault):
             raise BadRequest("Too many faults are waiting; DELETE /africastalking/faults first.")
         return jsonify(script.left()), 201
@@ -99,6 +97,32 @@ def _hang_faults(doors: Blueprint, script: faults.Faults) -> None:
     def clear() -> tuple[str, int]:
         script.clear()
         return "", 204
+
+
+def _hang_account(doors: Blueprint, account: Account) -> None:
+    @doors.get("/account")
+    def shown() -> Response:
+        return jsonify(account.terms.model_dump(mode="json"))
+
+    @doors.put("/account")
+    def change() -> Response:
+        try:
+            account.change(Terms.model_validate(_body()))
+        except ValidationError as error:
+            raise BadRequest(f"No account is treated like that: {_said(error)}") from error
+        return jsonify(account.terms.model_dump(mode="json"))
+
+    @doors.delete("/account")
+    def usual() -> tuple[str, int]:
+        account.change(Terms())
+        return "", 204
+
+
+def _said(error: ValidationError) -> str:
+    return "; ".join(
+        ".".join(str(part) for part in each["loc"]) + f": {each['msg']}"
+        for each in error.errors(include_url=False)
+    )
 
 
 def _hang_phones(doors: Blueprint, network: Network, courier: Courier, api: SmsApi) -> None:

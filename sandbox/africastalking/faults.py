@@ -14,6 +14,8 @@ Before the message is accepted; it reaches nobody:
 | `reset`     | the connection reset                              |                             |
 | `empty`     | 201, a word, no recipients                        | `message` (InvalidSenderId) |
 | `recipient` | 201, each recipient with this code                | `code` (500), 100 to 502    |
+| `recipients` | 201, these numbers with these codes; some are    | `codes` (number: code),     |
+|              | accepted, and not spoken of                      | `left_out` (numbers)        |
 
 The message is accepted and arrives:
 
@@ -124,6 +126,12 @@ class PerRecipient(Fault):
     code: Literal[tuple(wire.STATUSES)] = 500  # type: ignore[valid-type]  # built from the table
 
 
+class Recipients(Fault):
+    kind: Literal["recipients"]
+    codes: dict[str, Literal[tuple(wire.STATUSES)]] = {}  # type: ignore[valid-type]  # as above
+    left_out: tuple[str, ...] = ()
+
+
 class Answer(Fault):
     kind: Literal["malformed", "charset"]
 
@@ -187,6 +195,7 @@ AnyFault = Annotated[
     | Stall
     | Empty
     | PerRecipient
+    | Recipients
     | Answer
     | NoReport
     | ReportFailed
@@ -236,7 +245,7 @@ class Faults:
     def left(self) -> list[dict[str, object]]:
         """Show the scripts still to be used."""
         with self._lock:
-            return [script.model_dump() for script in self._scripts]
+            return [script.model_dump(mode="json") for script in self._scripts]
 
     def clear(self) -> None:
         """Forget every script."""

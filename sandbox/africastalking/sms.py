@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from flask import Response, request
 
 from sandbox.africastalking import gsm7, wire
+from sandbox.africastalking.account import Account
 from sandbox.africastalking.courier import Courier, Pace
 from sandbox.africastalking.faults import (
     Answer,
@@ -22,6 +23,7 @@ from sandbox.africastalking.faults import (
     Html,
     Http,
     PerRecipient,
+    Recipients,
     Report,
     Reset,
     Stall,
@@ -51,6 +53,7 @@ class SmsApi:
     faults: Faults
     courier: Courier
     pace: Pace
+    account: Account
 
     def authentic(self, username: str) -> bool:
         """Whether the request carries the account's own key."""
@@ -71,24 +74,47 @@ class SmsApi:
         if not 1 <= len(numbers) <= _RECIPIENTS_MAX:
             return _text(400, f"'to' takes 1 to {_RECIPIENTS_MAX} numbers")
         sender = form.get("from") or DEFAULT_SENDER
-        if sender not in self.credentials.senders:
+        is_refused = self.account.terms.sender_refused and sender != DEFAULT_SENDER
+        if is_refused or sender not in self.credentials.senders:
             return _json(wire.data("InvalidSenderId"))
-        parts = gsm7.parts(form["message"])
-        recipients = [wire.judge(each, parts) for each in numbers]
-        return self._answer(self.faults.take(), recipients, sender, form["message"])
+        if self.account.is_too_fast(len(numbers)):
+            throttled = _text(429, "Too many requests")
+            if (seconds := self.account.terms.retry_after) is not None:
+                throttled.headers["Retry-After"] = str(seconds)
+            return throttled
+        texts = {each: self.account.words(each, form["message"]) for each in numbers}
+        recipients = [wire.judge(each, gsm7.parts(texts[each])) for each in numbers]
+        return self._answer(self.faults.take(), recipients, sender, texts)
 
     def _answer(
-        self, fault: Fault, recipients: Sequence[wire.Recipient], sender: str, text: str
+        self,
+        fault: Fault,
+        recipients: Sequence[wire.Recipient],
+        sender: str,
+        texts: Mapping[str, str],
     ) -> Response:
         if isinstance(fault, PerRecipient):
             recipients = [replace(each, code=int(fault.code)) for each in recipients]
+        if isinstance(fault, Recipients):
+            spoilt = {number: int(code) for number, code in fault.codes.items()}
+            recipients = [
+                replace(each, code=spoilt.get(each.number, each.code)) for each in recipients
+            ]
         if (refusal := _before(fault)) is not None:
             return refusal
-        self._accept(fault, recipients, sender, text)
-        return _after(fault, wire.answer(recipients))
+        recipients = self.account.charge(recipients)
+        self._accept(fault, recipients, sender, texts)
+        told = recipients
+        if isinstance(fault, Recipients):
+            told = [each for each in recipients if each.number not in fault.left_out]
+        return _after(fault, wire.answer(told))
 
     def _accept(
-        self, fault: Fault, recipients: Sequence[wire.Recipient], sender: str, text: str
+        self,
+        fault: Fault,
+        recipients: Sequence[wire.Recipient],
+        sender: str,
+        texts: Mapping[str, str],
     ) -> None:
         """Let the message arrive, and its reports follow."""
         for recipient in recipients:
@@ -96,7 +122,10 @@ class SmsApi:
                 continue
             if fault.arrives:
                 self.messages.add(
-                    message_id=recipient.message_id, to=recipient.number, sender=sender, text=text
+                    message_id=recipient.message_id,
+                    to=recipient.number,
+                    sender=sender,
+                    text=texts[recipient.number],
                 )
             for report in fault.reports(self.pace.report_after):
                 form = _report(recipient, report)
@@ -109,7 +138,7 @@ class SmsApi:
         """Answer `GET /version1/user`: the credit left."""
         if not self.authentic(request.args.get("username", "")):
             return _text(401, _REFUSED_LOGIN)
-        return _json({"userData": {"balance": "KES 1785.50"}}, 200)
+        return _json({"userData": {"balance": f"KES {self.account.balance:.2f}"}}, 200)
 
 
 def _before(fault: Fault) -> Response | None:

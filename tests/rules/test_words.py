@@ -34,7 +34,7 @@ from core.fees import Tier
 from core.money import Currency, Money, kes
 from core.orders import Outcome, Placed, State
 from core.otp_codes import OtpKey
-from core.outbox import Event
+from core.outbox import Category, Event
 from core.pins import Hasher
 from core.subscribers import Language, Person
 from core.transfers import Quote
@@ -42,7 +42,13 @@ from menus import engine, notices
 from menus.conversation import _ordered
 from menus.engine import Dialogue
 from menus.faces import FACES, face
-from menus.gsm7 import SCREEN_SEPTETS_MAX, SMS_SEPTETS_MAX, septets
+from menus.gsm7 import (
+    OPT_OUT_SEPTETS_MAX,
+    SCREEN_SEPTETS_MAX,
+    SMS_SEPTETS_MAX,
+    parts,
+    septets,
+)
 from menus.notices import NOTICES
 from menus.screen import (
     AnswerTooLong,
@@ -172,6 +178,8 @@ FACTS = {
     "total": BALANCE.minor,
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
+    # The most that staff are not warned of: `./run announce` counts what will be appended.
+    "said": "W" * (SMS_SEPTETS_MAX - OPT_OUT_SEPTETS_MAX),
 }
 
 
@@ -346,7 +354,18 @@ def test_every_event_has_words_that_fit_one_sms(event, language):
         },
     }
     said = notices.words(event, FACTS | {"refusal": refusal}, language)
-    assert septets(said) <= SMS_SEPTETS_MAX, said
+    appended = OPT_OUT_SEPTETS_MAX if event.category is Category.PROMOTIONAL else 0
+    assert septets(said) + appended <= SMS_SEPTETS_MAX, said
+    assert parts(said, more=appended) == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "more", "count"),
+    [(160, 0, 1), (161, 0, 2), (306, 0, 2), (307, 0, 3), (136, 24, 1), (137, 24, 2)],
+)
+def test_parts_are_counted_as_they_are_charged(size, more, count):
+    assert parts("a" * size, more=more) == count
+    assert parts("{" * (size // 2) + "a" * (size % 2), more=more) == count
 
 
 def marked() -> set[str]:

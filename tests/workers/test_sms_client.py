@@ -24,7 +24,7 @@ from sms_provider import (
 )
 
 from core.money import kes
-from workers.errors import Rejected, Unknown, Unreachable
+from workers.errors import Blocked, Rejected, Unknown, Unreachable
 from workers.sms import Receipt
 
 
@@ -107,8 +107,7 @@ def test_a_refusal_is_known_by_its_status(provider, package, client):
     assert "401" not in repr(caught.value)
     assert vars(caught.value) == {}
     refused = failure(client())
-    assert isinstance(refused, Rejected)
-    assert refused.alert
+    assert isinstance(refused, Blocked)
     assert refused.code == "BadKey"
     assert "401" in str(refused)
 
@@ -147,9 +146,12 @@ def test_accepted_for_nobody_is_a_refusal(provider, package, client, message):
     provider.script += [answer(content=body(message=message))] * 2
     assert package.send(TEXT, [TO])["SMSMessageData"]["Recipients"] == []
     refused = failure(client())
-    assert isinstance(refused, Rejected)
-    assert refused.alert
-    assert refused.code == ("InvalidSenderId" if message == "InvalidSenderId" else "NoRecipients")
+    if message == "InvalidSenderId":
+        assert isinstance(refused, Blocked)
+        assert refused.code == "InvalidSenderId"
+    else:
+        assert isinstance(refused, Rejected)
+        assert (refused.alert, refused.code) == (True, "NoRecipients")
 
 
 def test_a_refused_recipient_is_no_success(provider, package, client):
@@ -164,10 +166,10 @@ def test_a_refused_recipient_is_no_success(provider, package, client):
     ("code", "outcome", "alert"),
     [
         (401, Rejected, True),
-        (402, Rejected, True),
+        (402, Blocked, None),
         (403, Rejected, False),
         (404, Rejected, False),
-        (405, Rejected, True),
+        (405, Blocked, None),
         (406, Rejected, False),
         (407, Rejected, False),
         (409, Rejected, False),
@@ -246,7 +248,8 @@ def test_a_success_without_an_id_we_can_keep_is_unknown(provider, client, provid
 @pytest.mark.parametrize(
     ("status", "outcome", "alert"),
     [
-        *((status, Rejected, True) for status in (301, 307, 308, 400, 401, 403, 404, 405, 413)),
+        *((status, Rejected, True) for status in (400, 403, 404, 405, 413)),
+        *((status, Blocked, None) for status in (301, 307, 308, 401, 402)),
         *((status, Unreachable, None) for status in (408, 425, 429, 500, 501, 502, 503, 599)),
         *((status, Unknown, None) for status in (204, 302, 303, 304, 504, 600, 999)),
     ],
@@ -261,7 +264,14 @@ def test_an_http_status(provider, client, status, outcome, alert):
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(301, "BadUrl"), (400, "BadRequest"), (401, "BadKey"), (404, "BadRequest")]
+    ("status", "code"),
+    [
+        (301, "BadUrl"),
+        (400, "BadRequest"),
+        (401, "BadKey"),
+        (402, "InsufficientBalance"),
+        (404, "BadRequest"),
+    ],
 )
 def test_a_refusal_has_a_word_of_ours(provider, client, status, code):
     provider.script.append(answer(status, b"The supplied authentication is invalid"))

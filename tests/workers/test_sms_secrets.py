@@ -81,5 +81,5 @@ def test_no_error_leads_back_to_the_key(provider, client, step):
     failed = failure(sender)
     assert not hasattr(failed.__context__, "request")
     frames = [frame for frame, _ in traceback.walk_tb(failed.__traceback__)]
-    assert "_api" in repr([frame.f_code.co_names for frame in frames])
+    assert "_post" in repr([frame.f_code.co_names for frame in frames])
     assert not [frame for frame in frames if KEY in repr(frame.f_locals)]

@@ -34,7 +34,7 @@ from sms_provider import (
 )
 
 from workers import transport
-from workers.errors import Rejected, Unknown, Unreachable
+from workers.errors import Blocked, Unknown, Unreachable
 from workers.transport import Timeouts
 
 QUICK = Timeouts(connect_seconds=0.2, read_seconds=0.2)
@@ -154,7 +154,7 @@ def test_a_redirects_body_is_not_read_either(provider, client, status):
 
     provider.script += [flood, drip(b"HTTP/1.1 %d X\r\nLocation: /\r\n\r\n" % status)]
     began = time.monotonic()
-    expected = Unknown if status == 302 else Rejected
+    expected = Unknown if status == 302 else Blocked
     assert type(failure(client(timeouts=QUICK))) is expected
     assert type(failure(client(timeouts=QUICK))) is expected
     assert time.monotonic() - began < 2
@@ -316,7 +316,7 @@ def test_the_key_follows_no_redirect(provider, package, client):
         provider.script += [answer(307, b"", Location=elsewhere.url + "/steal")] * 2
         package.send(TEXT, [TO])
         assert elsewhere.requests[0][1]["apiKey"] == KEY
-        assert isinstance(failure(client()), Rejected)
+        assert isinstance(failure(client()), Blocked)
         assert len(elsewhere.requests) == 1
 
 

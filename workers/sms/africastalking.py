@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from africastalking.SMS import SMSService
 
 from core.money import Money, kes
-from workers.errors import Rejected, Unknown, Unreachable
+from workers.errors import Blocked, CallFailed, Rejected, Unknown, Unreachable
 from workers.sms import Receipt, SmsSender
 from workers.transport import Answer, Timeouts, Transport
 
@@ -30,17 +30,25 @@ _KEY = re.compile(r"[!-~]+")
 _PROVIDER_ID = re.compile(r"[!-~]{1,128}")  # no database refuses these, unlike NUL or \ud800
 _COST = re.compile(r"[ -~]{1,32}")
 _COST_KES = re.compile(r"KES ([0-9]{1,9}(?:\.[0-9]{1,8})?)")
+_BALANCE_KES = re.compile(r"KES (-?[0-9]{1,12}(?:\.[0-9]{1,8})?)")
 _RETRY_AFTER_SECONDS_MAX = 3600.0
+
+INVALID_SENDER = "InvalidSenderId"
+NO_CREDIT = "InsufficientBalance"
+BLACKLISTED = "UserInBlacklist"
+BAD_KEY = "BadKey"
+BAD_URL = "BadUrl"
 
 _ACCEPTED = {100: "Processed", 101: "Sent", 102: "Queued"}
 _REJECTED = {
     403: "InvalidPhoneNumber",
     404: "UnsupportedNumberType",
-    406: "UserInBlacklist",
+    406: BLACKLISTED,
     407: "CouldNotRoute",
     409: "DoNotDisturbRejection",
 }
-_REJECTED_ALERT = {401: "RiskHold", 402: "InvalidSenderId", 405: "InsufficientBalance"}
+_REJECTED_ALERT = {401: "RiskHold"}
+_BLOCKED = {402: INVALID_SENDER, 405: NO_CREDIT}
 _UNREACHABLE = {500: "InternalServerError", 501: "GatewayError", 502: "RejectedByGateway"}
 
 _HTTP_NOT_TAKEN = {408, 425, 429}  # each says: I did not act on this, send it again
@@ -81,23 +89,56 @@ class AfricasTalking(SmsSender):
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
             raise ValueError("The API's URL must look like https://api.africastalking.com.")
+        self.has_sender_id = sender_id is not None
         self._sender_id = sender_id
         self._timeouts = timeouts
         self._api = _Api(username, api_key, url)
 
-    def send(self, *, to: str, text: str) -> Receipt:
-        if not _E164.fullmatch(to):  # the package accepts +25471, 22 digits and a line break
+    def send(self, *, to: str, text: str, as_shared: bool = False) -> Receipt:
+        answer = self._post([to], text, as_shared=as_shared)
+        match _recipients(answer):
+            case [dict(recipient)]:
+                return _receipt(recipient)
+            case _:
+                raise Unknown("the answer is not about one recipient")
+
+    def send_many(self, *, to: Sequence[str], text: str) -> Mapping[str, Receipt | CallFailed]:
+        assert len(set(to)) == len(to)  # two entries for one number could not be told apart
+        told = _recipients(self._post(to, text, as_shared=False))
+        return {number: _outcome(told, number) for number in to}
+
+    def credit(self) -> Money:
+        answer: Answer = self._api.fetch_user(timeout=self._timeouts)
+        _refuse_status(answer)
+        try:
+            balance = _content(answer.body)["userData"]["balance"]
+        except (KeyError, TypeError):
+            raise Unknown(f"HTTP {answer.status} with a body that is no answer") from None
+        told = _BALANCE_KES.fullmatch(balance) if isinstance(balance, str) else None
+        if told is None:
+            raise Unknown("a balance that is not in shillings")
+        return kes(int(Decimal(told[1]) * 100))
+
+    def _post(self, to: Sequence[str], text: str, *, as_shared: bool) -> Answer:
+        """
+        Hand a text over.
+
+        Raises:
+            Rejected: It cannot be handed over as it is.
+            Unreachable, Unknown: As `Transport.request` has them.
+        """
+        if not all(map(_E164.fullmatch, to)):  # the package accepts +25471, and a line break
             raise Rejected("the number is not in E.164", "InvalidPhoneNumber")
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise Rejected("the text has half a character in it, so has no encoding", "InvalidText")
         answer: Answer = self._api.send(
             text,
-            [to],
-            sender_id=self._sender_id,
+            list(to),
+            sender_id=None if as_shared else self._sender_id,
             enqueue=True,  # False would leave the field out, and the provider's default is 1
             timeout=self._timeouts,
         )
-        return _understand(answer)
+        return answer
 
     def close(self) -> None:
         """Hang up the pooled connections."""
@@ -116,6 +157,17 @@ class _Api(SMSService):  # type: ignore[misc]  # the package has no types
     def _init_service(self) -> None:
         """Take the address from the settings; the package would guess it from the user name."""
         self._baseUrl = self._contentUrl = self._url + "/version1"
+
+    def fetch_user(self, *, timeout: Timeouts) -> Answer:
+        """Ask how the account is; the package keeps this in a service of its own."""
+        return self._make_request(
+            self._make_url("/user"),
+            "GET",
+            headers=self._headers,
+            data=None,
+            params={"username": self._username},
+            timeout=timeout,
+        )
 
     def _make_request(
         self,
@@ -143,12 +195,12 @@ class _Api(SMSService):  # type: ignore[misc]  # the package has no types
 # ------------------------------------------------------------------------- what the answer means
 
 
-def _understand(answer: Answer) -> Receipt:
+def _recipients(answer: Answer) -> list[Any]:
     """
-    Find the receipt in an answer.
+    Find in an answer what is said of each recipient.
 
     Raises:
-        Rejected, Unreachable, Unknown: As `SmsSender.send` has them.
+        Rejected, Blocked, Unreachable, Unknown: As `SmsSender.send` has them, for all of them.
     """
     _refuse_status(answer)
     try:
@@ -157,13 +209,23 @@ def _understand(answer: Answer) -> Receipt:
     except (KeyError, TypeError):
         raise Unknown(f"HTTP {answer.status} with a body that is no answer") from None
     if recipients == []:  # a bad sender id is told this way, and by no status code
-        code = "InvalidSenderId" if message == "InvalidSenderId" else "NoRecipients"
-        raise Rejected(f"accepted for nobody: {code}", code, alert=True)
-    match recipients:
-        case [dict(recipient)]:
-            return _receipt(recipient)
-        case _:
-            raise Unknown("the answer is not about one recipient")
+        if message == INVALID_SENDER:
+            raise Blocked(f"accepted for nobody: {INVALID_SENDER}", INVALID_SENDER)
+        raise Rejected("accepted for nobody: NoRecipients", "NoRecipients", alert=True)
+    if not isinstance(recipients, list):
+        raise Unknown("the answer is about no recipients")
+    return recipients
+
+
+def _outcome(recipients: Sequence[Any], number: str) -> Receipt | CallFailed:
+    """What an answer says of one number among several."""
+    about = [each for each in recipients if isinstance(each, dict) and each.get("number") == number]
+    if len(about) != 1:
+        return Unknown("the answer is not about this recipient")
+    try:
+        return _receipt(about[0])
+    except CallFailed as failure:
+        return failure
 
 
 def _refuse_status(answer: Answer) -> None:
@@ -171,7 +233,7 @@ def _refuse_status(answer: Answer) -> None:
     Let only successes through.
 
     Raises:
-        Rejected, Unreachable, Unknown: By the HTTP status alone.
+        Rejected, Blocked, Unreachable, Unknown: By the HTTP status alone.
     """
     status, why = answer.status, f"HTTP {answer.status}"
     if 200 <= status < 300:  # noqa: PLR2004 - successes
@@ -181,9 +243,11 @@ def _refuse_status(answer: Answer) -> None:
     if status in _HTTP_NOT_TAKEN or 500 <= status < 600:  # noqa: PLR2004 - the server's errors
         raise Unreachable(why, retry_after_seconds=_retry_after(answer.headers))
     if status in _HTTP_MOVED:
-        raise Rejected(f"{why}: the API is not at the configured URL", "BadUrl", alert=True)
-    if status == HTTPStatus.UNAUTHORIZED:
-        raise Rejected(f"{why}: the user name or the API key is wrong", "BadKey", alert=True)
+        raise Blocked(f"{why}: the API is not at the configured URL", BAD_URL)
+    if status == HTTPStatus.UNAUTHORIZED:  # so is a new key, for up to twenty minutes
+        raise Blocked(f"{why}: the user name or the API key is wrong", BAD_KEY)
+    if status == HTTPStatus.PAYMENT_REQUIRED:
+        raise Blocked(f"{why}: the account has no credit", NO_CREDIT)
     if 400 <= status < 500:  # noqa: PLR2004 - our errors
         raise Rejected(f"{why}: the API does not take such a request", "BadRequest", alert=True)
     raise Unknown(why)  # 302 and 303, say, may follow upon a message that was sent
@@ -194,7 +258,7 @@ def _receipt(recipient: dict[str, Any]) -> Receipt:
     Read the one entry of `Recipients`.
 
     Raises:
-        Rejected, Unreachable, Unknown: By its status code.
+        Rejected, Blocked, Unreachable, Unknown: By its status code.
     """
     code = _number(recipient.get("statusCode"))
     if code is None:
@@ -203,6 +267,8 @@ def _receipt(recipient: dict[str, Any]) -> Receipt:
         raise Rejected(f"{code} {_REJECTED[code]}", _REJECTED[code])
     if code in _REJECTED_ALERT:
         raise Rejected(f"{code} {_REJECTED_ALERT[code]}", _REJECTED_ALERT[code], alert=True)
+    if code in _BLOCKED:
+        raise Blocked(f"{code} {_BLOCKED[code]}", _BLOCKED[code])
     if code in _UNREACHABLE:
         raise Unreachable(f"{code} {_UNREACHABLE[code]}")
     if code not in _ACCEPTED:
