@@ -128,7 +128,7 @@ _HAS_OPTED_OUT: Final = exists().where(OptOut.msisdn == Subscriber.msisdn)
 
 
 def _are(to: str) -> list[ColumnElement[bool]]:
-    are = [Subscriber.closed_at.is_(None)]
+    are: list[ColumnElement[bool]] = [Subscriber.closed_at.is_(None)]
     if to == MERCHANTS:
         are.append(Subscriber.kind == Kind.MERCHANT.value)
     elif to != EVERYBODY:
