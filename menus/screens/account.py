@@ -10,6 +10,7 @@ from core import outbox, pins, subscribers
 from core.outbox import Event, Fact
 from core.pins import PinsDiffer
 from core.subscribers import Language
+from menus.languages import endonym, spoken
 from menus.screen import AnyScreen, Ask, Done, Hop, Menu, Option, Pick, Span
 from menus.screens.ordering import PinAsk
 from menus.text import Text, _
@@ -101,10 +102,10 @@ class ChooseLanguage(Pick[Language]):
         return _("Choose a language:")
 
     def items(self, hop: Hop) -> Sequence[Language]:
-        return list(Language)
+        return spoken()
 
     def label(self, item: Language) -> Text:
-        return Text(item.endonym)
+        return Text(endonym(item))
 
     def then(self, hop: Hop, answer: Language) -> Done:
         subscribers.set_language(
