@@ -21,6 +21,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run till open NUMBER …    the desk: make a merchant; -h after any of these says more
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
+  ./run menus [--check]       draw every screen, and write every flow down: docs/menus.svg, .md
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
   ./run bench [ARGUMENT …]    the benchmarks
   ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
@@ -48,6 +49,7 @@ _COMMANDS = {
     "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
+    "menus": ("sandbox.checks", "menus"),
     "bench": ("sandbox.checks", "bench"),
     "chaos": ("sandbox.checks", "chaos"),
     "lock": ("sandbox.checks", "lock"),
