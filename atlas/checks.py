@@ -48,10 +48,10 @@ def _unreached(flows: Sequence[Flow]) -> Iterator[str]:
 def _without_a_way_back(hop: Hop, *, is_first: bool) -> Iterator[str]:
     """Whoever is past the first screen of a session can go back; where it ends, nobody is."""
     seen = hop.seen
-    if seen.ends:
+    if seen.ends or is_first:
         return
     if seen.depth == 1:
-        if not is_first and type(seen.screen) not in FIRST:
+        if type(seen.screen) not in FIRST:
             yield "there is nothing to go back to"
         return
     if not re.search(rf"^{BACK}\. ", seen.words, re.MULTILINE) and "98. " not in seen.words:

@@ -73,8 +73,7 @@ def _answers(beginning: Beginning, hops: Sequence[Hop]) -> Sequence[Answer]:
     if seen.ends or not _went_on(hops):
         return ()
     assert len(hops) <= HOPS_MAX, f"this leads nowhere: {[hop.typed for hop in hops]}"
-    offered = len(seen.view.lines) if seen.view.numbered else 0
-    return answers(seen.screen, offered=offered)
+    return answers(seen.screen, offered=seen.offered)
 
 
 def _went_on(hops: Sequence[Hop]) -> bool:

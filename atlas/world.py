@@ -31,7 +31,7 @@ from core.subscribers import Language
 from menus import engine
 from menus.conversation import Conversation
 from menus.engine import Dialogue, Reply
-from menus.screen import AnyScreen, Hop, View
+from menus.screen import AnyScreen, Hop, Menu, Pick, View
 from menus.sessions import Dial, RedisSessions
 from sandbox.engines import Postgres, Valkey
 
@@ -55,6 +55,7 @@ class Seen:
         dialogue: The screens walked through; the last is the one that is shown.
         hop: What it was shown with.
         view: What the screen had to say, over all its pages.
+        offered: How many numbers there are to choose from.
     """
 
     words: str
@@ -62,6 +63,7 @@ class Seen:
     dialogue: Dialogue
     hop: Hop
     view: View
+    offered: int = 0
 
     @property
     def screen(self) -> AnyScreen:
@@ -88,7 +90,7 @@ class World:
     codes: list[str]
     """The vouchers' codes: random, so that nobody can guess them."""
     till: str
-    _shown: list[tuple[Dialogue, Hop, View]] = field(default_factory=list)
+    _shown: list[tuple[Dialogue, Hop, View, int]] = field(default_factory=list)
 
     def hear(self, dial: Dial) -> Seen:
         """One hop. The conversation tells nobody which screen it shows: it is looked at."""
@@ -97,12 +99,13 @@ class World:
             body = self.conversation.hear(dial)
         assert self._shown, f"no screen said {body!r}"
         verb, _, words = body.partition(" ")
-        dialogue, hop, view = self._shown[-1]
-        return Seen(_REFERENCE.sub(r"\1Q7X2M4KWZ", words), verb == "END", dialogue, hop, view)
+        words = _REFERENCE.sub(r"\1Q7X2M4KWZ", words)
+        return Seen(words, verb == "END", *self._shown[-1])
 
     def _show(self, dialogue: Dialogue, hop: Hop) -> Reply:
         reply = _SHOW(dialogue, hop)
-        self._shown.append((dialogue, hop, dialogue.top.show(hop)))
+        screen = dialogue.top
+        self._shown.append((dialogue, hop, screen.show(hop), _offered(screen, hop)))
         return reply
 
     def told(self, msisdn: str) -> dict[str, Any]:
@@ -189,20 +192,20 @@ class Worlds:
                     session.execute(text("UPDATE subscribers SET language = :l"), {"l": language})
                     till = session.scalars(text("SELECT till FROM merchants")).one()
                 yield World(
-                    language, owner, worker, self._answering(web, worker), self._codes, till
+                    language, owner, worker, self._answering(name, web, worker), self._codes, till
                 )
         finally:
             self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    def _answering(self, web: Databases, worker: Databases) -> Conversation:
+    def _answering(self, name: str, web: Databases, worker: Databases) -> Conversation:
         return Conversation(
             databases=web,
-            sessions=RedisSessions(self._redis, key="atlas", ttl_seconds=300),
+            sessions=RedisSessions(self._redis, key=name, ttl_seconds=300),
             clock=lambda: people.MORNING,
             hasher=people.HASHER,
             veil=people.PRESS.veil,
             ring=lambda: _execute(worker),
-            wait=lambda _order: None,
+            wait=lambda *_: None,
         )
 
     def _url(self, name: str) -> str:
@@ -213,6 +216,15 @@ class Worlds:
         with engine_.connect() as connection:
             connection.execute(text(statement))
         engine_.dispose()
+
+
+def _offered(screen: AnyScreen, hop: Hop) -> int:
+    match screen:
+        case Menu():
+            return len(screen.options(hop))
+        case Pick():
+            return len(screen.items(hop))
+    return 0
 
 
 @contextmanager

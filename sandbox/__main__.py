@@ -13,6 +13,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run verify RECEIPT        check a receipt against the sealed log; ./run verify --help
   ./run reconcile [OPTION …]  the whole book, or a provider's statement, looked at for breaks
   ./run statement --of NUMBER an account's movements, as text, CSV or PDF: see its --help
+  ./run sessions [OPTION …]   how USSD sessions went: flows, drop-offs, cost; see its --help
   ./run sanctions …           the desk: load a sanctions list, decide about a hit
   ./run cases …               the desk: look at cases, say something of one, close one
   ./run report CASE …         the desk: a case as a suspicious activity report
@@ -40,6 +41,7 @@ _COMMANDS = {
     "verify": ("sandbox.verify", "main"),
     "reconcile": ("sandbox.staff", "reconcile"),
     "statement": ("sandbox.staff", "statement"),
+    "sessions": ("sandbox.staff", "sessions"),
     "cases": ("sandbox.desk", "cases"),
     "report": ("sandbox.desk", "report"),
     "reversals": ("sandbox.desk", "reversals"),
