@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from atlas.walk import FIRST, Flow, Hop
+from core.money import Currency
 from core.subscribers import Language
 from menus import engine
 from menus.gsm7 import SCREEN_SEPTETS_MAX, septets
@@ -88,6 +89,6 @@ def _parts(text: Text) -> Iterator[Text]:
 
 
 def _has_words(msgid: str) -> bool:
-    """Whether there is anything to translate: names of languages and our own are what they are."""
-    names = {"Kabambe", *(endonym(each) for each in spoken())}
+    """Whether there is anything to translate: names, and codes of currencies, are what they are."""
+    names = {"Kabambe", *Currency, *(endonym(each) for each in spoken())}
     return msgid not in names and re.search("[A-Za-z]{2}", _GAP.sub("", msgid)) is not None

@@ -7,7 +7,6 @@ database of its own, cloned from one that is ready, so that no flow sees what an
 
 from __future__ import annotations
 
-import itertools
 import re
 import secrets
 import tempfile
@@ -85,7 +84,6 @@ class World:
 
     language: Language
     owner: Databases
-    worker: Databases
     conversation: Conversation
     codes: list[str]
     """The vouchers' codes: random, so that nobody can guess them."""
@@ -116,6 +114,39 @@ class World:
                 {"to": msisdn},
             )
         return dict(facts or {})
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A database as its owner, the web and the workers see it."""
+
+    name: str
+    owner: Databases
+    web: Databases
+    worker: Databases
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        return cls(
+            make_url(url).database or "",
+            db.connect(url),
+            db.connect(url, role=db.WEB),
+            db.connect(url, role=db.WORKER),
+        )
+
+    def execute(self) -> None:
+        """Do what the ledger worker does when the bell rings."""
+        execution.execute(self.worker, now=people.MORNING)
+
+    def written(self) -> int:
+        """How far the server's transactions have come: the same as before if none has written."""
+        with self.owner() as session:
+            asked = text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+            return int(session.scalars(asked).one())
+
+    def leave(self) -> None:
+        for each in (self.owner, self.web, self.worker):
+            each.kw["bind"].dispose()
 
 
 class Phone:
@@ -163,8 +194,9 @@ class Worlds:
         self._server = server
         self._redis = redis
         self._template = f"kabambe_atlas_{secrets.token_hex(4)}"
-        self._numbers = itertools.count(1)
         self._codes: list[str] = []
+        self._till = ""
+        self._untouched: _Place | None = None
 
     def __enter__(self) -> Self:
         """Make the one that all others are clones of."""
@@ -174,37 +206,56 @@ class Worlds:
         config.set_main_option("script_location", str(ROOT / "migrations"))
         config.attributes["url"] = url
         alembic.command.upgrade(config, "head")
-        with _connected(url) as (owner, _web, _worker):
-            self._codes[:] = people.settle(owner)
+        place = _Place.at(url)
+        try:
+            self._codes[:] = people.settle(place.owner)
+            with place.owner() as session:
+                self._till = session.scalars(text("SELECT till FROM merchants")).one()
+        finally:
+            place.leave()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._untouched is not None:
+            self._drop(self._untouched)
         self._run(f'DROP DATABASE IF EXISTS "{self._template}" WITH (FORCE)')
 
     @contextmanager
     def new(self, language: Language) -> Iterator[World]:
-        """Make a world whose people read this language."""
-        name = f"{self._template}_{next(self._numbers)}"
-        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        """Make a world whose people read this language; one in which nothing was done serves on."""
+        place = self._untouched or self._cloned()
+        self._untouched = None
         try:
-            with _connected(self._url(name)) as (owner, web, worker):
-                with owner.begin() as session:
-                    session.execute(text("UPDATE subscribers SET language = :l"), {"l": language})
-                    till = session.scalars(text("SELECT till FROM merchants")).one()
-                yield World(
-                    language, owner, worker, self._answering(name, web, worker), self._codes, till
-                )
+            with place.owner.begin() as session:
+                session.execute(text("UPDATE subscribers SET language = :l"), {"l": language})
+            began = place.written()
+            yield World(
+                language, place.owner, self._answering(place), codes=self._codes, till=self._till
+            )
+            if place.written() == began:
+                self._untouched = place
         finally:
-            self._run(f'DROP DATABASE "{name}" WITH (FORCE)')
+            if self._untouched is None:
+                self._drop(place)
 
-    def _answering(self, name: str, web: Databases, worker: Databases) -> Conversation:
+    def _cloned(self) -> _Place:
+        name = f"{self._template}_{secrets.token_hex(4)}"
+        self._run(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
+        return _Place.at(self._url(name))
+
+    def _drop(self, place: _Place) -> None:
+        place.leave()
+        self._run(f'DROP DATABASE "{place.name}" WITH (FORCE)')
+
+    def _answering(self, place: _Place) -> Conversation:
         return Conversation(
-            databases=web,
-            sessions=RedisSessions(self._redis, key=name, ttl_seconds=300),
+            databases=place.web,
+            # Under a key of its own: what one way left behind is not there for the next.
+            sessions=RedisSessions(self._redis, key=secrets.token_hex(8), ttl_seconds=300),
             clock=lambda: people.MORNING,
             hasher=people.HASHER,
             veil=people.PRESS.veil,
-            ring=lambda: _execute(worker),
+            ring=lambda: place.execute(),  # noqa: PLW0108 - what it returns is nobody's
             wait=lambda *_: None,
         )
 
@@ -239,18 +290,3 @@ def opened() -> Iterator[Worlds]:
         redis = Redis.from_url(valkey.url)
         stack.callback(redis.close)
         yield stack.enter_context(Worlds(db.driver_url(postgres.url), redis))
-
-
-@contextmanager
-def _connected(url: str) -> Iterator[tuple[Databases, Databases, Databases]]:
-    """The database as its owner, the web and the workers see it."""
-    all_ = (db.connect(url), db.connect(url, role=db.WEB), db.connect(url, role=db.WORKER))
-    try:
-        yield all_
-    finally:
-        for each in all_:
-            each.kw["bind"].dispose()
-
-
-def _execute(worker: Databases) -> None:
-    execution.execute(worker, now=people.MORNING)

@@ -19,6 +19,7 @@ def test_every_screen_has_answers(screen):
     )
 
 
+@pytest.mark.timeout(600)  # it walks every way, in both languages
 def test_the_menus_are_whole_and_the_map_shows_them(servers):
     server, redis_url = servers
     with Redis.from_url(redis_url) as redis, Worlds(server, redis) as worlds:
