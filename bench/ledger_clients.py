@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -81,19 +81,41 @@ def batches(url: str, first: int, accounts: int, seconds: float, number: int) ->
     return _for(seconds, once) * _BATCH
 
 
-def order(url: str, redis_url: str, people: Sequence[str], seconds: float, number: int) -> int:
-    """Order transfers as fast as it goes, ringing as a door does; return how many."""
+def order(
+    url: str,
+    redis_url: str,
+    people: Sequence[str],
+    seconds: float,
+    number: int,
+    *,
+    rate: float | None,
+) -> int:
+    """
+    Order transfers, ringing as a door does; return how many.
+
+    Args:
+        url: The database.
+        redis_url: Where the ledger is rung.
+        people: Who sends to whom.
+        seconds: For how long.
+        number: Of this process, for its keys and its chance.
+        rate: Orders a second; one that is late counts from when it was due. None: as fast as it
+            goes.
+    """
     databases, chance = db.connect(url, role=db.WEB), random.Random(number)
     redis = Redis.from_url(redis_url)
     bell = Bell(redis, queue(Name.LEDGER, redis), waiting_max=1)
     with databases() as session:
         known = [subscribers.recipient(session, msisdn=each) for each in people]
         quoted = transfers.quote(session, sender=known[0], amount=kes(1_00), now=datetime.now(UTC))
+    begins, ends = datetime.now(UTC), time.monotonic() + seconds
     ordered = 0
-
-    def once(_count: int) -> None:
-        nonlocal ordered
+    while time.monotonic() < ends:
         now = datetime.now(UTC)
+        if rate is not None:
+            due = begins + timedelta(seconds=ordered / rate)
+            time.sleep(max((due - now).total_seconds(), 0))
+            now = due
         with databases.begin() as session:
             for _ in range(_ORDERS_AT_ONCE):
                 sender, recipient = chance.sample(known, 2)
@@ -102,13 +124,11 @@ def order(url: str, redis_url: str, people: Sequence[str], seconds: float, numbe
                     sender=sender,
                     recipient=recipient.id,
                     quoted=quoted,
-                    key=f"bench:{number}:{ordered}",
+                    key=f"bench:{rate}:{number}:{ordered}",
                     now=now,
                 )
                 ordered += 1
         bell.ring()
-
-    _for(seconds, once)
     return ordered
 
 

@@ -36,7 +36,7 @@ def check(cluster: Cluster, figures: Figures, *, seconds: float) -> None:
     """
     say(f"{CLIENTS} clients over {ACCOUNTS} accounts …")
     unordered = cluster.database("unordered")
-    broken.change_post(unordered, broken.UNORDERED)
+    broken.change(unordered, broken.UNORDERED)
     unordered.run("ALTER DATABASE unordered SET deadlock_timeout = '100ms'")
     control, _ = _crowd(unordered, seconds=5.0, until_deadlocked=True)
     ordered = cluster.database("ordered")

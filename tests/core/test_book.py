@@ -50,6 +50,34 @@ def test_a_batch_has_an_outcome_for_each(house, wanjiru, otieno):
     assert house.bank.balance_of(otieno.phone.msisdn) == 600_00
 
 
+def test_a_lone_draft_that_was_posted_is_no_refusal(house, wanjiru, otieno):
+    a, b = account(house, wanjiru), account(house, otieno)
+    all_of_it = house.bank.balance_of(wanjiru.phone.msisdn)
+    draft = Draft("all", Reason.TRANSFER, {a: -all_of_it, b: all_of_it})
+    assert [each.outcome for each in posted(house, draft)] == ["posted"]
+    [again] = posted(house, draft)
+    assert again.outcome == "exists"
+    assert again.balance_after(a) == 0
+    [other] = posted(house, Draft("all", Reason.TRANSFER, {a: -1, b: 1}))
+    assert (other.outcome, other.detail) == ("key-reused", {})
+    [refused] = posted(house, Draft("more", Reason.TRANSFER, {a: -1, b: 1}))
+    assert (refused.outcome, refused.detail) == ("insufficient-funds", {"available": 0})
+
+
+def test_a_lone_key_is_written_once_whoever_brings_it(house, wanjiru, amina):
+    """Two who share no account, and so no lock."""
+    others = [house.register(f"+25473300001{number}", name="P") for number in range(2)]
+    pairs = [
+        (account(house, a), account(house, b))
+        for a, b in zip((wanjiru, amina), others, strict=True)
+    ]
+    for round_ in range(20):
+        drafts = [Draft(f"k{round_}", Reason.TRANSFER, {a: -1, b: 1}) for a, b in pairs]
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda draft: posted(house, draft)[0].outcome, drafts))
+        assert sorted(found) == ["key-reused", "posted"]
+
+
 def test_the_database_refuses_what_does_not_balance(house, wanjiru, otieno):
     a, b = account(house, wanjiru), account(house, otieno)
     for legs in ({a: -100, b: 99}, {a: -100, b: 100, fees(house): 1}):
