@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 from unittest import mock
 
 import alembic.command
@@ -105,15 +105,6 @@ class World:
         screen = dialogue.top
         self._shown.append((dialogue, hop, screen.show(hop), _offered(screen, hop)))
         return reply
-
-    def told(self, msisdn: str) -> dict[str, Any]:
-        """The facts of the newest message to a number."""
-        with self.owner() as session:
-            facts = session.scalar(
-                text("SELECT facts FROM outbox WHERE msisdn = :to ORDER BY id DESC LIMIT 1"),
-                {"to": msisdn},
-            )
-        return dict(facts or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "sessions"
-down_revision = "sealed_log"
+down_revision = "fewer_steps"
 branch_labels = None
 depends_on = None
 
