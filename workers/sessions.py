@@ -1,7 +1,7 @@
 """
 `python -m workers.sessions [--since DAY] [--until DAY]`: how USSD sessions went, in figures.
 
-They are counted from what the aggregator tells at the end of a session. Days are Nairobi's.
+How sessions went is counted from what the aggregator tells at their end. Days are Nairobi's.
 """
 
 from __future__ import annotations
