@@ -51,6 +51,7 @@ class Inbox(Base):
     __tablename__ = "inbox"
     __table_args__ = (
         Index("ix_inbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+        Index("ix_inbox_ended", "received_at", postgresql_where=text("kind = 'ussd-ended'")),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -43,15 +43,26 @@ _CLOSED_FOR = timedelta(days=1)
 
 
 class Language(StrEnum):
-    """What a person reads. The order is the order of the menus, and never changes."""
+    """
+    What a person reads, by its ISO 639 code.
+
+    The code itself knows two by name. Any other becomes a member when it is first met: which ones
+    there are words in is for those to know who have the words.
+    """
 
     ENGLISH = "en"
     KISWAHILI = "sw"
 
-    @property
-    def endonym(self) -> str:
-        """Its name, in itself: what a person who reads it will recognise."""
-        return {"en": "English", "sw": "Kiswahili"}[self.value]
+    @classmethod
+    def _missing_(cls, value: object) -> Language | None:
+        """Make a member of a code, as `enum.Flag` does of what it meets."""
+        if not isinstance(value, str) or not re.fullmatch(r"[a-z]{2,3}", value):
+            return None
+        member = str.__new__(cls, value)
+        member._name_, member._value_ = value.upper(), value
+        found = cls._value2member_map_.setdefault(value, member)
+        assert isinstance(found, Language)
+        return found
 
 
 @dataclass(eq=False)

@@ -21,6 +21,7 @@ from core import msisdn
 from core.errors import DomainError
 from core.money import Currency, Money
 from core.subscribers import Language
+from menus.languages import endonym, spoken
 
 # What stands in a kept text for digits that are not kept. None is part of any command.
 PIN: Final = "****"
@@ -77,8 +78,8 @@ _WORDS: Final[Mapping[str, tuple[Keyword, Language]]] = {
     for word in each
 }
 _LANGUAGES: Final[Mapping[str, Language]] = {
-    **{language.value.upper(): language for language in Language},
-    **{language.endonym.upper(): language for language in Language},
+    **{language.value.upper(): language for language in spoken()},
+    **{endonym(language).upper(): language for language in spoken()},
     "KIINGEREZA": Language.ENGLISH,
     "ENG": Language.ENGLISH,
     "SWAHILI": Language.KISWAHILI,

@@ -6,15 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from babel.messages.pofile import read_po
-
 from core.subscribers import Language
-
-LOCALE = Path(__file__).with_name("locale")
+from menus.languages import catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +25,10 @@ class Text:
             name: value.render(language) if isinstance(value, Text) else value
             for name, value in self.params.items()
         }
-        return catalogue(language).get(self.msgid, self.msgid).format(**params)
+        said = catalogue(language).messages.get(self.msgid, self.msgid)
+        return said.format(**params)
 
 
 def _(msgid: str, /, **params: object) -> Text:
     """Mark a message for translation; `pybabel extract` knows this name."""
     return Text(msgid, params)
-
-
-@cache
-def catalogue(language: Language) -> Mapping[str, str]:
-    """
-    Read a language's messages. English needs none.
-
-    The `.po` file itself is read, once per process: there is no compiled copy to go stale.
-    """
-    path = LOCALE / language / "LC_MESSAGES" / "messages.po"
-    if language is Language.ENGLISH:
-        return {}
-    with path.open("rb") as file:
-        return {
-            str(message.id): str(message.string)
-            for message in read_po(file)
-            if message.id and message.string and not message.fuzzy
-        }

@@ -13,6 +13,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run verify RECEIPT        check a receipt against the sealed log; ./run verify --help
   ./run reconcile [OPTION …]  the whole book, or a provider's statement, looked at for breaks
   ./run statement --of NUMBER an account's movements, as text, CSV or PDF: see its --help
+  ./run sessions [OPTION …]   how USSD sessions went: flows, drop-offs, cost; see its --help
   ./run sanctions …           the desk: load a sanctions list, decide about a hit
   ./run cases …               the desk: look at cases, say something of one, close one
   ./run report CASE …         the desk: a case as a suspicious activity report
@@ -23,6 +24,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run sms                   the desk: what SMS came to, what waits, and the credit
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
+  ./run menus [--check]       draw every screen, and write every flow down: docs/menus.svg, .md
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
   ./run bench [ARGUMENT …]    the benchmarks
   ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
@@ -43,6 +45,7 @@ _COMMANDS = {
     "statement": ("sandbox.staff", "statement"),
     "announce": ("sandbox.desk", "announce"),
     "sms": ("sandbox.desk", "sms"),
+    "sessions": ("sandbox.staff", "sessions"),
     "cases": ("sandbox.desk", "cases"),
     "report": ("sandbox.desk", "report"),
     "reversals": ("sandbox.desk", "reversals"),
@@ -52,6 +55,7 @@ _COMMANDS = {
     "vouchers": ("sandbox.vouchers", "main"),
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
+    "menus": ("sandbox.checks", "menus"),
     "bench": ("sandbox.checks", "bench"),
     "chaos": ("sandbox.checks", "chaos"),
     "lock": ("sandbox.checks", "lock"),

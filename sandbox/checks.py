@@ -1,4 +1,4 @@
-"""The commands for whoever works on Kabambe: test, lint, bench, chaos, lock."""
+"""The commands for whoever works on Kabambe: test, lint, menus, bench, chaos, lock."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def test(arguments: Sequence[str]) -> int:
     if _python("-m", "pytest", "-n", _TEST_PROCESSES, *arguments):
         failed.append("pytest")
     return _verdict(failed)
+
+
+def menus(arguments: Sequence[str]) -> int:
+    """Draw the menus, or check the drawing; the answer is the exit status."""
+    return _python("-m", "atlas", *arguments)
 
 
 def bench(arguments: Sequence[str]) -> int:

@@ -21,6 +21,11 @@ def statement(arguments: Sequence[str]) -> int:
     return _work("workers.statement", arguments)
 
 
+def sessions(arguments: Sequence[str]) -> int:
+    """Print how USSD sessions went; the answer is the exit status."""
+    return _work("workers.sessions", arguments)
+
+
 def _work(module: str, arguments: Sequence[str]) -> int:
     """Run a command of the product's in its own process, beside whatever runs already."""
     engine: Postgres | None = None

@@ -28,6 +28,7 @@ from core.settings import load
 from core.statements import NAIROBI, PLACES, Period, Statement
 from core.subscribers import Language, Person
 from menus.documents import csv, pdf, plain
+from menus.languages import spoken
 
 NOT_DONE: Final = 2
 _FORMATS: Final = ("text", "csv", "pdf")
@@ -163,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=_FORMATS, default="text")
     parser.add_argument("--currency", choices=[each.value for each in Currency], default="KES")
     parser.add_argument("--account", choices=list(PLACES), default="main")
-    parser.add_argument("--language", choices=[each.value for each in Language])
+    parser.add_argument("--language", choices=[each.value for each in spoken()])
     return parser
 
 

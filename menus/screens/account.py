@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core import outbox, pins, subscribers
 from core.outbox import Event, Fact
 from core.subscribers import Language
+from menus.languages import endonym, spoken
 from menus.screen import Done, Hop, Menu, Option, Pick, Span
 from menus.screens import closing, forgotten, limits, naming
 from menus.screens.choosing import NewPinAsk, RepeatPinAsk
@@ -102,10 +103,10 @@ class ChooseLanguage(Pick[Language]):
         return _("Choose a language:")
 
     def items(self, hop: Hop) -> Sequence[Language]:
-        return list(Language)
+        return spoken()
 
     def label(self, item: Language) -> Text:
-        return Text(item.endonym)
+        return Text(endonym(item))
 
     def then(self, hop: Hop, answer: Language) -> Done:
         subscribers.set_language(

@@ -9,6 +9,7 @@ from typing import ClassVar
 from core import pins, registration, subscribers
 from core.pins import PinsDiffer
 from core.subscribers import Language
+from menus.languages import catalogue, endonym, spoken
 from menus.screen import AnyScreen, Ask, Done, Hop, Menu, Option, Span
 from menus.text import Text, _
 
@@ -21,7 +22,9 @@ class Welcome(Menu):
         return _("Welcome to Kabambe. Karibu Kabambe.\nLanguage / Lugha:")
 
     def options(self, hop: Hop) -> Sequence[Option]:
-        return [Option(Text(language.endonym), _name_in(language)) for language in Language]
+        # Whoever has yet to read the terms is offered no language that breaks off into another.
+        languages = (each for each in spoken() if catalogue(each).is_complete)
+        return [Option(Text(endonym(each)), _name_in(each)) for each in languages]
 
 
 def _name_in(language: Language) -> Callable[[Hop], Name]:

@@ -134,6 +134,7 @@ def test_the_language_is_changed_for_calls_and_messages(house, wanjiru, otieno):
         Choose a language:
         1. English
         2. Kiswahili
+        3. Naija
         0. Back 00. Home
     """)
     wanjiru.phone.types("2").ends_with("Kuanzia sasa tutazungumza nawe kwa Kiswahili.")

@@ -13,8 +13,8 @@ from core import chart, errors
 from core.outbox import Event
 from core.subscribers import Language
 from menus.faces import FACES
+from menus.languages import catalogue
 from menus.screens import SCREENS
-from menus.text import catalogue
 from workers.relay import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ class TestProblems:
     def test_says_what_a_phone_says(self, error):
         said = sections(DOCS["problems"])[error.code]
         english = FACES[error].words.msgid
-        swahili = catalogue(Language.KISWAHILI)[english]
+        swahili = catalogue(Language.KISWAHILI).messages[english]
         assert f"- en: {english}\n" in said
         assert f"- sw: {swahili}\n" in said
 

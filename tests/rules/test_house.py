@@ -26,6 +26,7 @@ PACKAGES = (
     "bench",
     "verifier",
     "chaos",
+    "atlas",
     "tests",
 )
 LINES_MAX = 400

@@ -9,13 +9,13 @@ from core import errors
 from core.lately import Ordered
 from core.money import Currency, Money
 from core.orders import Kind, Placed, State
-from core.subscribers import Language
 from gateway.ussd import _NOT_UNDERSTOOD
 from menus import engine, redial
 from menus.conversation import _BUSY, _DIAL_AGAIN, _RENAMED, _to_all
 from menus.engine import Dialogue
 from menus.faces import UNCERTAIN, UNEXPECTED
 from menus.gsm7 import SCREEN_SEPTETS_MAX, USSD_SEPTETS_MAX, septets
+from menus.languages import spoken
 from menus.screens import SCREENS, home, resume
 
 
@@ -31,7 +31,7 @@ def ordered(kind: str, state: State, outcome: dict) -> Ordered:
     return Ordered(placed, kind, MUCH, Money(99_99999999, Currency.BTC), NAME)
 
 
-@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("language", spoken())
 def test_what_became_of_an_order_leaves_room_for_home(language):
     """With the way home, if that takes a second page; every one of its options is there."""
     outcomes = [(state, {}) for state in (State.PLACED, State.DONE)]
@@ -62,7 +62,7 @@ def test_every_kind_of_order_has_words_of_its_own():
 
 def test_help_at_the_third_answer_fits():
     for words in (engine._HELP, engine._BEGIN_AGAIN):
-        for language in Language:
+        for language in spoken():
             assert septets(words.render(language)) <= SCREEN_SEPTETS_MAX
 
 

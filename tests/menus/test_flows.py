@@ -1,0 +1,40 @@
+"""Which flows a session went into, told by its screens."""
+
+from __future__ import annotations
+
+import pytest
+
+from menus import flows
+from menus.screens import SCREENS
+
+
+@pytest.mark.parametrize(
+    ("screens", "taken"),
+    [
+        ("home.Home", {}),
+        ("home.Home send.Recipient send.Amount", {"send": False}),
+        ("send.Recipient send.Amount send.Confirm send.Outcome", {"send": True}),
+        ("home.Home more.More pay.Till pay.Amount pay.Confirm pay.Outcome", {"pay": True}),
+        (
+            "home.Home statement.Statement home.Home send.Recipient",
+            {"statement": True, "send": False},
+        ),
+        ("home.Home help.Help", {"help": False}),
+        ("home.Home help.Help help.Fees", {"help": True}),
+        ("home.Home account.Account account.OldPin", {"account": False}),
+        ("account.RepeatPin screen.Done", {"account": True}),
+        ("register.Welcome register.Terms screen.Done", {"register": True}),
+        ("screen.Done", {}),
+        ("send.Recipient send.Outcome home.Home send.Recipient", {"send": True}),
+        ("gone.Away send.Renamed", {"send": False}),
+        ("", {}),
+    ],
+)
+def test_flows(screens, taken):
+    assert flows.taken(screens.split()) == taken
+
+
+def test_every_flow_that_asks_for_something_can_be_brought_to_its_end():
+    for flow, ends in flows.ENDS.items():
+        assert ends or flow in {"account", "register"}, flow  # a last word ends those
+        assert ends <= set(SCREENS)
