@@ -171,7 +171,7 @@ FACES: Mapping[type[DomainError], Face] = {
     ),
     SuspensionStands: Face(_("Two people must agree to that.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
-    TooManyOtps: Face(_("Too many codes. Try again after {until}.")),
+    TooManyOtps: Face(_("Too many codes. Try again after {until}."), dated=True),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownBreak: Face(_("There is no such break.")),

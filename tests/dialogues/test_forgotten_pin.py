@@ -206,6 +206,14 @@ def test_a_dropped_session_goes_on_at_the_code_and_sends_none_unasked(house, kno
     assert known.phone.screen.startswith("Your new PIN is set.")
 
 
+def test_the_tenth_code_of_a_day_is_the_last_and_tomorrow_is_named(house, known):
+    for _ in range(10):
+        identified(known)
+        house.clock.passes(minutes=16)
+    identified(known)
+    assert known.phone.screen.startswith("Too many codes. Try again after 22/11 09:30.")
+
+
 def test_after_a_quarter_of_an_hour_the_questions_are_asked_again(house, known):
     identified(known).hangs_up()
     house.clock.passes(minutes=15)
