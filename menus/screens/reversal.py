@@ -17,7 +17,7 @@ from menus.text import Text, _
 
 _REASONS: Final = (_("Wrong number"), _("Wrong amount"), _("I was tricked"))
 # Whoever was tricked may tell what they told others: a PIN is kept nowhere.
-_LIKE_A_PIN: Final = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
+_LIKE_A_PIN: Final = re.compile(r"(?<!\d)\d(?:[ .,_-]?\d){3}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
