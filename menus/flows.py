@@ -1,10 +1,10 @@
 """
 Flows, told by the screens that a session was shown.
 
-A flow is the screens of one module: `send`, `pay`. The menus that lead to other modules' are none of
-it: whoever went by My account to their limits left nothing undone there. It is brought to its end by the outcome of an
-order, or by a last word after one of its screens; where nothing is typed (a statement, help), by
-being read.
+A flow is the screens of one module: `send`, `pay`. The menus that lead to other modules' are none
+of it: whoever went by My account to their limits left nothing undone there. It is brought to its
+end by the outcome of an order, or by a last word after one of its screens; where nothing is typed
+(a statement, help), by being read.
 """
 
 from __future__ import annotations

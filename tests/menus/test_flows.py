@@ -27,7 +27,10 @@ from menus.screens import SCREENS
         ("home.Home account.Account screen.Done", {}),
         ("account.Account account.Pin forgotten.Name forgotten.Code", {"forgotten": False}),
         ("account.Account naming.NewName naming.ConfirmName screen.Done", {"naming": True}),
-        ("statement.Statement statement.Detail reversal.Why", {"statement": True, "reversal": False}),
+        (
+            "statement.Statement statement.Detail reversal.Why",
+            {"statement": True, "reversal": False},
+        ),
         ("resume.Offer send.Amount", {"send": False}),
         ("register.Welcome register.Terms screen.Done", {"register": True}),
         ("screen.Done", {}),
