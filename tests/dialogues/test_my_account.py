@@ -166,7 +166,7 @@ class TestCloseAccount:
 
     def test_funga_akaunti(self, amina, otieno):
         amina.phone.dial().types(*CLOSE, "4071").sees("""
-            Bado una KES 1,250.00. Itume kwanza, au wasiliana nasi.
+            Bado una KES 1,250.00. Zitume kwanza, au wasiliana nasi.
             Ufunge +254711000003 kabisa?
             Weka PIN kufunga:
             0. Rudi 00. Mwanzo
