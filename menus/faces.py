@@ -124,7 +124,7 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidBatch: Face(_("A batch has 1 to 50,000 vouchers and ends within 5 years.")),
     InvalidChoice: Face(_("That is not on the menu.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
-    InvalidName: Face(_("Use 2 to 20 letters, A to Z.")),
+    InvalidName: Face(_("Use your own name, 2 to 20 letters, A to Z.")),
     InvalidOtp: Face(_("A code is 6 digits.")),
     InvalidPeriod: Face(_("The last day comes after the first.")),
     InvalidPapers: Face(_("We cannot read those papers. Check the number and the date.")),

@@ -55,7 +55,7 @@ class TestMyName:
 
     def test_needs_letters_and_the_pin(self, wanjiru):
         wanjiru.phone.dial().types(*NAME, "Njeri 2")
-        assert wanjiru.phone.screen.startswith("Use 2 to 20 letters, A to Z.")
+        assert wanjiru.phone.screen.startswith("Use your own name, 2 to 20 letters, A to Z.")
         wanjiru.phone.types("Njeri", "9999")
         assert wanjiru.phone.screen.startswith("Wrong PIN. Tries left: 2")
         wanjiru.phone.dial().types("3")
