@@ -39,11 +39,13 @@ from core.db import Base
 from core.delivery_reports import Report, State
 from core.outbox import Category, Event, Outbox
 
-TRIES_MAX: Final = 8
+# An outage of the provider's is waited for; who hears of their money a day late has long looked.
+TRIED_FOR_MAX: Final = timedelta(days=1)
 # What staff must mend first (credit, a key) is waited for: a weekend, and then some.
 BLOCKED_FOR_MAX: Final = timedelta(days=3)
 _BACKOFF_FIRST: Final = timedelta(seconds=2)
 _BACKOFF_MAX: Final = timedelta(minutes=10)
+_DOUBLED_MAX: Final = 16  # the longest was reached long before
 _BLOCKED_AGAIN: Final = timedelta(minutes=1)
 
 
@@ -232,12 +234,12 @@ def unreachable(
     retry_after: timedelta | None = None,
     now: datetime,
 ) -> None:
-    """It certainly did not go: try again later, and give up after eight tries."""
-    tries = session.scalar(select(Message.tries).where(Message.id == message.id)) or 0
-    if tries >= TRIES_MAX:
+    """It certainly did not go: try again later, each time after longer, and give up after a day."""
+    if now - message.staged_at > TRIED_FOR_MAX:
         _end(session, message=message, state=State.FAILED, why=why, now=now)
         return
-    backoff = min(_BACKOFF_FIRST * 2 ** (tries - 1), _BACKOFF_MAX)
+    tries = session.scalar(select(Message.tries).where(Message.id == message.id)) or 1
+    backoff = min(_BACKOFF_FIRST * 2 ** min(tries - 1, _DOUBLED_MAX), _BACKOFF_MAX)
     session.execute(
         update(Message)
         .where(Message.id == message.id)
