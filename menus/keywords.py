@@ -87,7 +87,8 @@ _LANGUAGES: Final[Mapping[str, Language]] = {
 }
 # One slip in a word; two in a long one.
 _LONG: Final = 6
-# Who writes something between STOP and START is asked, not guessed at.
+# These do something, where the others only answer: SALAMA, two slips from SIMAMA, is a greeting.
+# Who writes something between the two is asked, not guessed at.
 _OPPOSITES: Final = {Keyword.STOP: Keyword.START, Keyword.START: Keyword.STOP}
 _APART: Final = 2
 
@@ -242,8 +243,13 @@ def _keyword(word: str) -> Keyword | None:
         return None
     [found] = near
     opposite = _OPPOSITES.get(found)
-    other = [distance for known, distance in distances.items() if _WORDS[known][0] is opposite]
-    return None if min(other, default=_APART + 1) <= _APART else found
+    if opposite is None:
+        return found
+    slips = {
+        word: min(distances[known] for known in _WORDS if _WORDS[known][0] is word)
+        for word in (found, opposite)
+    }
+    return found if slips[found] == 1 and slips[opposite] > _APART else None
 
 
 def _speak(pieces: Sequence[str]) -> Speak | None:

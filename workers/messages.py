@@ -149,9 +149,9 @@ def _understand(have: Resources, letter: int, session: Session) -> None:
         case Kind.SMS_INBOUND:
             letters.understand(session, told, have=have, now=now)
         case Kind.SMS_OPTOUT:
-            letters.opt_out(session, told, now=now)
+            letters.opt_out(session, told)
         case Kind.SMS_SUBSCRIPTION:
-            letters.subscription(session, told, now=now)
+            letters.subscription(session, told)
     inbox.close(session, letter=letter, now=now)
 
 

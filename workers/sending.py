@@ -122,7 +122,7 @@ def _reject(session: Session, *, message: Sending, error: Rejected, now: datetim
     """Record a rejection; whom their network keeps news from is sent none by us either."""
     messages.rejected(session, message=message, why=error.why, now=now)
     if error.code == BLACKLISTED:
-        messages.opt_out(session, msisdn=message.msisdn, source=Source.NETWORK, now=now)
+        messages.opt_out(session, msisdn=message.msisdn, source=Source.NETWORK, at=now)
 
 
 def _told(call: Callable[[], Receipt]) -> Told:

@@ -137,7 +137,7 @@ def test_a_provider_that_gives_no_answer_is_not_fed_everybodys_receipts(
 
 
 def test_an_answer_we_cannot_read_is_no_trouble_of_the_lines(house, wanjiru, otieno):
-    house.fault(next=2, kind="recipient", code=103)
+    house.fault(next=2, kind="malformed")
     pay(wanjiru)
     house.send_messages()
     assert states(house) == ["unknown", "unknown"]
