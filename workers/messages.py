@@ -33,7 +33,7 @@ from workers.resources import Resources, current
 log = structlog.get_logger(__name__)
 
 # Sending is waiting: one slow answer must not hold up everybody's receipts.
-_HANDS: Final = 8
+HANDS: Final = 8
 # For so long a job waits for its turn; what has none by then is rung for again.
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -72,7 +72,7 @@ def deliver(*, ids: Sequence[int], category: str = Category.RECEIPT.value, **_: 
     have = current()
     until = time.monotonic() + _PATIENCE_SECONDS
     one = partial(_deliver, have, category=Category(category), until=until)
-    with ThreadPoolExecutor(max_workers=min(_HANDS, max(len(ids), 1))) as hands:
+    with ThreadPoolExecutor(max_workers=min(HANDS, max(len(ids), 1))) as hands:
         for _done in hands.map(one, ids):
             pass
 

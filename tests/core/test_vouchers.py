@@ -52,7 +52,7 @@ class TestRedeeming:
         otieno.phone.dial().types("2")
         assert "1. 21/11 Voucher +100.00" in otieno.phone.screen
         otieno.phone.types("1")
-        assert otieno.phone.screen.startswith("KES 100.00 from Voucher")
+        assert otieno.phone.screen.startswith("Voucher: KES 100.00")
         shop.house.clock.passes(days=1)
         ledger_jobs.refund_vouchers()
         wanjiru.phone.dial().types("2")

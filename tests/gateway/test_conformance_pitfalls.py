@@ -52,7 +52,7 @@ class TestPitfalls:
     @case("3. out-of-order late retry: the stored reply of that position, no rewind")
     def test_3(self, line, row):
         first, second = line.hop(""), line.hop("3")
-        assert line.hop("3*1").startswith("CON Enter your PIN now")
+        assert line.hop("3*1").startswith("CON PIN\n1. Change PIN")
         assert (line.hop(""), line.hop("3")) == (first, second)
         assert line.hop("3*1*0") == second
 

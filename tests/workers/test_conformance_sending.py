@@ -160,12 +160,16 @@ class TestPitfall18:
 
     def test_one_connection_serves_many_sends(self, house, wanjiru, otieno):
         pool = messages.current().sender._api.transport.session.adapters["http://"].poolmanager
-        for _ in range(3):
+
+        def made() -> int:
+            return sum(pool.pools[key].num_connections for key in pool.pools.keys())  # noqa: SIM118
+
+        before = made()
+        for _ in range(12):
             pay(wanjiru)
         house.send_messages()
-        made = [pool.pools[key].num_connections for key in pool.pools.keys()]  # noqa: SIM118
-        assert sum(made) <= 10
-        assert house.bank.one("SELECT count(*) FROM messages WHERE state = 'sent'") == 6
+        assert house.bank.one("SELECT count(*) FROM messages WHERE state = 'sent'") == 24
+        assert made() - before <= messages.HANDS
 
 
 class TestPitfall21:

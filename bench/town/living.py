@@ -1,0 +1,220 @@
+"""
+How somebody in the town lives: they call, type, slip, are cut off, call again, and write an SMS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from random import Random
+from typing import Final
+
+from bench.town import plans
+from bench.town.call import EXCUSES, Call, How
+from bench.town.log import Log
+from bench.town.people import PIN, Neighbour, Orders
+from bench.town.plans import Making, Plan, Step
+from bench.town.wire import Unheard, Wire
+
+_SLIPS: Final = 0.06
+_TWICE: Final = 0.06
+_AT_ONCE: Final = 0.06
+_HANGS_UP: Final = 0.04
+_CUT_OFF: Final = 0.05
+"""Of the answers that confirm: so many are sent by a handset that loses its network then."""
+_WRITES: Final = 0.06
+_CALLS_MAX: Final = 3
+
+# Stands on top of the next call's first screen when this one had ordered something.
+_TOLD: Final = re.compile(
+    r"(Sent|Paid|Exchanged|Voucher used|Not |Your last request|We do not know"
+    r"|Umetuma|Umelipa|Umebadilisha|Vocha|Haiku|Hatujui|Ombi lako)"
+)
+_KEYWORDS: Final = ("BAL", "SALIO", "MINI", "RATE", "HELP", "MSAADA", "balnce")
+
+
+class CutOff(Exception):
+    """The call is over before its plan is."""
+
+
+@dataclass
+class Town:
+    """What everybody shares."""
+
+    wire: Wire
+    log: Log
+    ussd: str
+    ended: str
+    inbound: str
+    people: Sequence[Neighbour]
+    seed: int
+
+
+class Life:
+    """One person's calls, drawn from their own chance: the same ones for the same seed."""
+
+    def __init__(self, town: Town, me: Neighbour) -> None:
+        self._town = town
+        self._me = me
+        self._log = town.log
+        self._chance = Random(f"{town.seed} {me.number}")
+        self._calls = 0
+        self._has_news = False
+        """Whether the next call must begin with what became of an order."""
+
+    async def live(self) -> None:
+        """Call for something, and again if that was cut off."""
+        plan = self._plan()
+        for _ in range(_CALLS_MAX):
+            self._log.plans[plan.flow]["begun"] += 1
+            try:
+                await self._call(plan)
+            except (CutOff, Unheard):
+                self._log.plans[plan.flow]["left"] += 1
+                if plan.flow == "voucher" and not self._me.vouchers:
+                    plan = plans.help_(self._me, self._town.people, self._chance)
+                continue
+            self._log.plans[plan.flow]["done"] += 1
+            break
+        if self._chance.random() < _WRITES:
+            await self._write()
+
+    def _plan(self) -> Plan:
+        if self._me.is_new:
+            return plans.register(self._me, self._town.people, self._chance)
+        makings: list[Making] = list(plans.SHARES)
+        making = self._chance.choices(makings, list(plans.SHARES.values()))[0]
+        if making is plans.redeem and not self._me.vouchers:
+            making = plans.send
+        return making(self._me, self._town.people, self._chance)
+
+    async def _call(self, plan: Plan) -> None:
+        """Make one call, to its end or to where it is cut off."""
+        call = self._new_call()
+        try:
+            await call.dial()
+            await self._begin(call)
+            for each in plan.steps:
+                await self._step(call, plan, each)
+        finally:
+            self._log.left[call.screen] += not call.is_over
+            await self._tell_the_end(call)
+
+    def _new_call(self) -> Call:
+        self._calls += 1
+        session_id = f"ATUid_{self._town.seed}_{self._me.number:05}_{self._calls}"
+        town = self._town
+        me = self._me
+        return Call(town.wire, town.log, town.ussd, session_id, me.msisdn, me.network)
+
+    async def _begin(self, call: Call) -> None:
+        """Take the first screen: home, the offer to go on, or what became of an order."""
+        self._expect(call, {"home.Home", "resume.Offer", "register.Welcome"}, "")
+        if self._has_news and not _TOLD.match(call.words):
+            self._wrong(call, "the first line says nothing of what was ordered before")
+        self._has_news = False
+        if call.screen == "resume.Offer":
+            self._log.faults["offered to go on"] += 1
+            if self._chance.random() < 0.5:  # noqa: PLR2004 - half of them
+                await call.types("1", kind="navigate")
+                if call.is_over or call.screen in {"home.Home", "resume.Offer"}:
+                    self._wrong(call, "going on led nowhere")
+                await call.types("00", kind="navigate")
+            else:
+                await call.types("2", kind="navigate")
+            self._expect(call, {"home.Home", "register.Welcome"}, "")
+
+    async def _step(self, call: Call, plan: Plan, step: Step) -> None:
+        if self._chance.random() < _HANGS_UP:
+            self._log.faults["hung up"] += 1
+            raise CutOff
+        if step.wrong and self._chance.random() < _SLIPS:
+            self._log.faults["wrong input"] += 1
+            before = call.screen
+            await call.types(step.wrong, kind="wrong")
+            self._expect(call, {before}, "")
+        if step.confirms:
+            await self._confirm(call, plan, step)
+        else:
+            await call.types(step.typed, kind=step.kind, how=self._how())
+            self._expect(call, step.leads, step.says)
+
+    async def _confirm(self, call: Call, plan: Plan, step: Step) -> None:
+        """Type the PIN; whatever comes of it, know what may have been ordered."""
+        orders: Orders = Counter([plan.orders] if plan.orders else [])
+        self._me.maybe += orders
+        is_cut_off = self._chance.random() < _CUT_OFF
+        await call.types(step.typed, kind=step.kind, how=self._how())
+        if is_cut_off:  # the handset shows nothing of what came
+            self._log.faults["cut off after the PIN"] += 1
+            self._has_news = bool(plan.orders) and call.screen not in EXCUSES
+            raise CutOff
+        self._expect(call, step.leads, step.says)
+        self._me.maybe -= orders
+        self._me.ordered += orders
+
+    def _how(self) -> How:
+        drawn = self._chance.random()
+        if drawn < _TWICE:
+            return How.TWICE
+        return How.AT_ONCE if drawn < _TWICE + _AT_ONCE else How.ONCE
+
+    def _expect(self, call: Call, screens: frozenset[str] | set[str], says: str) -> None:
+        """
+        Hold what is shown against what must be.
+
+        Raises:
+            CutOff: We were in trouble, said so in words, and the caller dials again.
+        """
+        if call.screen in EXCUSES:
+            self._log.excuses[call.screen] += 1
+            if not self._log.in_trouble():
+                self._wrong(call, "an excuse while nothing was restarted")
+            raise CutOff
+        if call.screen not in screens:
+            self._wrong(call, f"not one of {sorted(screens)}")
+            raise CutOff
+        if says and not re.search(says, call.words, re.DOTALL):
+            self._wrong(call, f"does not say {says}")
+
+    def _wrong(self, call: Call, why: str) -> None:
+        typed = "*".join("****" if each == PIN else each for each in call.typed)
+        self._log.wrong(f"{call.session_id} {typed!r} {call.screen}: {why}: {call.words!r}")
+
+    async def _tell_the_end(self, call: Call) -> None:
+        """Tell how the call ended, as the aggregator does; mostly."""
+        if self._chance.random() < 0.1 or not call.screens:  # noqa: PLR2004 - it is not guaranteed
+            return
+        form = {
+            "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+            "sessionId": call.session_id,
+            "serviceCode": "*384#",
+            "networkCode": call.network,
+            "phoneNumber": call.msisdn,
+            "status": "Success" if call.is_over else "Incomplete",
+            "cost": f"KES {0.1 * len(call.screens):.2f}",
+            "durationInMillis": str(1000 * len(call.screens)),
+            "hopsCount": str(len(call.screens)),
+            "hopsMetadata": "|".join(call.screens),
+            "input": "*".join(call.typed),
+            "lastAppResponse": call.words,
+            "errorMessage": "",
+        }
+        await self._town.wire.post(self._town.ended, form)
+
+    async def _write(self) -> None:
+        """Write an SMS; it is told twice, as a provider does that heard no answer."""
+        form = {
+            "id": f"town-{self._town.seed}-{self._me.number}",
+            "from": self._me.msisdn,
+            "to": "22384",
+            "text": self._chance.choice(_KEYWORDS),
+            "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "networkCode": self._me.network,
+        }
+        self._log.faults["SMS written"] += 1
+        for _ in range(2):
+            await self._town.wire.post(self._town.inbound, form)
