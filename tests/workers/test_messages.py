@@ -205,6 +205,28 @@ class TestLetters:
         assert house.bank.rows(undone) == []
         assert house.bank.one("SELECT max(tries) FROM inbox") == 8
 
+    @pytest.mark.parametrize("fault", ["RAISE EXCEPTION 'no'", "PERFORM 1 / 0", "PERFORM 'a'::int"])
+    def test_one_that_postgresql_refuses_holds_up_no_other(self, house, wanjiru, fault):
+        house.bank.run(
+            "CREATE FUNCTION refuse_help() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN {fault}; RETURN NEW; END $$"
+        )
+        house.bank.run(
+            "CREATE TRIGGER refuse_help BEFORE INSERT ON outbox FOR EACH ROW"
+            " WHEN (NEW.event = 'sms-help') EXECUTE FUNCTION refuse_help()"
+        )
+        for said in ["HELP", "BAL"]:
+            form = {"id": said, "from": wanjiru.phone.msisdn, "to": "384", "text": said}
+            house.client.post("/sms/africastalking/sandbox/inbound", data=form)
+        try:
+            for _ in range(10):
+                messages.understand(ids=[1, 2])
+        finally:
+            house.bank.run("DROP FUNCTION refuse_help CASCADE")
+        answers = "SELECT event FROM outbox WHERE event LIKE 'sms-%'"
+        assert house.bank.rows(answers) == [("sms-balances",)]
+        assert house.bank.rows("SELECT id, tries FROM inbox ORDER BY id") == [(1, 8), (2, 0)]
+
     def test_a_number_is_answered_once_a_day(self, house, wanjiru):
         told = "SELECT count(*) FROM outbox WHERE event = 'sms-not-understood'"
         for number in range(3):
