@@ -99,6 +99,13 @@ _FILLERS: Final = frozenset(
         *("KES", "KSH", "KSHS", "SH", "SHS", "BOB", "SHILLINGS", "SHILINGI"),
     )
 )
+# Words that a code may stand among. NO is not one, as it may be meant.
+_YES: Final = frozenset(
+    (
+        *(word for word, (keyword, _) in _WORDS.items() if keyword is Keyword.CONFIRM),
+        *("IS", "NI", "MY", "THE", "PLEASE", "TAFADHALI", "THANKS", "ASANTE"),
+    )
+)
 _PRICED: Final = re.compile(r"(?:KES|KSHS?|SHS?)\.?([0-9].*)")
 _AMOUNT: Final = re.compile(r"[0-9][0-9,.]*(?:/[=-])?")
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
@@ -173,8 +180,8 @@ def parse(said: str) -> Command | None:
     pieces = [piece for piece in pieces if piece]
     if not pieces:
         return None
-    if _OTP.fullmatch(" ".join(pieces)):
-        return _confirm(pieces)
+    if (code := _confirm(pieces)) is not None:
+        return code
     keyword = _keyword(pieces[0])
     if keyword is None:
         return None
@@ -188,7 +195,7 @@ def parse(said: str) -> Command | None:
         case Keyword.LANGUAGE:
             found = _speak(rest)
         case Keyword.CONFIRM:
-            return _confirm(rest) if is_exact and _OTP.fullmatch(" ".join(rest)) else None
+            return None  # a code that is none
         case Keyword.STOP:
             found = Ask(keyword)
         case _:
@@ -257,8 +264,10 @@ def _speak(pieces: Sequence[str]) -> Speak | None:
     return None if found is None else Speak(found)
 
 
-def _confirm(pieces: Sequence[str]) -> Confirm:
-    return Confirm(re.sub("[^0-9]", "", "".join(pieces)))
+def _confirm(pieces: Sequence[str]) -> Confirm | None:
+    """The six digits, alone or among words that say yes to them; never beside other digits."""
+    said = " ".join(piece for piece in pieces if piece not in _YES)
+    return Confirm(re.sub("[^0-9]", "", said)) if _OTP.fullmatch(said) else None
 
 
 def _send(pieces: Sequence[str]) -> Send | None:
