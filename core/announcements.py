@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from core import audit
 from core.audit import Action, Actor
-from core.messages import OptOut
+from core.messages import IS_OUT, OptOut
 from core.outbox import Event, Outbox
 from core.subscribers import Kind, Language, Subscriber, Tier
 
@@ -124,7 +124,7 @@ def announce(
     return count
 
 
-_HAS_OPTED_OUT: Final = exists().where(OptOut.msisdn == Subscriber.msisdn)
+_HAS_OPTED_OUT: Final = exists().where(OptOut.msisdn == Subscriber.msisdn, IS_OUT)
 
 
 def _are(to: str) -> list[ColumnElement[bool]]:

@@ -19,7 +19,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, whatever its case
 from sqlalchemy import Engine, MetaData, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 R = TypeVar("R")
@@ -146,6 +146,13 @@ def is_passing(error: DBAPIError) -> bool:
     given to `transact` must be harmless to repeat, which is what keys are for.
     """
     return error.connection_invalidated or getattr(error.orig, "pgcode", None) in _CONFLICTS
+
+
+def is_of_the_database(error: Exception) -> bool:
+    """Whether the server went, or was too slow: what was to be done is not at fault."""
+    return isinstance(error, OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def transact(databases: Databases, work: Callable[[Session], R]) -> R:

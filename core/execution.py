@@ -11,11 +11,10 @@ from itertools import islice
 from typing import Final, Protocol
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from core import exchange, ledger, orders, outbox, transfers, vouchers
-from core.db import Databases, transact
+from core.db import Databases, is_of_the_database, transact
 from core.errors import DomainError, Refused
 from core.orders import Claimed, Kind, Outcome
 from core.plans import Plan, Result
@@ -78,7 +77,7 @@ def execute(
             with session.begin_nested():
                 _execute(session, claimed, now=now)
         except Exception as error:
-            if _is_of_the_database(error):
+            if is_of_the_database(error):
                 raise
             log.exception("execution.batch_failed", orders=len(claimed))
             for each in claimed:
@@ -93,20 +92,13 @@ def oldest(session: Session, *, now: datetime) -> timedelta:
     return orders.oldest(session, kinds=tuple(PLANNERS), now=now)
 
 
-def _is_of_the_database(error: Exception) -> bool:
-    """Whether the server went, or was too slow: no order is refused for that."""
-    return isinstance(error, OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
-
-
 def _execute_alone(session: Session, claimed: Claimed, *, now: datetime) -> None:
     """Execute one order of a batch that failed; the one at fault is refused, and moves nothing."""
     try:
         with session.begin_nested():
             _execute(session, [claimed], now=now)
     except Exception as error:
-        if _is_of_the_database(error):
+        if is_of_the_database(error):
             raise
         log.exception("execution.order_failed", order=claimed.id)
         result = _not_executed(session, claimed)
@@ -121,7 +113,7 @@ def _not_executed(session: Session, claimed: Claimed) -> Result:
             planner = PLANNERS[claimed.kind]
             return planner.refuse(session, order=claimed.id, error=NotExecuted())
     except Exception as error:
-        if _is_of_the_database(error):
+        if is_of_the_database(error):
             raise
         log.exception("execution.order_untold", order=claimed.id)
         return Result(Outcome.refused(claimed.id, NotExecuted()), [])

@@ -19,12 +19,12 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     DateTime,
     ForeignKey,
     Identity,
     Integer,
     Text,
-    delete,
     exists,
     func,
     select,
@@ -39,11 +39,13 @@ from core.db import Base
 from core.delivery_reports import Report, State
 from core.outbox import Category, Event, Outbox
 
-TRIES_MAX: Final = 8
+# An outage of the provider's is waited for; who hears of their money a day late has long looked.
+TRIED_FOR_MAX: Final = timedelta(days=1)
 # What staff must mend first (credit, a key) is waited for: a weekend, and then some.
 BLOCKED_FOR_MAX: Final = timedelta(days=3)
 _BACKOFF_FIRST: Final = timedelta(seconds=2)
 _BACKOFF_MAX: Final = timedelta(minutes=10)
+_DOUBLED_MAX: Final = 16  # the longest was reached long before
 _BLOCKED_AGAIN: Final = timedelta(minutes=1)
 
 
@@ -73,13 +75,22 @@ class Source(StrEnum):
 
 
 class OptOut(Base):
-    """A number that wants no promotional messages. Receipts are sent all the same."""
+    """
+    A number that wants no promotional messages. Receipts are sent all the same.
+
+    Who wants them again `has_come_back`, and is kept: of two words that are understood in another
+    order than they came, the one that came last counts. It came at `opted_out_at`.
+    """
 
     __tablename__ = "opt_outs"
 
     msisdn: Mapped[str] = mapped_column(Text, primary_key=True)
     opted_out_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     source: Mapped[str] = mapped_column(Text, server_default=Source.ASKED.value)
+    has_come_back: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+
+IS_OUT: Final = OptOut.has_come_back.is_(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +186,7 @@ def _still_wanted(session: Session, rows: Sequence[Outbox], *, now: datetime) ->
     numbers = [row.msisdn for row in rows if Event(row.event).category is Category.PROMOTIONAL]
     if not numbers:
         return list(rows)
-    gone = set(session.scalars(select(OptOut.msisdn).where(OptOut.msisdn.in_(numbers))))
+    gone = set(session.scalars(select(OptOut.msisdn).where(OptOut.msisdn.in_(numbers), IS_OUT)))
     withheld = [row.id for row in rows if row.msisdn in gone]
     if withheld:
         _make(session, withheld, State.WITHHELD, now=now)
@@ -232,12 +243,12 @@ def unreachable(
     retry_after: timedelta | None = None,
     now: datetime,
 ) -> None:
-    """It certainly did not go: try again later, and give up after eight tries."""
-    tries = session.scalar(select(Message.tries).where(Message.id == message.id)) or 0
-    if tries >= TRIES_MAX:
+    """It certainly did not go: try again later, each time after longer, and give up after a day."""
+    if now - message.staged_at > TRIED_FOR_MAX:
         _end(session, message=message, state=State.FAILED, why=why, now=now)
         return
-    backoff = min(_BACKOFF_FIRST * 2 ** (tries - 1), _BACKOFF_MAX)
+    tries = session.scalar(select(Message.tries).where(Message.id == message.id)) or 1
+    backoff = min(_BACKOFF_FIRST * 2 ** min(tries - 1, _DOUBLED_MAX), _BACKOFF_MAX)
     session.execute(
         update(Message)
         .where(Message.id == message.id)
@@ -324,18 +335,27 @@ def report(
     _advance(session, kept, now=now)
 
 
-def opt_out(session: Session, *, msisdn: str, now: datetime, source: Source = Source.ASKED) -> None:
-    """Remember that a number wants no promotional messages."""
+def opt_out(session: Session, *, msisdn: str, at: datetime, source: Source = Source.ASKED) -> None:
+    """Remember that a number wants no promotional messages, unless it said otherwise since."""
+    _heed(session, msisdn=msisdn, at=at, source=source, has_come_back=False)
+
+
+def opt_in(session: Session, *, msisdn: str, at: datetime) -> None:
+    """Remember that a number wants them, or wants them again, unless it said otherwise since."""
+    _heed(session, msisdn=msisdn, at=at, source=Source.ASKED, has_come_back=True)
+
+
+def _heed(
+    session: Session, *, msisdn: str, at: datetime, source: Source, has_come_back: bool
+) -> None:
+    word = {"opted_out_at": at, "source": source.value, "has_come_back": has_come_back}
     session.execute(
         insert(OptOut)
-        .values(msisdn=msisdn, opted_out_at=now, source=source.value)
-        .on_conflict_do_nothing(index_elements=[OptOut.msisdn])
+        .values(msisdn=msisdn, **word)
+        .on_conflict_do_update(
+            index_elements=[OptOut.msisdn], set_=word, where=OptOut.opted_out_at <= at
+        )
     )
-
-
-def opt_in(session: Session, *, msisdn: str) -> None:
-    """Forget that a number wanted none: it does again."""
-    session.execute(delete(OptOut).where(OptOut.msisdn == msisdn))
 
 
 def _advance(session: Session, report: Report, *, now: datetime) -> None:

@@ -92,7 +92,7 @@ def order(
     bounds: Bounds,
     key: str,
     otp_key: OtpKey,
-    written_at: datetime | None,
+    written_at: datetime,
     now: datetime,
 ) -> Placed | Issued:
     """
@@ -107,7 +107,7 @@ def order(
         bounds: What goes by SMS.
         key: What makes a repeat harmless.
         otp_key: What codes are derived under.
-        written_at: When they wrote, if the aggregator said so.
+        written_at: When they wrote, as far as is known.
         now: When it is understood.
 
     Raises:
@@ -118,7 +118,7 @@ def order(
         TooManyOtps: So many codes were sent.
         DomainError: As `transfers.quote`.
     """
-    if written_at is not None and now - written_at > _AGE_MAX:
+    if now - written_at > _AGE_MAX:
         raise SmsTooLate
     if recipient.id == sender.id:
         raise SameAccount

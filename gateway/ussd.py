@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 
 import structlog
-from flask import Blueprint, Request, Response, abort, request
+from flask import Blueprint, Response, abort, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wsgi import get_input_stream
 
 from core import inbox
 from core.db import Databases, transact
@@ -34,11 +36,6 @@ _NOT_UNDERSTOOD: Final = Said(
     "\nSamahani, mtandao umetutumia tusichoelewa.",
     "session.Unread",
 )
-
-
-class _Form(Request):
-    max_content_length = BODY_BYTES_MAX
-    max_form_parts = FIELDS_MAX
 
 
 class Hops:
@@ -79,11 +76,26 @@ class Hops:
 
     def _hear(self, environ: WSGIEnvironment) -> Said:
         try:
-            dial = africastalking.dial(_Form(environ).form)
-        except (NotOurWire, DomainError, HTTPException) as error:
+            dial = africastalking.dial(_form(environ))
+        except (NotOurWire, DomainError, HTTPException, ValueError) as error:
             log.warning("ussd.not_understood", error=type(error).__name__)
             return _NOT_UNDERSTOOD
         return self._conversation.hear(dial)
+
+
+def _form(environ: WSGIEnvironment) -> Mapping[str, str]:
+    """
+    Read a hop's fields, whatever its content type is called; of a doubled field, the first.
+
+    Raises:
+        RequestEntityTooLarge: There is more than any hop has.
+        ValueError: There are more fields than anybody sends.
+    """
+    body = get_input_stream(environ, max_content_length=BODY_BYTES_MAX).read()
+    fields = parse_qsl(
+        body.decode(errors="replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX
+    )
+    return dict(reversed(fields))
 
 
 def door(databases: Databases, clock: Callable[[], datetime], *, token: str) -> Blueprint:

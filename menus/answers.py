@@ -9,29 +9,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from core import msisdn, orders
-from core.ledger import Reason
 from core.money import Currency, Money
 from core.orders import Kind
 from core.outbox import Event
 from menus import clock
+from menus.counterparts import counterpart
 from menus.faces import face
 from menus.keywords import Keyword
 from menus.text import Text, _
 
 Facts = Mapping[str, Any]
 _THOUSAND: Final = 1000_00
-
-# Where nobody is on the other side of a movement.
-_NOBODY: Final = {
-    Reason.HOLD: _("Set aside"),
-    Reason.CAPTURE: _("Set aside"),
-    Reason.RELEASE: _("Set aside, given back"),
-    Reason.EXCHANGE: _("Exchanged"),
-    Reason.VOUCHERS: _("Vouchers"),
-    Reason.REDEMPTION: _("Voucher"),
-    Reason.REFUND: _("Vouchers"),
-    Reason.OPENING: _("Opening gift"),
-}
 
 
 def _pin_reset(facts: Facts) -> Text:
@@ -102,7 +90,7 @@ def _mini(facts: Facts) -> Text:
             "{day} {other} {amount}",
             {
                 "day": clock.day(datetime.fromisoformat(line["at"])),
-                "other": _other(line),
+                "other": counterpart(line["name"], line["reason"]),
                 "amount": _signed(Money(line["amount"], Currency.KES)),
             },
         )
@@ -111,12 +99,6 @@ def _mini(facts: Facts) -> Text:
     balance = _("Balance {balance}", balance=_shillings(facts, "balance"))
     gaps = {f"line{at}": line for at, line in enumerate([*lines, balance])}
     return Text("\n".join(f"{{{gap}}}" for gap in gaps), gaps)
-
-
-def _other(line: Facts) -> Text:
-    if line["name"]:
-        return Text("{name}", {"name": line["name"]})
-    return _NOBODY.get(Reason(line["reason"]), Text("Kabambe"))
 
 
 def _signed(amount: Money) -> str:
@@ -164,7 +146,7 @@ def _language_set(facts: Facts) -> Text:  # noqa: ARG001
 
 def _pin_sent(facts: Facts) -> Text:  # noqa: ARG001
     return _(
-        "Never send your PIN by SMS. We kept none of your SMS's 4 digits and did nothing."
+        "Never send your PIN by SMS. We kept none of your SMS's 4 digits and moved no money."
         " If they were your PIN, dial *384# and change it."
     )
 

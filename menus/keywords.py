@@ -87,7 +87,8 @@ _LANGUAGES: Final[Mapping[str, Language]] = {
 }
 # One slip in a word; two in a long one.
 _LONG: Final = 6
-# Who writes something between STOP and START is asked, not guessed at.
+# These do something, where the others only answer: SALAMA, two slips from SIMAMA, is a greeting.
+# Who writes something between the two is asked, not guessed at.
 _OPPOSITES: Final = {Keyword.STOP: Keyword.START, Keyword.START: Keyword.STOP}
 _APART: Final = 2
 
@@ -96,6 +97,13 @@ _FILLERS: Final = frozenset(
     (
         *("TO", "KWA", "NA", "TILL", "NO", "NUMBER", "NAMBARI", "YA", "PLEASE", "TAFADHALI", "THE"),
         *("KES", "KSH", "KSHS", "SH", "SHS", "BOB", "SHILLINGS", "SHILINGI"),
+    )
+)
+# Words that a code may stand among. NO is not one, as it may be meant.
+_YES: Final = frozenset(
+    (
+        *(word for word, (keyword, _) in _WORDS.items() if keyword is Keyword.CONFIRM),
+        *("IS", "NI", "MY", "THE", "PLEASE", "TAFADHALI", "THANKS", "ASANTE"),
     )
 )
 _PRICED: Final = re.compile(r"(?:KES|KSHS?|SHS?)\.?([0-9].*)")
@@ -172,8 +180,8 @@ def parse(said: str) -> Command | None:
     pieces = [piece for piece in pieces if piece]
     if not pieces:
         return None
-    if _OTP.fullmatch(" ".join(pieces)):
-        return _confirm(pieces)
+    if (code := _confirm(pieces)) is not None:
+        return code
     keyword = _keyword(pieces[0])
     if keyword is None:
         return None
@@ -187,7 +195,7 @@ def parse(said: str) -> Command | None:
         case Keyword.LANGUAGE:
             found = _speak(rest)
         case Keyword.CONFIRM:
-            return _confirm(rest) if is_exact and _OTP.fullmatch(" ".join(rest)) else None
+            return None  # a code that is none
         case Keyword.STOP:
             found = Ask(keyword)
         case _:
@@ -242,8 +250,13 @@ def _keyword(word: str) -> Keyword | None:
         return None
     [found] = near
     opposite = _OPPOSITES.get(found)
-    other = [distance for known, distance in distances.items() if _WORDS[known][0] is opposite]
-    return None if min(other, default=_APART + 1) <= _APART else found
+    if opposite is None:
+        return found
+    slips = {
+        word: min(distances[known] for known in _WORDS if _WORDS[known][0] is word)
+        for word in (found, opposite)
+    }
+    return found if slips[found] == 1 and slips[opposite] > _APART else None
 
 
 def _speak(pieces: Sequence[str]) -> Speak | None:
@@ -251,8 +264,10 @@ def _speak(pieces: Sequence[str]) -> Speak | None:
     return None if found is None else Speak(found)
 
 
-def _confirm(pieces: Sequence[str]) -> Confirm:
-    return Confirm(re.sub("[^0-9]", "", "".join(pieces)))
+def _confirm(pieces: Sequence[str]) -> Confirm | None:
+    """The six digits, alone or among words that say yes to them; never beside other digits."""
+    said = " ".join(piece for piece in pieces if piece not in _YES)
+    return Confirm(re.sub("[^0-9]", "", said)) if _OTP.fullmatch(said) else None
 
 
 def _send(pieces: Sequence[str]) -> Send | None:

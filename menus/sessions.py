@@ -23,6 +23,7 @@ from hashlib import blake2b, sha1, sha256
 from typing import Any, Final, Protocol, Self
 
 import orjson
+from hiredis import pack_command
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -279,12 +280,13 @@ class _Scripts(threading.local):
         Raises:
             RedisError: Redis did not answer.
         """
+        call: tuple[Any, ...] = ("EVALSHA", script.digest, len(keys), *keys, *args)
         for attempt in range(3):
             if not deadline.left:
                 break
             line = self._line = self._line or self._connect()
             try:
-                line.send_command("EVALSHA", script.digest, len(keys), *keys, *args)
+                line.send_packed_command([pack_command(call)])
                 return line.read_response()
             except NoScriptError:  # Redis is new, or was emptied
                 line.send_command("SCRIPT", "LOAD", script.source)

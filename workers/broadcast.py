@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 # A request of a hundred numbers stays well within what providers take.
 BATCH_MAX: Final = 100
-# A job ends well before it is given up, however slow the provider is with each request.
-_SECONDS_MAX: Final = 30.0
+# However slow the provider is with each request, a job is no longer in the way of receipts.
+_SECONDS_MAX: Final = 5.0
 
 
 def send(**_: object) -> None:

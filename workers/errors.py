@@ -63,4 +63,10 @@ class Unreachable(CallFailed):
 
 @dataclass(eq=False)
 class Unknown(CallFailed):
-    """It was asked for and never answered for: it may have happened."""
+    """
+    It was asked for and never answered for: it may have happened.
+
+    `is_silence` says that nothing came, rather than something we cannot read.
+    """
+
+    is_silence: bool = False

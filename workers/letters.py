@@ -77,13 +77,13 @@ class Writing:
         return Actor(self.person.msisdn, "sms", self.key)
 
     @property
-    def written_at(self) -> datetime | None:
-        """When it was written, if the aggregator said so in a way we know."""
+    def written_at(self) -> datetime:
+        """When it was written; when it came, where the aggregator did not say in a way we know."""
         try:
             date = datetime.fromisoformat(self.letter.form.get("date", ""))
         except ValueError:
-            return None
-        return date if date.tzinfo is not None else None
+            return self.letter.received_at
+        return date if date.tzinfo is not None else self.letter.received_at
 
     def tell(
         self, event: Event, facts: dict[str, object], *, language: Language | None = None
@@ -110,8 +110,13 @@ def understand(session: Session, letter: Letter, *, have: Resources, now: dateti
     answered = outbox.answers_given(session, msisdn=number, since=now - _DAY)
     command = keywords.parse(said)
     if isinstance(command, Ask) and command.keyword in (Keyword.STOP, Keyword.START):
-        language = person.language if person else keywords.language_of(said)
-        _offers(session, number, command.keyword, language, answered=answered, now=now)
+        language = (person.language if person else keywords.language_of(said)) or Language.ENGLISH
+        answers = _offers(session, letter, number, command.keyword)
+        if person is not None and keywords.PIN in said:
+            answers.append(Event.SMS_PIN_SENT)
+        if answered < _ANSWERS_MAX:
+            facts = [Fact(event, number, language.value, {}) for event in answers]
+            outbox.stage(session, facts=facts, now=now)
     elif person is None:
         if not answered:
             language = keywords.language_of(said) or Language.ENGLISH
@@ -121,17 +126,17 @@ def understand(session: Session, letter: Letter, *, have: Resources, now: dateti
         _answer(Writing(session, have, letter, person, now), said, answered=answered)
 
 
-def opt_out(session: Session, letter: Letter, *, now: datetime) -> None:
+def opt_out(session: Session, letter: Letter) -> None:
     """Send somebody no more offers, as the aggregator was told."""
     try:
         number = msisdn.claimed(letter.form["phoneNumber"])
     except DomainError:
         log.warning("sms.optout_is_no_phone")
         return
-    messages.opt_out(session, msisdn=number, now=now)
+    messages.opt_out(session, msisdn=number, at=letter.received_at)
 
 
-def subscription(session: Session, letter: Letter, *, now: datetime) -> None:
+def subscription(session: Session, letter: Letter) -> None:
     """Take somebody's subscription at the aggregator, or its end, for their word on offers."""
     try:
         number = msisdn.claimed(letter.form["phoneNumber"])
@@ -140,32 +145,20 @@ def subscription(session: Session, letter: Letter, *, now: datetime) -> None:
         return
     match letter.form["updateType"].lower():
         case "addition":
-            messages.opt_in(session, msisdn=number)
+            messages.opt_in(session, msisdn=number, at=letter.received_at)
         case "deletion":
-            messages.opt_out(session, msisdn=number, now=now)
+            messages.opt_out(session, msisdn=number, at=letter.received_at)
         case _:
             log.warning("sms.subscription_unknown")
 
 
-def _offers(
-    session: Session,
-    number: str,
-    keyword: Keyword,
-    language: Language | None,
-    *,
-    answered: int,
-    now: datetime,
-) -> None:
-    """Send offers, or none: to whoever has the number, subscriber or not."""
+def _offers(session: Session, letter: Letter, number: str, keyword: Keyword) -> list[Event]:
+    """Send offers, or none, to whoever has the number, subscriber or not; return the answer."""
     if keyword is Keyword.STOP:
-        messages.opt_out(session, msisdn=number, now=now)
-        event = Event.SMS_STOPPED
-    else:
-        messages.opt_in(session, msisdn=number)
-        event = Event.SMS_STARTED
-    if answered < _ANSWERS_MAX:
-        fact = Fact(event, number, (language or Language.ENGLISH).value, {})
-        outbox.stage(session, facts=[fact], now=now)
+        messages.opt_out(session, msisdn=number, at=letter.received_at)
+        return [Event.SMS_STOPPED]
+    messages.opt_in(session, msisdn=number, at=letter.received_at)
+    return [Event.SMS_STARTED]
 
 
 def _answer(writing: Writing, said: str, *, answered: int) -> None:

@@ -15,11 +15,10 @@ from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from core import inbox, messages, otp, seal
-from core.db import transact
+from core.db import is_of_the_database, transact
 from core.delivery_reports import State
 from core.inbox import Kind, Letter
 from core.messages import Sending
@@ -83,9 +82,9 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
     for letter in ids:
         try:
             transact(have.databases, partial(_understand, have, letter))
-        except DBAPIError:
-            raise  # the database's trouble is no letter's fault: the relay rings again
-        except Exception:
+        except Exception as error:
+            if is_of_the_database(error):
+                raise  # that is no letter's fault: the relay rings again
             log.exception("inbox.letter_failed", letter=letter)
             if transact(have.databases, partial(inbox.failed, letter=letter, now=have.clock())):
                 log.error("inbox.given_up", letter=letter)  # noqa: TRY400 - the traceback is above
@@ -149,9 +148,9 @@ def _understand(have: Resources, letter: int, session: Session) -> None:
         case Kind.SMS_INBOUND:
             letters.understand(session, told, have=have, now=now)
         case Kind.SMS_OPTOUT:
-            letters.opt_out(session, told, now=now)
+            letters.opt_out(session, told)
         case Kind.SMS_SUBSCRIPTION:
-            letters.subscription(session, told, now=now)
+            letters.subscription(session, told)
     inbox.close(session, letter=letter, now=now)
 
 

@@ -122,7 +122,7 @@ def _reject(session: Session, *, message: Sending, error: Rejected, now: datetim
     """Record a rejection; whom their network keeps news from is sent none by us either."""
     messages.rejected(session, message=message, why=error.why, now=now)
     if error.code == BLACKLISTED:
-        messages.opt_out(session, msisdn=message.msisdn, source=Source.NETWORK, now=now)
+        messages.opt_out(session, msisdn=message.msisdn, source=Source.NETWORK, at=now)
 
 
 def _told(call: Callable[[], Receipt]) -> Told:
@@ -130,6 +130,14 @@ def _told(call: Callable[[], Receipt]) -> Told:
         return call()
     except CallFailed as failure:
         return failure
+
+
+def _is_trouble(told: Told) -> bool:
+    """
+    Whether the provider is not well. One that says nothing least of all: each message handed to it
+    meanwhile is one whose fate nobody knows.
+    """
+    return isinstance(told, Unreachable) or (isinstance(told, Unknown) and told.is_silence)
 
 
 def _is_sender_refused(have: Resources, told: Told) -> bool:
@@ -155,8 +163,8 @@ def _tell_the_line(have: Resources, told: Sequence[Told], *, pauses_on: Abstract
     with suppress(RedisError):  # what became of the message is recorded all the same
         if any(isinstance(each, Blocked) and each.code in pauses_on for each in told):
             have.pace.slow_down(least_seconds=_BLOCKED_SECONDS)
-        elif trouble := [each for each in told if isinstance(each, Unreachable)]:
-            asked = max(each.retry_after_seconds or 0.0 for each in trouble)
-            have.pace.slow_down(least_seconds=asked)
+        elif trouble := [each for each in told if _is_trouble(each)]:
+            asked = [each.retry_after_seconds for each in trouble if isinstance(each, Unreachable)]
+            have.pace.slow_down(least_seconds=max((each or 0.0 for each in asked), default=0.0))
         elif not any(isinstance(each, Unknown) for each in told):
             have.pace.speed_up()

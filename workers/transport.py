@@ -108,7 +108,8 @@ class Transport:
             failure = _name(error)
         # Raised out here, so that the error cannot lead back to the request and the key in it.
         if _wire.written:
-            raise Unknown(f"no answer after the request was written ({failure})")
+            why = f"no answer after the request was written ({failure})"
+            raise Unknown(why, is_silence=True)
         raise Unreachable(f"no connection, nothing was written ({failure})")
 
     def close(self) -> None:

@@ -12,24 +12,13 @@ from core.ledger import Reason
 from core.money import Currency, Money
 from core.reversals import ReversalState
 from menus import clock
+from menus.counterparts import counterpart
 from menus.screen import AnyScreen, Hop, Menu, Option, Pick, View
 from menus.screens import reversal
 from menus.screens.reversal import Sent
 from menus.text import Text, _
 
 LINES_MAX: Final = 20
-# Where nobody is on the other side.
-_NOBODY: Final = {
-    Reason.HOLD: _("Set aside"),
-    Reason.CAPTURE: _("Set aside"),
-    Reason.RELEASE: _("Set aside, given back"),
-    Reason.EXCHANGE: _("Exchanged"),
-    Reason.VOUCHERS: _("Vouchers"),
-    Reason.REDEMPTION: _("Voucher"),
-    Reason.REFUND: _("Vouchers"),
-    Reason.OPENING: _("Opening gift"),
-}
-_HOUSE: Final = Text("Kabambe")
 _NO_REFERENCE: Final = "-"
 _ASKED: Final = {
     ReversalState.REQUESTED: _("You asked for it back. We will answer by SMS."),
@@ -55,9 +44,7 @@ class Item:
     @property
     def other(self) -> Text:
         """Who is on the other side; where nobody is, what it was."""
-        if self.name:
-            return Text("{name}", {"name": self.name})
-        return _NOBODY.get(Reason(self.reason), _HOUSE)
+        return counterpart(self.name, self.reason)
 
     @property
     def can_come_back(self) -> bool:

@@ -80,10 +80,8 @@ GRANT SELECT, INSERT (subscriber_id, day), UPDATE (unconfirmed, amount)
     ON sms_spending TO kabambe_worker;
 GRANT SELECT (subscriber_id, locked_until) ON pins TO kabambe_worker;
 GRANT UPDATE (language) ON subscribers TO kabambe_worker;
-GRANT DELETE ON opt_outs TO kabambe_worker;
 """
 REVOKES = """
-REVOKE DELETE ON opt_outs FROM kabambe_worker;
 REVOKE UPDATE (language) ON subscribers FROM kabambe_worker;
 REVOKE SELECT (subscriber_id, locked_until) ON pins FROM kabambe_worker;
 """

@@ -22,6 +22,7 @@ ALTER TABLE outbox ADD COLUMN category text NOT NULL DEFAULT 'receipt'
 ALTER TABLE delivery_reports ADD COLUMN status text;
 ALTER TABLE opt_outs ADD COLUMN source text NOT NULL DEFAULT 'asked'
     CONSTRAINT ck_opt_outs_source CHECK (source IN ('asked', 'network'));
+ALTER TABLE opt_outs ADD COLUMN has_come_back boolean NOT NULL DEFAULT false;
 
 CREATE TABLE sms_line (
     provider text NOT NULL CONSTRAINT pk_sms_line PRIMARY KEY,
@@ -44,13 +45,16 @@ CREATE INDEX ix_outbox_promotional ON outbox (ring_at, id)
 GRANTS = """
 GRANT INSERT (category) ON outbox TO kabambe_web, kabambe_worker;
 GRANT SELECT, INSERT, UPDATE ON sms_line TO kabambe_worker;
+GRANT UPDATE (opted_out_at, source, has_come_back) ON opt_outs TO kabambe_worker;
 """
 
 UNDONE = """
 DROP INDEX ix_outbox_promotional;
 DROP INDEX ix_outbox_undone;
 DROP TABLE sms_line;
-ALTER TABLE opt_outs DROP COLUMN source;
+REVOKE UPDATE (opted_out_at, source) ON opt_outs FROM kabambe_worker;
+DELETE FROM opt_outs WHERE has_come_back;
+ALTER TABLE opt_outs DROP COLUMN source, DROP COLUMN has_come_back;
 ALTER TABLE delivery_reports DROP COLUMN status;
 ALTER TABLE outbox DROP COLUMN category;
 CREATE INDEX ix_outbox_undone ON outbox (ring_at, id) WHERE done_at IS NULL;

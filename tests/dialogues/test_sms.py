@@ -8,6 +8,7 @@ import pytest
 from handset import Handset
 
 from core.money import kes
+from workers import messages
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ ASKED = (
 
 
 PIN_WARNING = (
-    "Never send your PIN by SMS. We kept none of your SMS's 4 digits and did nothing."
+    "Never send your PIN by SMS. We kept none of your SMS's 4 digits and moved no money."
     " If they were your PIN, dial *384# and change it."
 )
 
@@ -131,7 +132,7 @@ class TestAsking:
 
 
 class TestOffers:
-    OUT = "SELECT count(*) FROM opt_outs"
+    OUT = "SELECT count(*) FROM opt_outs WHERE NOT has_come_back"
 
     def test_stop_and_start(self, house, hers):
         hers.writes("STOP").hears(
@@ -164,6 +165,20 @@ class TestOffers:
         assert answer.startswith("This is Kabambe.")
         assert house.bank.one(self.OUT) == 0
 
+    @pytest.mark.parametrize(("words", "is_out"), [(("STOP", "START"), 0), (("START", "STOP"), 1)])
+    def test_the_last_word_counts_in_whatever_order_they_are_understood(
+        self, house, hers, words, is_out
+    ):
+        """Two workers have a letter each, or the first met a fault and is tried again."""
+        for word in words:
+            form = {"id": word, "from": hers.number, "to": "384", "text": word}
+            house.client.post("/sms/africastalking/sandbox/inbound", data=form)
+            house.clock.passes(seconds=1)
+        messages.understand(ids=[2])
+        messages.understand(ids=[1])
+        assert house.bank.one("SELECT count(*) FROM inbox WHERE done_at IS NULL") == 0
+        assert house.bank.one(self.OUT) == is_out
+
 
 class TestSecrets:
     @pytest.mark.parametrize(
@@ -183,9 +198,16 @@ class TestSecrets:
 
     def test_onywo_kwa_kiswahili(self, theirs):
         theirs.writes("PIN yangu ni 4071").hears(
-            "Usitume PIN yako kwa SMS kamwe. Hatukuhifadhi tarakimu 4 ulizotuma wala hatukufanya"
-            " lolote. Kama ni PIN yako, piga *384# uibadilishe."
+            "Usitume PIN yako kwa SMS kamwe. Hatukuhifadhi tarakimu 4 ulizotuma wala hakuna pesa"
+            " zilizotumwa. Kama ni PIN yako, piga *384# uibadilishe."
         )
+
+    @pytest.mark.parametrize("said", ["STOP 4071", "START pin 4071"])
+    def test_a_pin_behind_stop_or_start_is_warned_of_too(self, house, hers, said, capfd):
+        told = hers.writes(said).news()
+        assert len(told) == 2
+        assert PIN_WARNING in told
+        self.assert_kept_nowhere(house, "4071", capfd)
 
     def test_a_code_is_not_kept_either(self, house, hers, otieno, capfd):
         hers.writes("SEND 600 0733000002").hears(ASKED)

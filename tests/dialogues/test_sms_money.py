@@ -102,6 +102,16 @@ class TestALittle:
         hers.writes("SEND 100 0733000002", date=early + timedelta(minutes=2))
         assert otieno.balance == kes(100_00)
 
+    def test_what_has_no_date_is_as_old_as_our_receipt_of_it(self, house, hers, otieno):
+        """Nobody was there to understand it, and the aggregator did not say when it was written."""
+        form = {"id": "m1", "from": hers.number, "to": "384", "text": "SEND 100 0733000002"}
+        house.client.post("/sms/africastalking/sandbox/inbound", data=form | {"date": "yesterday"})
+        house.clock.passes(minutes=31)
+        messages.understand(ids=[1])
+        house.ring()
+        hers.hears("Not sent: KES 100.00. Your SMS came late. Dial *384# to see what was done.")
+        assert otieno.balance == kes(0)
+
     def test_nothing_while_somebody_guesses_at_the_pin(self, house, hers, wanjiru, otieno):
         wanjiru.phone.dial().types("1", "0733000002", "50", "1111", "2222", "3333")
         hers.news()

@@ -99,6 +99,14 @@ def test_send_as_people_write_it(said):
         ("123456", Confirm("123456")),
         ("123 456.", Confirm("123456")),
         ("NDIO 123-456", Confirm("123456")),
+        ("123456 please", Confirm("123456")),
+        ("Code is 123456", Confirm("123456")),
+        ("Msimbo ni 123456 asante", Confirm("123456")),
+        ("NO 123456", None),
+        ("123456 no", None),
+        ("sio 123456", None),
+        ("ok 123456 4071", None),
+        ("ok 1234567", None),
     ],
 )
 def test_amounts_numbers_tills_and_codes(said, understood):
@@ -170,7 +178,7 @@ class TestSlips:
         assert parse(said) == expected
 
     @pytest.mark.parametrize(
-        "said", ["pal", "bay", "stap", "star", "strt", "stot", "ancha", "acza", "ba", "s"]
+        "said", ["pal", "bay", "salama", "stap", "star", "strt", "stot", "ancha", "acza", "ba", "s"]
     )
     def test_what_may_be_two_things_is_neither(self, said):
         assert parse(said) is None

@@ -118,6 +118,9 @@ class TestCompose:
         assert SERVICES[name]["read_only"] is True
         assert SERVICES[name]["cap_drop"] == ["ALL"]
 
+    def test_one_long_job_holds_up_no_code(self):
+        assert SERVICES["worker-sms"]["deploy"]["replicas"] > 1
+
 
 class TestVariables:
     def test_each_is_in_the_example(self):

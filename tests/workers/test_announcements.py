@@ -37,7 +37,7 @@ def send(house, times=3):
 class TestOptOut:
     def opt_out(self, house, number):
         with house.databases["worker"].begin() as session:
-            core_messages.opt_out(session, msisdn=number, now=house.clock())
+            core_messages.opt_out(session, msisdn=number, at=house.clock())
 
     def test_before_is_respected(self, house, run, people):
         self.opt_out(house, people[0])

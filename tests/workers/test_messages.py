@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
+import requests
+from sqlalchemy import text
 
 from core import messages as core_messages
 from workers import messages, queues
@@ -74,14 +77,71 @@ def test_a_worker_that_died_while_sending_leaves_it_unknown(house, wanjiru, otie
     assert house.messages(otieno.phone.msisdn) == []
 
 
-def test_eight_tries_and_it_is_given_up(house, wanjiru, otieno):
-    house.fault(next=100, kind="http", status=503)
+def test_an_outage_of_hours_loses_nobody_a_receipt(house, wanjiru, otieno):
+    house.fault(next=1000, kind="http", status=503)
     pay(wanjiru)
-    for _ in range(20):  # one at a time goes to see, as the line pauses
+    for _ in range(36):  # six hours, and one at a time goes to see
         house.send_messages()
+        house.clock.passes(minutes=10, seconds=1)
+    assert house.bank.one("SELECT max(tries) FROM messages") > 8
+    requests.delete(f"{house.country_url}/africastalking/faults", timeout=5)
+    for _ in range(4):
+        house.clock.passes(minutes=10, seconds=1)
+        house.send_messages()
+    assert states(house) == ["sent", "sent"]
+    assert len(house.messages(otieno.phone.msisdn)) == 1
+
+
+def test_after_a_day_it_is_given_up(house, wanjiru, otieno):
+    house.fault(next=1000, kind="http", status=503)
+    pay(wanjiru)
+    house.send_messages()
+    house.clock.passes(days=1)
+    for _ in range(4):
         house.clock.passes(minutes=11)
+        house.send_messages()
     assert states(house) == ["failed", "failed"]
-    assert house.bank.one("SELECT max(tries) FROM messages") == 8
+    assert house.bank.one("SELECT count(*) FROM outbox WHERE done_at IS NULL") == 0
+
+
+def test_however_often_it_was_tried_it_is_tried_within_ten_minutes(house, wanjiru, otieno):
+    pay(wanjiru)
+    [outbox_id] = house.bank.rows("SELECT id FROM outbox WHERE event = 'transfer-sent'")[0]
+    now = house.clock()
+    with house.databases["worker"].begin() as session:
+        message = core_messages.begin(session, outbox_id=outbox_id, now=now)
+        session.execute(text("UPDATE messages SET tries = 5000"))
+        core_messages.unreachable(session, message=message, why="HTTP 503", now=now)
+    ring_at = house.bank.one("SELECT ring_at FROM outbox WHERE event = 'transfer-sent'")
+    assert ring_at == now + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("fault", [{"kind": "accept-reset"}, {"kind": "http", "status": 504}])
+def test_a_provider_that_gives_no_answer_is_not_fed_everybodys_receipts(
+    house, wanjiru, otieno, fault
+):
+    """The fate of each is unknown for good; so while it says nothing, one a pause goes to see."""
+    house.fault(next=100, **fault)
+    for _ in range(10):
+        pay(wanjiru)
+    messages.deliver(ids=[1])
+    assert messages.current().pace.pause_seconds() > 0
+    for _ in range(10):
+        house.send_messages()
+    assert states(house).count("unknown") <= 4
+    requests.delete(f"{house.country_url}/africastalking/faults", timeout=5)
+    for _ in range(40):
+        house.clock.passes(seconds=15)
+        house.send_messages()
+    assert states(house).count("sent") >= 16
+
+
+def test_an_answer_we_cannot_read_is_no_trouble_of_the_lines(house, wanjiru, otieno):
+    house.fault(next=2, kind="malformed")
+    pay(wanjiru)
+    house.send_messages()
+    assert states(house) == ["unknown", "unknown"]
+    assert messages.current().pace.pause_seconds() == 0
 
 
 @pytest.mark.parametrize("fault", [{"kind": "charset"}, {"kind": "http", "status": 429}], ids=str)
@@ -144,6 +204,28 @@ class TestLetters:
             messages.understand(ids=ids)
         assert house.bank.rows(undone) == []
         assert house.bank.one("SELECT max(tries) FROM inbox") == 8
+
+    @pytest.mark.parametrize("fault", ["RAISE EXCEPTION 'no'", "PERFORM 1 / 0", "PERFORM 'a'::int"])
+    def test_one_that_postgresql_refuses_holds_up_no_other(self, house, wanjiru, fault):
+        house.bank.run(
+            "CREATE FUNCTION refuse_help() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN {fault}; RETURN NEW; END $$"
+        )
+        house.bank.run(
+            "CREATE TRIGGER refuse_help BEFORE INSERT ON outbox FOR EACH ROW"
+            " WHEN (NEW.event = 'sms-help') EXECUTE FUNCTION refuse_help()"
+        )
+        for said in ["HELP", "BAL"]:
+            form = {"id": said, "from": wanjiru.phone.msisdn, "to": "384", "text": said}
+            house.client.post("/sms/africastalking/sandbox/inbound", data=form)
+        try:
+            for _ in range(10):
+                messages.understand(ids=[1, 2])
+        finally:
+            house.bank.run("DROP FUNCTION refuse_help CASCADE")
+        answers = "SELECT event FROM outbox WHERE event LIKE 'sms-%'"
+        assert house.bank.rows(answers) == [("sms-balances",)]
+        assert house.bank.rows("SELECT id, tries FROM inbox ORDER BY id") == [(1, 8), (2, 0)]
 
     def test_a_number_is_answered_once_a_day(self, house, wanjiru):
         told = "SELECT count(*) FROM outbox WHERE event = 'sms-not-understood'"

@@ -239,7 +239,8 @@ def _refuse_status(answer: Answer) -> None:
     if 200 <= status < 300:  # noqa: PLR2004 - successes
         return
     if status == HTTPStatus.GATEWAY_TIMEOUT:
-        raise Unknown(why)  # what stands before the API gave up; the API may not have
+        # What stands before the API gave up; the API may not have.
+        raise Unknown(why, is_silence=True)
     if status in _HTTP_NOT_TAKEN or 500 <= status < 600:  # noqa: PLR2004 - the server's errors
         raise Unreachable(why, retry_after_seconds=_retry_after(answer.headers))
     if status in _HTTP_MOVED:
