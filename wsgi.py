@@ -56,6 +56,7 @@ app = create_app(
         otp_key=OtpKey(settings.otp_key.get_secret_value()),
         ring=ledger.ring,
         wait=ledger.wait,
+        dial_ahead=settings.ussd.dial_ahead,
     ),
     clock=now,
     doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),

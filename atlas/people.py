@@ -102,7 +102,7 @@ def _send(owner: Databases, sender: str, recipient: str, minor: int, at: datetim
             sender=person,
             recipient=subscribers.recipient(session, msisdn=recipient).id,
             quoted=transfers.quote(session, sender=person, amount=kes(minor), now=at),
-            key=f"atlas:{sender}:{minor}",
+            key=f"ussd:atlas:{sender}:{minor}",  # confirmed with a PIN
             now=at,
         )
 

@@ -113,6 +113,7 @@ _ENDED: Final = """
         FROM inbox i
         LEFT JOIN subscribers s
             ON s.msisdn = '+' || regexp_replace(i.form->>'phoneNumber', '[^0-9]', '', 'g')
+            AND s.closed_at IS NULL
         WHERE i.kind = :kind AND i.received_at >= :since AND i.received_at < :until
     )
 """

@@ -64,7 +64,7 @@ class Question(StrEnum):
     PAPERS = "papers"
     """The end of the number on the papers we have seen; the name is the one on them."""
     SENT_TO = "sent-to"
-    """The number of somebody they have sent money to lately."""
+    """The number of somebody they have sent money to lately, with their PIN."""
     NOTHING = "nothing"
     """There is nothing else to ask: the cooling-off is a strict one."""
 
@@ -95,10 +95,12 @@ class Answers:
     proof: str = field(default="", repr=False)
 
 
+# Only what a PIN confirmed: a little goes by SMS without one, and a thief could send it to
+# themselves for an answer.
 _SENT_TO: Final = """
     SELECT true FROM orders o JOIN subscribers r ON r.id = CAST(o.args ->> 'recipient' AS bigint)
     WHERE o.subscriber_id = :subscriber AND o.kind = 'transfer' AND o.state = 'done'
-      AND o.placed_at > :since
+      AND o.placed_at > :since AND o.key LIKE 'ussd:%'
 """
 _SENT_TO_ANY: Final = text(f"{_SENT_TO} LIMIT 1")
 _SENT_TO_TYPED: Final = text(f"{_SENT_TO} AND r.msisdn = :typed LIMIT 1")

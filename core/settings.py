@@ -47,11 +47,12 @@ class AfricasTalking(BaseModel):
 
 
 class Ussd(BaseModel):
-    """How long a conversation is remembered after its last hop."""
+    """How long a conversation is remembered after its last hop; whether it may be dialled ahead."""
 
     model_config = ConfigDict(frozen=True)
 
     session_ttl_seconds: int = Field(default=300, ge=200, le=3600)
+    dial_ahead: bool = True
 
 
 class SmsOrders(BaseModel):

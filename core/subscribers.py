@@ -39,6 +39,7 @@ from core.ledger import Account
 from core.money import Currency, Money, kes
 
 NAME_LENGTH_MAX = 20
+_NAME = r"(?ai)(?!.*kabambe)[a-z][a-z' .-]*[a-z]\.?"  # "KES 5,000 from Kabambe" would be believed
 _CLOSED_FOR = timedelta(days=1)
 
 
@@ -259,8 +260,7 @@ def recipient(session: Session, *, msisdn: str) -> Person:
     Raises:
         UnknownRecipient: Nobody is registered under `msisdn`.
     """
-    person = find(session, msisdn=msisdn)
-    if person is None:
+    if (person := find(session, msisdn=msisdn)) is None:
         raise UnknownRecipient
     return person
 
@@ -390,11 +390,11 @@ def parse_name(typed: str) -> str:
     Make what a person typed as their name printable on any phone, in plain letters.
 
     Raises:
-        InvalidName: Fewer than two letters, more than twenty characters, or not Latin letters.
+        InvalidName: Under two letters, over twenty characters, not Latin letters, or our own name.
     """
     plain = unicodedata.normalize("NFKD", typed.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     name = " ".join(plain.split())
-    if len(name) > NAME_LENGTH_MAX or not re.fullmatch(r"[A-Za-z][A-Za-z' .-]*[A-Za-z]\.?", name):
+    if len(name) > NAME_LENGTH_MAX or not re.fullmatch(_NAME, name):
         raise InvalidName
     return name.title() if name.islower() or name.isupper() else name

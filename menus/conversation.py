@@ -84,6 +84,7 @@ class Conversation:
         otp_key: What one-time codes are derived under.
         ring: Tells the ledger that there is work; may fail, the relay rings again.
         wait: Waits for an order's outcome, so many seconds at most; not at all without a point.
+        dial_ahead: Whether what is dialled after the service code counts as answers.
     """
 
     databases: Databases
@@ -94,6 +95,7 @@ class Conversation:
     otp_key: OtpKey
     ring: Callable[[], None]
     wait: Callable[[int, float], None]
+    dial_ahead: bool = True
 
     def hear(self, dial: Dial) -> Said:
         """Answer a hop with `CON …` or `END …`, whatever happens, in time."""
@@ -196,7 +198,7 @@ class Conversation:
                 )
                 if forgotten is not None:
                     return Dialogue((_ordered(forgotten),))
-            return redial.beginning(hop, opened.left, text=dial.text)
+            return redial.beginning(hop, opened.left, text=dial.text if self.dial_ahead else "")
         state = opened.state or {}
         if "dialogue" not in state:  # it has ended; its caller's handset has not noticed
             language = state.get("language")

@@ -1,9 +1,10 @@
 """
 Flows, told by the screens that a session was shown.
 
-A flow is the screens of one module: `send`, `pay`. It is brought to its end by the outcome of an
-order, or by a last word after one of its screens; where nothing is typed (a statement, help), by
-being read.
+A flow is the screens of one module: `send`, `pay`. The menus that lead to other modules' are none
+of it: whoever went by My account to their limits left nothing undone there. It is brought to its
+end by the outcome of an order, or by a last word after one of its screens; where nothing is typed
+(a statement, help), by being read.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Final
 
 from menus.engine import name
 from menus.screen import Ask, Done, Pick, Tell
-from menus.screens import SCREENS
+from menus.screens import SCREENS, account, home, more, resume
 from menus.screens.ordering import OutcomeTell
 
 _LAST_WORD: Final = name(Done)
+_CROSSINGS: Final = frozenset(
+    name(screen) for screen in (account.Account, account.Pin, home.Home, more.More, resume.Offer)
+)
 
 
 def of(screen: str) -> str:
@@ -55,7 +59,7 @@ def taken(screens: Sequence[str]) -> Mapping[str, bool]:
             if before in flows:
                 flows[before] = True
             continue
-        before = of(screen)
+        before = "" if screen in _CROSSINGS else of(screen)
         if before in ENDS:
             flows[before] = flows.get(before, False) or screen in ENDS[before]
     return flows

@@ -46,6 +46,9 @@ def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
     """
     Where a session begins; what was dialled ahead leads, with what became of the last one on top.
 
+    Where there is no room for both, it begins at home: whoever dials the same again had better know
+    first that it was done.
+
     Args:
         hop: The first one of the session.
         left: What the caller's last session left behind.
@@ -55,9 +58,11 @@ def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
     told = None if left is None else _told(hop, left)
     if text:
         walked = engine.walk(home, hop, text.split("*"))
-        has_notice = walked.notice is not None or walked.top.awaits is not None
+        if told is None or walked.top.awaits is not None:
+            return walked
         noticed = replace(walked, notice=told)
-        return noticed if told and not has_notice and engine.has_room(noticed, hop) else walked
+        if walked.notice is None and engine.has_room(noticed, hop):
+            return noticed
     if told is not None:
         return replace(home, notice=told)
     return home if left is None else _offered(hop, left) or home

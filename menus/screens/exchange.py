@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Final
 
-from core import exchange, holdings, limits, rates
+from core import cooling, exchange, holdings, limits, rates
 from core.exchange import QuoteExpired
 from core.holdings import LISTED, Holding
 from core.money import Currency, Money
@@ -195,6 +195,7 @@ class Outcome(OutcomeTell):
 def begin(hop: Hop) -> AnyScreen:
     """Fetch what the caller has to exchange, if they may."""
     limits.require_standing(hop.unit.reading, subscriber=hop.caller.id)
+    cooling.require_over(hop.unit.reading, subscriber=hop.caller.id, now=hop.now)
     held = holdings.held(hop.unit.reading, subscriber=hop.caller.id)
     some = tuple(holding for holding in held if holding.balance.minor)
     return Get(some[0]) if len(some) == 1 else Give(some)

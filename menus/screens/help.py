@@ -34,8 +34,8 @@ _ANSWERS: Final = {
         " Your PIN sends it; both of you get an SMS."
     ),
     Subject.PIN: _(
-        "We never ask for your PIN by call or SMS. Three wrong PINs lock it for 15 minutes."
-        " Changed or forgotten: My account."
+        "Your PIN shows as you type: let nobody see. We never ask for it."
+        " 3 wrong PINs lock it 15 minutes. Forgot it? My account."
     ),
     Subject.SHORTCUT: _(
         "Dial *384*1*NUMBER*AMOUNT# to go straight to your PIN. Never dial the PIN itself."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from core import limits
 from core.limits import AccountSuspended, Allowance, NotScreened
@@ -17,6 +18,7 @@ class Limits(Tell):
     """They are fetched once and carried along, so that turning a page costs no SQL."""
 
     allowance: Allowance
+    fetched: ClassVar[bool] = True
 
     def view(self, hop: Hop) -> View:
         may = self.allowance

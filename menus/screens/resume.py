@@ -10,22 +10,16 @@ from core.subscribers import Language
 from menus.screen import Hop, Menu, Option, Way
 from menus.text import Text, _
 
-# By the module whose screen they were on; what is not here is offered without a name.
+# By the module whose screen they were on; those of all others are never gone on with, and what a
+# newer process offered has no name here.
 FLOWS: Final[Mapping[str, Text]] = {
     "account": _("Continue: my account"),
-    "balances": _("Continue: my money"),
-    "closing": _("Continue: close account"),
-    "exchange": _("Continue: exchange money"),
-    "forgotten": _("Continue: forgot PIN"),
     "help": _("Continue: help"),
-    "limits": _("Continue: my limits"),
     "more": _("Continue: more services"),
     "naming": _("Continue: my name"),
     "pay": _("Continue: pay a till"),
     "register": _("Continue: open an account"),
-    "reversal": _("Continue: ask for money back"),
     "send": _("Continue: send money"),
-    "statement": _("Continue: statement"),
     "voucher": _("Continue: use a voucher"),
 }
 _CONTINUE: Final = _("Continue")

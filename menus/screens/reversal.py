@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from core import reversals
 from core.decisions import NoReason
@@ -17,7 +17,7 @@ from menus.text import Text, _
 
 _REASONS: Final = (_("Wrong number"), _("Wrong amount"), _("I was tricked"))
 # Whoever was tricked may tell what they told others: a PIN is kept nowhere.
-_LIKE_A_PIN: Final = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
+_LIKE_A_PIN: Final = re.compile(r"(?<!\d)\d(?:[ .,_-]?\d){3}(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Why(Menu):
     """What went wrong. Staff read it in English, whatever the caller's language."""
 
     sent: Sent
+    fetched: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
         return _("Why should {amount} come back?", amount=self.sent.amount)
@@ -54,6 +55,7 @@ class Words(Ask[str]):
     """The caller's own words."""
 
     sent: Sent
+    fetched: ClassVar[bool] = True
 
     def prompt(self, hop: Hop) -> Text:
         return _("Tell us why, in a few words:")

@@ -121,6 +121,18 @@ def test_by_network_and_by_language(told, figures, house, wanjiru, amina):
     assert {each.name: each.sessions for each in found.languages} == {"": 3, "en": 1, "sw": 1}
 
 
+def test_a_number_that_had_an_account_before_is_one_caller(told, figures, house):
+    phone = house.register("+254733000002", name="Otieno").phone
+    phone.dial().types("3", "5", "4071")
+    house.clock.passes(days=1)
+    house.register(phone.msisdn, name="Juma", language="sw")
+    told(1, phoneNumber=phone.msisdn)
+    found = figures(hours=1)
+    assert found.total.sessions == 1
+    assert found.total.costs == {"KES": Decimal("0.10")}
+    assert {each.name: each.sessions for each in found.languages} == {"sw": 1}
+
+
 def test_by_day_as_it_is_in_nairobi(told, figures, house):
     house.clock.passes(hours=14, minutes=29)  # 23:59 there, 20:59 in UTC
     told(1)

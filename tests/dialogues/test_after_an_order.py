@@ -74,12 +74,21 @@ class TestTransfer:
         assert first_line(sent.phone) == "Sent KES 500.00 to Otieno. Ref REF"
         assert sent.phone.screen.splitlines()[1] == "Send money to (phone number):"
 
-    def test_what_was_dialled_ahead_leads_where_there_is_none(self, house, wanjiru):
+    def test_before_what_was_dialled_ahead_where_there_is_no_room(self, house, wanjiru):
+        """Cut off at the last hop, and dialled again by heart: not sent twice unawares."""
         long = house.register("+254733000007", name="Wwwwwwwwwwwwwwwwwwww")
-        wanjiru.phone.dial().types("1", "0733000007", "500", "4071")
+        wanjiru.phone.dial("*384*1*0733000007*500#").types("4071")
         wanjiru.phone.redials("*384*1*0733000007*500#")
-        assert first_line(wanjiru.phone).startswith("Send KES 500.00 to Ww")
+        assert first_line(wanjiru.phone) == "Sent KES 500.00 to Wwwwwwwwwwwwwwwwwwww. Ref REF"
+        assert wanjiru.phone.screen.splitlines()[1] == "Kabambe. Balance KES 745.00"
+        wanjiru.phone.redials("*384*1*0733000007*50#")
+        assert first_line(wanjiru.phone).startswith("Send KES 50.00 to Ww")
         assert long.balance == kes(500_00)
+
+    def test_and_where_that_led_to_a_refusal(self, sent, otieno):
+        sent.phone.redials("*384*1*0733000002*9000#")
+        assert first_line(sent.phone) == "Sent KES 500.00 to Otieno. Ref REF"
+        assert sent.phone.screen.splitlines()[1] == "Kabambe. Balance KES 745.00"
 
     def test_is_told_to_nobody_else(self, sent, otieno):
         assert first_line(otieno.phone.redials()) == "Kabambe. Balance KES 500.00"

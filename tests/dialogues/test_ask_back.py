@@ -93,6 +93,8 @@ def test_what_was_declined_says_so_and_is_not_asked_again(house, wanjiru, sent):
     [
         ("He sells no phones", "He sells no phones"),
         ("They got my PIN 4071!", "They got my PIN ****!"),
+        ("PIN was 4 0 7 1 or 40-71", "PIN was **** or ****"),
+        ("PIN \u0664\u0660\u0667\u0661 sir", "PIN **** sir"),
         ("sent to 0733000002\r\nnot\x1b[2J him", "sent to 0733000002 not [2J him"),
         ("a*b", "a*b"),
     ],

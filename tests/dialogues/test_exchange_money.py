@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from currencies import give, held, tell_rates
 
+from core import cooling
+from core.cooling import Kind
 from core.money import Currency, Money, kes
 
 USD = Currency.USD
@@ -14,6 +16,18 @@ USD = Currency.USD
 def market(house):
     """A dollar is 129 to 131 shillings, a bitcoin 90,000 dollars."""
     tell_rates(house, USDKES=("129", "131"), EURUSD=("1.1", "1.1"), BTCUSD=("90000", "90000"))
+
+
+def test_while_the_account_cools_off_nothing_is_asked_for_in_vain(house, wanjiru, market):
+    hers = house.bank.one("SELECT id FROM subscribers")
+    with house.databases["web"].begin() as session:
+        cooling.begin(session, subscriber=hers, kind=Kind.USUAL, now=house.clock())
+    wanjiru.phone.dial().types("5", "3")
+    assert wanjiru.phone.screen.startswith(
+        "You can do that after 22/11 09:30, as your PIN is new.\nMore services\n1. Pay a till"
+    )
+    wanjiru.phone.types("4")
+    assert wanjiru.phone.screen.startswith("My money.")
 
 
 def test_shillings_for_dollars(house, wanjiru, market):

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from compliance import Office
+from handset import Handset
 
 from core.money import kes
 
@@ -163,6 +164,27 @@ def test_who_sent_us_money_is_no_proof_of_who_we_are(house, wanjiru, otieno):
     assert otieno.phone.screen.startswith("Those answers are not right.")
 
 
+@pytest.mark.parametrize("amount", ["10", "600"], ids=["at once", "with the code by SMS"])
+def test_what_was_sent_by_sms_is_no_proof_of_who_we_are(house, known, amount):
+    """No PIN is asked for by SMS: whoever has the SIM sends a little to themselves first."""
+    thief = house.register("+254744000004", name="Thief")
+    stolen = Handset(house, known.phone.msisdn)
+    stolen.writes(f"SEND {amount} 0744000004")
+    if amount == "600":
+        stolen.writes(re.findall(r"Reply ([0-9]{6})", stolen.news()[-1])[-1])
+    assert thief.balance == kes(int(amount) * 100)
+    known.phone.dial().types(*FORGOT, "Wanjiru", "0744000004")
+    assert known.phone.screen.startswith("Those answers are not right. Tries left: 2")
+
+
+def test_who_has_only_sent_by_sms_cools_off_as_who_never_sent(house, wanjiru):
+    house.register("+254744000004", name="Thief")
+    Handset(house, wanjiru.phone.msisdn).writes("SEND 10 0744000004")
+    wanjiru.phone.dial().types(*FORGOT, "Wanjiru").sees(CODE)
+    wanjiru.phone.types(code(house, wanjiru), "5823", "5823")
+    assert "KES 500.00 at once" in wanjiru.phone.screen
+
+
 def test_who_has_no_history_is_asked_the_name_alone_and_cools_off_longer(house, otieno):
     otieno.phone.dial().types(*FORGOT).types("otieno").sees(CODE)
     otieno.phone.types(code(house, otieno), "5823", "5823").ends_with(
@@ -182,6 +204,14 @@ def test_a_dropped_session_goes_on_at_the_code_and_sends_none_unasked(house, kno
     assert known.phone.screen.startswith("Wrong code.") or "Tries left" in known.phone.screen
     known.phone.types(code(house, known), "5823", "5823")
     assert known.phone.screen.startswith("Your new PIN is set.")
+
+
+def test_the_tenth_code_of_a_day_is_the_last_and_tomorrow_is_named(house, known):
+    for _ in range(10):
+        identified(known)
+        house.clock.passes(minutes=16)
+    identified(known)
+    assert known.phone.screen.startswith("Too many codes. Try again after 22/11 09:30.")
 
 
 def test_after_a_quarter_of_an_hour_the_questions_are_asked_again(house, known):

@@ -55,7 +55,7 @@ class TestMyName:
 
     def test_needs_letters_and_the_pin(self, wanjiru):
         wanjiru.phone.dial().types(*NAME, "Njeri 2")
-        assert wanjiru.phone.screen.startswith("Use 2 to 20 letters, A to Z.")
+        assert wanjiru.phone.screen.startswith("Use your own name, 2 to 20 letters, A to Z.")
         wanjiru.phone.types("Njeri", "9999")
         assert wanjiru.phone.screen.startswith("Wrong PIN. Tries left: 2")
         wanjiru.phone.dial().types("3")
@@ -166,7 +166,7 @@ class TestCloseAccount:
 
     def test_funga_akaunti(self, amina, otieno):
         amina.phone.dial().types(*CLOSE, "4071").sees("""
-            Bado una KES 1,250.00. Itume kwanza, au wasiliana nasi.
+            Bado una KES 1,250.00. Zitume kwanza, au wasiliana nasi.
             Ufunge +254711000003 kabisa?
             Weka PIN kufunga:
             0. Rudi 00. Mwanzo

@@ -25,5 +25,6 @@ def test_choosing_naija(house, wanjiru, otieno):
 
     otieno.phone.dial().types("3", "2", "3")
     wanjiru.phone.dial().types("1", "0733000002", "100", "4071")
-    (_english, naija) = house.messages(otieno.phone.msisdn)
-    assert "Wanjiru 0712***001 send you KES 100.00" in naija["message"]
+    told = [each["message"] for each in house.messages(otieno.phone.msisdn)]
+    assert sum("You received KES 100.00 from Wanjiru" in message for message in told) == 1
+    assert sum("Wanjiru 0712***001 send you KES 100.00" in message for message in told) == 1

@@ -192,6 +192,12 @@ class TestNoOffer:
         wanjiru.phone.dial().types("2", "1").hangs_up()
         assert wanjiru.phone.redials().screen.startswith(HOME)
 
+    def test_of_limits_as_they_were(self, wanjiru, otieno):
+        """Most of the day's may have gone meanwhile, from another phone or by SMS."""
+        wanjiru.phone.dial().types("3", "4").hangs_up()
+        wanjiru.phone.redials().types("1")
+        assert wanjiru.phone.screen.startswith("My account:")
+
     @pytest.mark.parametrize(
         ("was", "is_"),
         [(b"send.Amount", b"send.HowMuch"), (b'"number"', b'"digits"'), (b'"stack"', b'"pile"')],

@@ -157,7 +157,7 @@ def test_help_answers_on_screens_of_their_own(wanjiru):
         0. Back
     """)
     wanjiru.phone.types("2").sees("""
-        We never ask for your PIN by call or SMS. Three wrong PINs lock it for 15 minutes. Changed or forgotten: My account.
+        Your PIN shows as you type: let nobody see. We never ask for it. 3 wrong PINs lock it 15 minutes. Forgot it? My account.
         0. Back 00. Home
     """)  # noqa: E501 - as one screen line
     wanjiru.phone.types("0", "4").sees("""

@@ -267,4 +267,4 @@ class TestCodesBySms:
             hers.writes("SEND 600 0733000002")
         said = hers.news()
         assert sum(each.startswith("Reply ") for each in said) == 3
-        assert "Too many codes. Try again after 09:45." in said[-1]
+        assert "Too many codes. Try again after 21/11 09:45." in said[-1]

@@ -132,7 +132,7 @@ class TestText:
         assert line.raw(body).text.startswith("CON Welcome")
         assert line.raw(body.replace("text=", "text=1")).text.startswith("CON Your name")
         refused = line.raw(body.replace("text=", "text=1%2AA%2BB+%26+C%3D10%25")).text
-        assert refused.startswith("CON Use 2 to 20 letters")
+        assert refused.startswith("CON Use your own name, 2 to 20 letters")
         encoded = "text=1%2AA%2BB+%26+C%3D10%25%2AMkulima+wa+Afrika"
         said = line.raw(body.replace("text=", encoded)).text
         assert said.startswith("CON Mkulima wa Afrika, choose a PIN")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from processes import until, worker
@@ -255,3 +256,14 @@ def test_a_thousand_sessions_with_doubled_parallel_and_reordered_hops(house):
     }
     assert done == len(confirmed) > 700
     assert house.bank.one("SELECT count(*) FROM journals WHERE reason = 'transfer'") == done
+
+
+def test_where_it_is_switched_off_what_was_dialled_ahead_is_no_answer(house, wanjiru, otieno):
+    """Whatever the provider made of the string, the session goes on from home."""
+    conversation = replace(house.conversation, dial_ahead=False)
+
+    def hear(text):
+        return conversation.hear(Dial("ATUid_ahead", wanjiru.phone.msisdn, "*384#", text)).body
+
+    assert hear("1*0733000002*500").startswith("CON Kabambe. Balance")
+    assert hear("1*0733000002*500*4").startswith("CON Help")

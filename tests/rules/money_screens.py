@@ -108,7 +108,12 @@ RAISED = {
         transfers.SameAccount,
     ],
     send.Known: [InvalidChoice, subscribers.UnknownRecipient],
-    more.More: [InvalidChoice, limits.AccountSuspended, limits.NotScreened],
+    more.More: [
+        InvalidChoice,
+        limits.AccountSuspended,
+        limits.NotScreened,
+        cooling.CoolingOff,
+    ],
     exchange.Get: [InvalidChoice, rates.RateStale, rates.ExchangeTooSmall],
     exchange.Amount: [
         money.InvalidAmount,
