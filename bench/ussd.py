@@ -21,7 +21,7 @@ from sandbox import product
 
 PEOPLE: Final = 400
 PATH: Final = "/ussd/africastalking/sandbox"
-NAVIGATION_GOAL: Final = 0.6
+NAVIGATION_GOAL: Final = 0.7
 CONFIRM_P50_MS_MAX: Final = 40.0
 RECEIVED_P99_MS_MAX: Final = 3000.0
 
@@ -112,6 +112,8 @@ def _measure_stopped(house: Stack, figures: Figures, *, seconds: float) -> None:
     """
     say("bench: navigation beside confirming customers, ledger worker there and gone …")
     mixed = [*([_walking(house)] * 12), *_sending(house, 8, pause=1.0)]
+    # What was said before is sent first: it would be sent beside one of the two, or both.
+    stack.until(lambda: stack.undone(house.databases) == 0, seconds=300)
     drive(house.ports.web, PATH, mixed, seconds=1.0)
     there = drive(house.ports.web, PATH, mixed, seconds=max(seconds, 2.0))
     house.stop("ledger")
