@@ -114,7 +114,7 @@ def _say(log: Log, findings: Sequence[str], figures: Figures, *, people: int) ->
             figures.at_most(name, log.percentile(share, *kinds), "ms")
     for name, count in sorted((log.faults | log.excuses).items()):
         figures.at_least(f"on the way: {name}", count, "", 0)
-    for wrong in (*log.wrongs, *findings):
+    for wrong in findings:
         say(f"wrong: {wrong}")
     figures.at_most("answers that were wrong", log.wrong_count, "", goal=0)
     figures.at_most("findings in the books", len(findings), "", goal=0)

@@ -64,6 +64,7 @@ class Life:
         self._calls = 0
         self._has_news = False
         """Whether the next call must begin with what became of an order."""
+        self._has_confirmed = False
 
     async def live(self) -> None:
         """Call for something, and again if that was cut off."""
@@ -74,7 +75,7 @@ class Life:
                 await self._call(plan)
             except (CutOff, Unheard):
                 self._log.plans[plan.flow]["left"] += 1
-                if plan.flow == "voucher" and not self._me.vouchers:
+                if self._has_confirmed and plan.flow in {"voucher", "register"}:  # once is all
                     plan = plans.help_(self._me, self._town.people, self._chance)
                 continue
             self._log.plans[plan.flow]["done"] += 1
@@ -140,12 +141,15 @@ class Life:
             await self._confirm(call, plan, step)
         else:
             await call.types(step.typed, kind=step.kind, how=self._how())
+            while call.screen in step.between:
+                await call.types(step.between[call.screen], kind=step.kind)
             self._expect(call, step.leads, step.says)
 
     async def _confirm(self, call: Call, plan: Plan, step: Step) -> None:
         """Type the PIN; whatever comes of it, know what may have been ordered."""
         orders: Orders = Counter([plan.orders] if plan.orders else [])
         self._me.maybe += orders
+        self._has_confirmed = True
         is_cut_off = self._chance.random() < _CUT_OFF
         await call.types(step.typed, kind=step.kind, how=self._how())
         if is_cut_off:  # the handset shows nothing of what came

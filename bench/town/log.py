@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.figures import say
 from bench.town.wire import Heard
 
 # After something was restarted: the lease of a hop that died with it is ten seconds.
@@ -71,6 +72,7 @@ class Log:
         self.wrong_count += 1
         if len(self.wrongs) < _WRONG_KEPT_MAX:
             self.wrongs.append(f"{self.now:.1f} s: {what}")
+            say(f"wrong: {self.wrongs[-1]}")
 
     def trouble_begins(self, name: str) -> float:
         """Something is about to be taken away; returns when."""

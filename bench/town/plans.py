@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
@@ -27,6 +27,7 @@ class Step:
         says: What must then be on the handset, as a regular expression.
         wrong: What somebody might type here instead, that leads nowhere.
         confirms: Whether it is the PIN that orders something.
+        between: Screens that may come before that, and what is typed there.
     """
 
     typed: str
@@ -34,6 +35,7 @@ class Step:
     says: str = ""
     wrong: str = ""
     confirms: bool = False
+    between: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -133,9 +135,10 @@ def exchange(_me: Neighbour, _all: Sequence[Neighbour], chance: Random) -> Plan:
         "exchange",
         [
             step("5", "more.More"),
-            step("3", "exchange.Get", "exchange.Give"),
-            step("1", "exchange.Amount", "exchange.Get", wrong="9"),
-            step(str(shillings), "exchange.Confirm", says=_amount(shillings), wrong="0"),
+            # Who holds one currency alone is not asked which.
+            Step("3", frozenset({"exchange.Get"}), between={"exchange.Give": "1"}),
+            step("1", "exchange.Amount", wrong="9"),
+            step(str(shillings), "exchange.Confirm", says=_amount(shillings), wrong="much"),
             step(PIN, "exchange.Outcome", says=_amount(shillings), confirms=True),
         ],
         (Kind.EXCHANGE, shillings * 100),
