@@ -80,6 +80,7 @@ def running(people: int) -> Iterator[Stack]:
             engine.start()
         ports = product.Ports(free_port(), free_port())
         environment = product.environment(ports, postgres.url, valkey.url)
+        environment["KABAMBE_HOME"] = str(home)  # where the phones keep their messages
         subprocess.run(product.migration(), cwd=ROOT, env=environment, check=True, timeout=60)  # noqa: S603 - our own command
         databases = db.connect(postgres.url)
         stack.callback(databases.kw["bind"].dispose)

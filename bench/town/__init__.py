@@ -69,6 +69,7 @@ async def _live(house: Stack, log: Log, people: Sequence[Neighbour], *, seed: in
         ussd=f"/ussd/africastalking/{token}",
         ended=f"/ussd/africastalking/{token}/events",
         inbound=f"/sms/africastalking/{token}/inbound",
+        sandbox=f"http://127.0.0.1:{house.ports.sandbox}",
         people=[each for each in people if not each.is_new],
         seed=seed,
     )

@@ -4,9 +4,11 @@ How somebody in the town lives: they call, type, slip, are cut off, call again, 
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -18,6 +20,7 @@ from bench.town.log import Log
 from bench.town.people import PIN, Neighbour, Orders
 from bench.town.plans import Making, Plan, Step
 from bench.town.wire import Unheard, Wire
+from sandbox.dial import Sandbox
 
 _SLIPS: Final = 0.06
 _TWICE: Final = 0.06
@@ -26,7 +29,12 @@ _HANGS_UP: Final = 0.04
 _CUT_OFF: Final = 0.05
 """Of the answers that confirm: so many are sent by a handset that loses its network then."""
 _WRITES: Final = 0.06
+_LEAVES: Final = 0.3
+_ASKS_BACK: Final = 0.1
+_FORGETS: Final = 0.01
 _CALLS_MAX: Final = 3
+_ONCE: Final = frozenset({"voucher", "register", "closing", "naming", "reversal"})
+_SMS_SECONDS_MAX: Final = 60
 
 # Stands on top of the next call's first screen when this one had ordered something.
 _TOLD: Final = re.compile(
@@ -49,6 +57,7 @@ class Town:
     ussd: str
     ended: str
     inbound: str
+    sandbox: str
     people: Sequence[Neighbour]
     seed: int
 
@@ -67,21 +76,34 @@ class Life:
         self._has_confirmed = False
 
     async def live(self) -> None:
-        """Call for something, and again if that was cut off."""
-        plan = self._plan()
+        """Call for something; some come back for more, and some write."""
+        plan, given = self._plan(), (self._me, self._town.people, self._chance)
+        is_done = await self._see_to(plan)
+        drawn = self._chance.random()
+        if plan.flow == "register" and is_done and drawn < _LEAVES:
+            await self._see_to(plans.close(*given))
+        elif plan.flow == "send" and is_done and drawn < _ASKS_BACK:
+            await self._see_to(plans.ask_back(*given))
+        elif plan.flow != "register" and drawn > 1 - _FORGETS:
+            await self._recover()
+        if self._chance.random() < _WRITES:
+            await self._write()
+
+    async def _see_to(self, plan: Plan) -> bool:
+        """Call for something, and again if that was cut off; return whether it was brought off."""
+        self._has_confirmed = False
         for _ in range(_CALLS_MAX):
             self._log.plans[plan.flow]["begun"] += 1
             try:
                 await self._call(plan)
             except (CutOff, Unheard):
                 self._log.plans[plan.flow]["left"] += 1
-                if self._has_confirmed and plan.flow in {"voucher", "register"}:  # once is all
-                    plan = plans.help_(self._me, self._town.people, self._chance)
+                if self._has_confirmed and plan.flow in _ONCE:
+                    return False
                 continue
             self._log.plans[plan.flow]["done"] += 1
-            break
-        if self._chance.random() < _WRITES:
-            await self._write()
+            return True
+        return False
 
     def _plan(self) -> Plan:
         if self._me.is_new:
@@ -100,6 +122,8 @@ class Life:
             await self._begin(call)
             for each in plan.steps:
                 await self._step(call, plan, each)
+                if call.screen in each.may_end:
+                    break
         finally:
             self._log.left[call.screen] += not call.is_over
             await self._tell_the_end(call)
@@ -143,7 +167,7 @@ class Life:
             await call.types(step.typed, kind=step.kind, how=self._how())
             while call.screen in step.between:
                 await call.types(step.between[call.screen], kind=step.kind)
-            self._expect(call, step.leads, step.says)
+            self._expect(call, step.leads | step.may_end, step.says)
 
     async def _confirm(self, call: Call, plan: Plan, step: Step) -> None:
         """Type the PIN; whatever comes of it, know what may have been ordered."""
@@ -157,8 +181,44 @@ class Life:
             self._has_news = bool(plan.orders) and call.screen not in EXCUSES
             raise CutOff
         self._expect(call, step.leads, step.says)
+        self._me.sent_to = plan.to or self._me.sent_to
         self._me.maybe -= orders
         self._me.ordered += orders
+
+    async def _recover(self) -> None:
+        """Forget one's PIN: say who one is, and type the code that comes by SMS."""
+        call = self._new_call()
+        with suppress(CutOff, Unheard):
+            await call.dial()
+            await self._begin(call)
+            for typed in ("3", "1", "2"):
+                await call.types(typed, kind="navigate")
+            self._expect(call, {"forgotten.Name"}, "")
+            await call.types("Bench", kind="navigate")
+            if call.screen == "forgotten.Proof":
+                await call.types(self._me.sent_to, kind="navigate")
+            self._expect(call, {"forgotten.Code"}, "")
+            for typed, screen in (
+                (await self._code(), "forgotten.NewPin"),
+                (PIN, "forgotten.RepeatPin"),
+                (PIN, "screen.Done"),
+            ):
+                await call.types(typed, kind="navigate")
+                self._expect(call, {screen}, "")
+            self._log.faults["forgot their PIN"] += 1
+        await self._tell_the_end(call)
+
+    async def _code(self) -> str:
+        """The code that came by SMS; raises `CutOff` when none has come within a minute."""
+        handset = Sandbox(self._town.sandbox, self._me.msisdn)
+        for _ in range(_SMS_SECONDS_MAX):
+            for each in reversed(await asyncio.to_thread(handset.messages)):
+                found = re.search(r"\b([0-9]{6})\b", each["message"])
+                if found is not None:
+                    return found[1]
+            await asyncio.sleep(1)
+        self._log.wrong(f"{self._me.msisdn} got no code within a minute")
+        raise CutOff
 
     def _how(self) -> How:
         drawn = self._chance.random()

@@ -43,6 +43,8 @@ class Neighbour:
         vouchers: The codes they were given.
         ordered: What they know to have ordered, and saw the outcome of.
         maybe: What they confirmed without hearing what became of it.
+        sent_to: The number of whom they sent money to last.
+        is_new: Whether they have no account yet.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Neighbour:
     vouchers: list[str] = field(default_factory=list)
     ordered: Orders = field(default_factory=Counter)
     maybe: Orders = field(default_factory=Counter)
+    sent_to: str = ""
     is_new: bool = False
 
     @classmethod

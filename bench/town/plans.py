@@ -28,6 +28,7 @@ class Step:
         wrong: What somebody might type here instead, that leads nowhere.
         confirms: Whether it is the PIN that orders something.
         between: Screens that may come before that, and what is typed there.
+        may_end: Screens at which there is nothing to be had, and the plan is given up.
     """
 
     typed: str
@@ -36,6 +37,7 @@ class Step:
     wrong: str = ""
     confirms: bool = False
     between: Mapping[str, str] = field(default_factory=dict)
+    may_end: frozenset[str] = frozenset()
 
     @property
     def kind(self) -> str:
@@ -51,11 +53,13 @@ class Plan:
         flow: Its name.
         steps: What they type.
         orders: What the ledger will have been asked for: kind and amount in minor units.
+        to: The number of whom they send money to.
     """
 
     flow: str
     steps: Sequence[Step]
     orders: tuple[Kind, int] | None = None
+    to: str = ""
 
 
 Making = Callable[[Neighbour, Sequence[Neighbour], Random], Plan]
@@ -94,6 +98,7 @@ def send(me: Neighbour, all_: Sequence[Neighbour], chance: Random) -> Plan:
             step(PIN, "send.Outcome", says=_amount(shillings), wrong="12", confirms=True),
         ],
         (Kind.TRANSFER, shillings * 100),
+        to.msisdn,
     )
 
 
@@ -213,6 +218,45 @@ def help_(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
     )
 
 
+def rename(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
+    """Be called otherwise."""
+    return Plan(
+        "naming",
+        [
+            step("3", "account.Account"),
+            step("3", "naming.NewName"),
+            step("Jirani", "naming.ConfirmName", says="Jirani", wrong="7"),
+            step(PIN, "screen.Done", says="Jirani", confirms=True),
+        ],
+    )
+
+
+def ask_back(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
+    """Ask for the last movement back, if it was one's own."""
+    return Plan(
+        "reversal",
+        [
+            step("2", "statement.Statement"),
+            step("1", "statement.Detail"),
+            Step("1", frozenset({"reversal.Why"}), may_end=frozenset({"statement.Detail"})),
+            step("1", "reversal.Confirm", wrong="9"),
+            step(PIN, "screen.Done", confirms=True),
+        ],
+    )
+
+
+def close(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
+    """Leave for good."""
+    return Plan(
+        "closing",
+        [
+            step("3", "account.Account"),
+            step("5", "closing.Close"),
+            step(PIN, "screen.Done", confirms=True),
+        ],
+    )
+
+
 def register(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
     """Open an account."""
     return Plan(
@@ -238,5 +282,6 @@ SHARES: Final[Mapping[Making, int]] = {
     limits: 4,
     change_pin: 4,
     language: 3,
+    rename: 2,
     help_: 5,
 }

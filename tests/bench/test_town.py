@@ -109,7 +109,7 @@ def test_a_lost_connection_is_no_wrong_answer():
 def test_a_screen_that_nobody_expects(said, screen, wrong):
     async def use(wire, log):
         people = [ME, Neighbour(1, "+254710000001", "63902", Language.ENGLISH, till="3874195")]
-        await Life(Town(wire, log, "/ussd", "/ended", "/inbound", people, 1), ME).live()
+        await Life(Town(wire, log, "/ussd", "/ended", "/inbound", "", people, 1), ME).live()
 
     log = talk(lambda _text, _count: (said, screen), use)
     assert wrong in log.wrongs[0]
