@@ -65,6 +65,10 @@ class Language(StrEnum):
         assert isinstance(found, Language)
         return found
 
+    def __reduce_ex__(self, _protocol: object) -> tuple[type[Language], tuple[str]]:
+        """Copy by the code: the first releases of Python 3.11 copy by a name of the class's."""
+        return type(self), (self.value,)
+
 
 @dataclass(eq=False)
 class UnknownRecipient(NotFound):

@@ -22,6 +22,7 @@ TYPED_ELSEWHERE = {
     "./run": "below, and through its whole life in test_run.py",
     "./run test": "it is what runs this",
     "./run bench ussd": "below, in short",
+    "./run bench town": "below, with sixty people",
     "./run chaos": "tests/chaos runs it",
 }
 
@@ -73,6 +74,15 @@ def test_the_benchmark_prints_a_figure_a_line_and_ends_with_its_goals():
     goals = [figure["met"] for figure in figures if figure["goal"] is not None]
     assert len(goals) == 5
     assert status == (0 if all(goals) else 1)
+
+
+def test_sixty_people_live_in_town(tmp_path):
+    picture = tmp_path / "town.svg"
+    _status, out, err = typed(f"./run bench town --people 60 --picture {picture}")
+    figures = {each["name"]: each["value"] for each in map(json.loads, out.splitlines())}
+    assert figures["findings in the books"] == 0, err
+    assert figures["hops"] > 200
+    assert picture.read_text().startswith("<svg")
 
 
 def test_continuous_integration_types_the_readmes_test_command():
