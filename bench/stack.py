@@ -29,6 +29,7 @@ from sandbox.engines import Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parents[1]
 PIN = "4071"
+NAME = "Bench"
 FORTUNE = 50_000_00
 _STARTS_SECONDS = 40
 OPENER = Actor("system", "bench", "stack")
@@ -149,7 +150,7 @@ def open_people(databases: Databases, count: int) -> list[str]:
             subscriber = subscribers.register(
                 session,
                 msisdn=msisdn,
-                name="Bench",
+                name=NAME,
                 language=Language.ENGLISH,
                 terms_version="bench",
                 now=now,

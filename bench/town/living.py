@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
+from bench import stack
 from bench.town import plans
 from bench.town.call import EXCUSES, Call, How
 from bench.town.log import Log
@@ -71,6 +72,7 @@ class Life:
         self._log = town.log
         self._chance = Random(f"{town.seed} {me.number}")
         self._calls = 0
+        self._name = stack.NAME
         self._has_news = False
         """Whether the next call must begin with what became of an order."""
         self._has_confirmed = False
@@ -174,6 +176,7 @@ class Life:
         orders: Orders = Counter([plan.orders] if plan.orders else [])
         self._me.maybe += orders
         self._has_confirmed = True
+        self._name = plans.NAME if plan.flow == "naming" else self._name
         is_cut_off = self._chance.random() < _CUT_OFF
         await call.types(step.typed, kind=step.kind, how=self._how())
         if is_cut_off:  # the handset shows nothing of what came
@@ -194,7 +197,7 @@ class Life:
             for typed in ("3", "1", "2"):
                 await call.types(typed, kind="navigate")
             self._expect(call, {"forgotten.Name"}, "")
-            await call.types("Bench", kind="navigate")
+            await call.types(self._name, kind="navigate")
             if call.screen == "forgotten.Proof":
                 await call.types(self._me.sent_to, kind="navigate")
             self._expect(call, {"forgotten.Code"}, "")

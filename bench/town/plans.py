@@ -15,6 +15,8 @@ from core import msisdn
 from core.orders import Kind
 from core.subscribers import Language
 
+NAME: Final = "Jirani"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -225,8 +227,8 @@ def rename(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
         [
             step("3", "account.Account"),
             step("3", "naming.NewName"),
-            step("Jirani", "naming.ConfirmName", says="Jirani", wrong="7"),
-            step(PIN, "screen.Done", says="Jirani", confirms=True),
+            step(NAME, "naming.ConfirmName", says=NAME, wrong="7"),
+            step(PIN, "screen.Done", says=NAME, confirms=True),
         ],
     )
 
