@@ -5,8 +5,6 @@ People with an account: who they are, how we call them, and in which language.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,7 +25,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from stdnum import luhn
 
@@ -38,8 +35,6 @@ from core.errors import Denied, Invalid, NotFound, Refused
 from core.ledger import Account
 from core.money import Currency, Money, kes
 
-NAME_LENGTH_MAX = 20
-_NAME = r"(?ai)(?!.*kabambe)[a-z][a-z' .-]*[a-z]\.?"  # "KES 5,000 from Kabambe" would be believed
 _CLOSED_FOR = timedelta(days=1)
 
 
@@ -81,11 +76,6 @@ class InvalidWalletNumber(Invalid):
 
 
 @dataclass(eq=False)
-class InvalidName(Invalid):
-    """That is not a name we can print on a receipt."""
-
-
-@dataclass(eq=False)
 class AlreadyRegistered(Refused):
     """The number has an account."""
 
@@ -100,18 +90,6 @@ class ClosedLately(Refused):
 @dataclass(eq=False)
 class AccountClosed(Denied):
     """The account was closed."""
-
-
-@dataclass(eq=False)
-class NameVerified(Refused):
-    """The name is the one on papers that we have seen."""
-
-
-@dataclass(eq=False)
-class RenamedLately(Refused):
-    """The name was changed less than a day ago."""
-
-    until: datetime
 
 
 class Kind(StrEnum):
@@ -346,59 +324,3 @@ def set_language(
         detail={"language": language.value},
         now=now,
     )
-
-
-def require_renamable(session: Session, *, subscriber: int, now: datetime) -> None:
-    """
-    Say early whether somebody may change their name.
-
-    Raises:
-        NameVerified, RenamedLately, AccountClosed: As `rename`.
-    """
-    refusal = session.scalar(select(func.renaming_refusal(subscriber, now, type_=JSONB)))
-    if refusal is not None:
-        raise _not_renamed(refusal)
-
-
-def _not_renamed(refusal: Mapping[str, str]) -> Denied | Refused:
-    """What `renaming_refusal` found, as its error."""
-    if refusal["code"] == RenamedLately.code:
-        return RenamedLately(until=datetime.fromisoformat(refusal["until"]))
-    return NameVerified() if refusal["code"] == NameVerified.code else AccountClosed()
-
-
-def rename(session: Session, *, subscriber: int, name: str, actor: Actor, now: datetime) -> None:
-    """
-    Let somebody be seen under another name. The new one is screened as that of somebody new.
-
-    Raises:
-        NameVerified: Theirs is the one on papers that we have seen.
-        RenamedLately: It was changed less than a day ago.
-        AccountClosed: It was closed meanwhile.
-    """
-    told = session.scalar(select(func.rename_subscriber(subscriber, name, now, type_=JSONB))) or {}
-    if "code" in told:
-        raise _not_renamed(told)
-    audit.record(
-        session,
-        actor=actor,
-        action=Action.NAME_SET,
-        subject=f"subscriber:{subscriber}",
-        detail={"was": told["was"], "name": name},
-        now=now,
-    )
-
-
-def parse_name(typed: str) -> str:
-    """
-    Make what a person typed as their name printable on any phone, in plain letters.
-
-    Raises:
-        InvalidName: Under two letters, over twenty characters, not Latin letters, or our own name.
-    """
-    plain = unicodedata.normalize("NFKD", typed.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    name = " ".join(plain.split())
-    if len(name) > NAME_LENGTH_MAX or not re.fullmatch(_NAME, name):
-        raise InvalidName
-    return name.title() if name.islower() or name.isupper() else name

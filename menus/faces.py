@@ -35,6 +35,7 @@ from core.limits import (
 )
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
+from core.naming import InvalidName, NameVerified, RenamedLately
 from core.orders import KeyReused
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
@@ -50,10 +51,7 @@ from core.subscribers import (
     AccountClosed,
     AlreadyRegistered,
     ClosedLately,
-    InvalidName,
     InvalidWalletNumber,
-    NameVerified,
-    RenamedLately,
     UnknownRecipient,
 )
 from core.transfers import SameAccount, UnknownTill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core import outbox, subscribers
+from core import naming, outbox
 from core.outbox import Event, Fact
 from menus.screen import Ask, Done, Hop
 from menus.screens.ordering import PinAsk
@@ -19,10 +19,10 @@ class NewName(Ask[str]):
         return _("Others see you as {name}.\nType another name:", name=hop.caller.name)
 
     def read(self, hop: Hop, text: str) -> str:
-        return subscribers.parse_name(text)
+        return naming.parse_name(text)
 
     def then(self, hop: Hop, answer: str) -> ConfirmName:
-        subscribers.require_renamable(hop.unit.reading, subscriber=hop.caller.id, now=hop.now)
+        naming.require_renamable(hop.unit.reading, subscriber=hop.caller.id, now=hop.now)
         return ConfirmName(answer)
 
 
@@ -37,9 +37,7 @@ class ConfirmName(PinAsk):
 
     def then(self, hop: Hop, answer: None) -> Done:
         caller = hop.caller
-        subscribers.rename(
-            hop.db, subscriber=caller.id, name=self.name, actor=hop.actor, now=hop.now
-        )
+        naming.rename(hop.db, subscriber=caller.id, name=self.name, actor=hop.actor, now=hop.now)
         facts = {"name": self.name, "at": hop.now.isoformat()}
         fact = Fact(Event.NAME_CHANGED, caller.msisdn, caller.language.value, facts)
         outbox.stage(hop.db, facts=[fact], now=hop.now)

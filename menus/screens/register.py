@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core import pins, registration, subscribers
+from core import naming, pins, registration
 from core.pins import PinsDiffer
 from core.subscribers import Language
 from menus.languages import catalogue, endonym, spoken
@@ -44,7 +44,7 @@ class Name(Ask[str]):
         return _("Your name, as others will see it:")
 
     def read(self, hop: Hop, text: str) -> str:
-        return subscribers.parse_name(text)
+        return naming.parse_name(text)
 
     def then(self, hop: Hop, answer: str) -> NewPin:
         return NewPin(self.language, answer)

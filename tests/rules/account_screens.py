@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from core import closing as close
-from core import limits, msisdn, otp, otp_codes, pins, recovery, subscribers
+from core import limits, msisdn, otp, otp_codes, pins, recovery
+from core import naming as names
 from core.limits import Allowance
 from core.money import kes
 from menus.screen import Span
@@ -45,15 +46,15 @@ RAISED = {
         otp_codes.InvalidOtp,
     ],
     naming.NewName: [
-        subscribers.InvalidName,
-        subscribers.NameVerified,
-        subscribers.RenamedLately,
+        names.InvalidName,
+        names.NameVerified,
+        names.RenamedLately,
     ],
     naming.ConfirmName: [
         pins.InvalidPin,
         pins.WrongPin,
-        subscribers.NameVerified,
-        subscribers.RenamedLately,
+        names.NameVerified,
+        names.RenamedLately,
     ],
     closing.Close: [
         pins.InvalidPin,

@@ -20,8 +20,8 @@ from core import (
     ledger,
     limits,
     money,
+    naming,
     pins,
-    subscribers,
     transfers,
     vouchers,
 )
@@ -232,7 +232,7 @@ def test_every_screen_fits_with_its_largest_values(screen, language, noticed, mo
 # What can be refused on a screen, and so may stand on top of it; elsewhere it is the choice.
 RAISED = {
     **account_screens.RAISED,
-    register.Name: [subscribers.InvalidName],
+    register.Name: [naming.InvalidName],
     register.NewPin: [pins.InvalidPin, pins.WeakPin, pins.PinsDiffer],
     account.NewPin: [pins.InvalidPin, pins.WeakPin, pins.PinsDiffer],
     register.RepeatPin: [pins.InvalidPin],
