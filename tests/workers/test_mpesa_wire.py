@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -152,10 +153,8 @@ READERS = (wire.prompted, wire.result, wire.payment, wire.acknowledged, wire.gra
 @pytest.mark.parametrize("read", READERS)
 @given(body=some.binary() | JSON.map(lambda each: repr(each).encode()))
 def test_whatever_comes_is_read_or_misread(read, body):
-    try:
+    with suppress(Misread):
         read(body)
-    except Misread as error:
-        assert len(str(error)) < 300
 
 
 @pytest.mark.parametrize("read", READERS)
