@@ -1,5 +1,5 @@
 """
-`python -m workers {ledger,sms,relay}`: the workers' composition root.
+`python -m workers {ledger,sms,mpesa,relay}`: the workers' composition root.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.settings import load
 from core.sms_orders import Bounds
-from workers import ledger, resources
+from workers import composing, ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
+from workers.mpesa.bells import Bells
 from workers.pace import Pace
 from workers.queues import Name, Worker, queue
 from workers.rates import RateFeed
@@ -56,10 +57,13 @@ def main(argv: Sequence[str]) -> int:
     if chosen == "relay":
         signer = Signer(settings.seal.origin, settings.seal.key.get_secret_value())
         sealing = Sealing(Sealer(databases, signer, outside, now))
-        _run_relay(Relay(databases, redis, now), sealing)
+        _run_relay(Relay(databases, redis, now, has_mpesa=settings.mpesa is not None), sealing)
         return 0
     name = Name(chosen)
     account = settings.africastalking
+    mpesa = settings.mpesa if name is Name.MPESA else None
+    if name is Name.MPESA and mpesa is None:
+        log.warning("mpesa.not_configured")  # it waits: settings are read at start
     have = Resources(
         databases=databases,
         clock=now,
@@ -79,6 +83,8 @@ def main(argv: Sequence[str]) -> int:
             unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),
             day=kes(settings.sms_orders.day_max * 100),
         ),
+        mpesa=None if mpesa is None else composing.line_of(mpesa, redis, now),
+        heard=Bells(redis, queue(Name.MPESA, redis)).heard,
     )
     resources.install(have)
     if name is Name.LEDGER:

@@ -15,6 +15,7 @@ from core.rates import RateSource
 from core.seal import Anchor
 from core.sms_orders import Bounds
 from workers.bell import Bell
+from workers.daraja.line import Line
 from workers.pace import Pace
 from workers.sms import SmsSender
 
@@ -33,6 +34,8 @@ class Resources:
     credit_least: Money
     otp_key: OtpKey
     by_sms: Bounds
+    mpesa: Line | None = None
+    heard: Callable[[str], None] = lambda _: None
 
 
 _installed: list[Resources] = []

@@ -13,14 +13,15 @@ from typing import Final
 import structlog
 from sqlalchemy.orm import Session
 
-from core import inquiries, paybill, rails, returns, withdrawals
+from core import inquiries, paybill, rails, withdrawals
 from core.inbox import Letter
 from core.inquiries import Asked, Kind
 from core.rails import Pot, Provider
-from workers.mpesa import codes, questions, values, wire
-from workers.mpesa.codes import Fate
-from workers.mpesa.line import Line
-from workers.mpesa.wire import Result
+from workers.daraja import codes, values, wire
+from workers.mpesa import questions
+from workers.daraja.codes import Fate
+from workers.daraja.line import Line
+from workers.daraja.wire import Result
 from workers.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 _POTS: Final = {"Utility Account": Pot.UTILITY, "Working Account": Pot.PAYBILL}
 # Before that, what M-Pesa does not know may only be under way there.
 _SETTLED_AFTER: Final = timedelta(minutes=30)
+_LOT: Final = 1_000
 
 
 def result(session: Session, have: Resources, line: Line, letter: Letter) -> None:
@@ -97,7 +99,8 @@ def _of_payment(
     amount = values.amount(told.get("Amount"))
     fate = codes.fate(told.get("TransactionStatus")) if told.code == codes.PAID else None
     if told.code in codes.NOT_FOUND:
-        if paybill.received_at(session, receipt=receipt) <= now - _SETTLED_AFTER:
+        older = paybill.unconfirmed(session, now=now, payments_max=_LOT, after=_SETTLED_AFTER)
+        if receipt in older:
             paybill.refuted(session, receipt=receipt, why="M-Pesa does not know it", now=now)
             log.error("mpesa.payment_refuted", **about)
     elif fate is Fate.COMPLETED and amount is not None:
@@ -133,3 +136,7 @@ def _balance(
     available = found.get("Utility Account")
     if available is not None and available < line.float_least:
         log.error("mpesa.float_low", available=str(available), least=str(line.float_least))
+
+
+def _reversal(session: Session, have: Resources, receipt: str, told: Result) -> None:
+    log.info("mpesa.reversal_answered", receipt=receipt, code=told.code)

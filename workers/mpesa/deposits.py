@@ -18,9 +18,11 @@ from core import deposits
 from core.db import transact
 from core.deposits import Asking
 from workers.errors import Blocked, CallFailed, Rejected, Unknown
-from workers.mpesa import codes, hands
-from workers.mpesa.client import Ending
-from workers.mpesa.line import Hurry, Line
+from workers.daraja import codes
+from workers.mpesa import hands
+from workers.mpesa.bells import Job
+from workers.daraja.client import Ending
+from workers.daraja.line import Hurry, Line
 from workers.resources import Resources, current
 
 log = structlog.get_logger(__name__)
@@ -33,7 +35,7 @@ def prompt(**_: object) -> None:
     have = current()
     if have.mpesa is None:
         return
-    have.heard("prompt")
+    have.heard(Job.PROMPT)
     with have.databases() as session:
         due = deposits.due(session, now=have.clock(), deposits_max=_LOT)
     hands.each(partial(_prompt, have, have.mpesa), due, job="prompt")
@@ -44,7 +46,7 @@ def ask(**_: object) -> None:
     have = current()
     if have.mpesa is None:
         return
-    have.heard("ask")
+    have.heard(Job.ASK)
     with have.databases() as session:
         doubtful = deposits.doubtful(session, now=have.clock(), deposits_max=_LOT)
     hands.each(partial(_ask, have, have.mpesa), doubtful, job="ask")

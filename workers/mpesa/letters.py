@@ -19,10 +19,11 @@ from core import deposits, inbox, paybill, withdrawals
 from core.db import is_of_the_database, transact
 from core.inbox import Kind, Letter
 from core.money import kes
-from workers.mpesa import answering, codes, values, wire
+from workers.daraja import codes, values, wire
+from workers.mpesa import answering
 from workers.mpesa.breaker import trip
-from workers.mpesa.line import Line
-from workers.mpesa.wire import Misread
+from workers.daraja.line import Line
+from workers.daraja.wire import Misread
 from workers.resources import Resources, current
 
 log = structlog.get_logger(__name__)
@@ -102,14 +103,14 @@ def _payout_result(session: Session, have: Resources, line: Line, letter: Letter
         return
     now, told = have.clock(), wire.result(letter.body)
     about = {"withdrawal": withdrawal, "code": told.code}
-    is_its = withdrawals.is_called(
+    payee, name = _party(told.get("ReceiverPartyPublicName"))
+    if not withdrawals.is_about(
         session,
         withdrawal=withdrawal,
         conversation=told.originator,
         provider_ref=told.conversation,
-    )
-    payee, name = _party(told.get("ReceiverPartyPublicName"))
-    if not is_its or not withdrawals.is_to(session, withdrawal=withdrawal, payee=payee):
+        payee=payee,
+    ):
         log.error("mpesa.replayed", **about)
         withdrawals.doubt(session, withdrawal=withdrawal, now=now)
     elif told.code == codes.PAID:

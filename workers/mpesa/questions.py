@@ -18,7 +18,7 @@ from core.db import transact
 from core.inquiries import Kind
 from core.money import Money
 from workers.errors import CallFailed, Unknown
-from workers.mpesa.line import Line
+from workers.daraja.line import Line
 from workers.resources import Resources
 
 log = structlog.get_logger(__name__)

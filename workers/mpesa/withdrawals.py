@@ -23,7 +23,9 @@ from core.rails import Provider
 from core.withdrawals import Asking, Payout
 from workers.errors import Blocked, CallFailed, Rejected, Unreachable
 from workers.mpesa import hands, questions
-from workers.mpesa.line import Hurry, Line
+from workers.mpesa.bells import Job
+from workers.mpesa.breaker import trip
+from workers.daraja.line import Hurry, Line
 from workers.mpesa.questions import WITHDRAWAL
 from workers.resources import Resources, current
 
@@ -40,7 +42,7 @@ def pay(**_: object) -> None:
     have = current()
     if have.mpesa is None:
         return
-    have.heard("pay")
+    have.heard(Job.PAY)
     with have.databases() as session:
         if rails.breaker(session, provider=Provider.MPESA, now=have.clock()) is not None:
             return
@@ -53,7 +55,7 @@ def resolve(**_: object) -> None:
     have = current()
     if have.mpesa is None:
         return
-    have.heard("resolve")
+    have.heard(Job.RESOLVE)
     with have.databases() as session:
         doubtful = withdrawals.doubtful(session, now=have.clock(), withdrawals_max=_LOT)
     hands.each(partial(_resolve, have, have.mpesa), doubtful, job="resolve")
@@ -99,29 +101,12 @@ def _keep_failure(have: Resources, found: Payout, failure: CallFailed, session: 
         case Blocked(code=code, why=why):
             until = now + _BLOCKED
             withdrawals.postpone(session, withdrawal=found.id, until=until, why=why)
-            trip(session, have, code=code, why=why, until=_BLOCKED)
+            trip(session, code=code, why=why, now=now, lasts=_BLOCKED)
         case Unreachable(why=why, retry_after_seconds=seconds):
             after = max(_AGAIN, timedelta(seconds=seconds or 0))
             withdrawals.postpone(session, withdrawal=found.id, until=now + after, why=why)
         case _:
             withdrawals.unsure(session, withdrawal=found.id, why=failure.why, now=now)
-
-
-def trip(
-    session: Session, have: Resources, *, code: str, why: str, until: timedelta | None
-) -> None:
-    """Stop all payouts: something is wrong on our side, and each try may make it worse."""
-    now = have.clock()
-    is_new = rails.open_breaker(
-        session,
-        provider=Provider.MPESA,
-        code=code,
-        why=why,
-        now=now,
-        until=None if until is None else now + until,
-    )
-    if is_new:
-        log.error("mpesa.payouts_stopped", code=code, why=why)
 
 
 def _resolve(have: Resources, line: Line, asking: Asking, *, until: float) -> None:

@@ -21,7 +21,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from workers.errors import Blocked, CallFailed, Unreachable
-from workers.mpesa import wire
+from workers.daraja import wire
 from workers.transport import Timeouts, Transport
 
 log = structlog.get_logger(__name__)

@@ -17,10 +17,10 @@ import orjson
 
 from core.money import Money
 from workers.errors import Blocked, Unknown
-from workers.mpesa import answers, values
-from workers.mpesa.answers import BAD_TOKEN
-from workers.mpesa.token import Token
-from workers.mpesa.wire import Acknowledged
+from workers.daraja import answers, values
+from workers.daraja.answers import BAD_TOKEN
+from workers.daraja.token import Token
+from workers.daraja.wire import Acknowledged
 from workers.transport import Answer, Timeouts, Transport
 
 TIMEOUTS: Final = Timeouts(connect_seconds=3.05, read_seconds=15.0)
