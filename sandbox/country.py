@@ -1,5 +1,5 @@
 r"""
-A country on one laptop: its SMS and USSD provider, and two phones in the browser.
+A country on one laptop: its SMS and USSD provider, its Safaricom, and two phones in the browser.
 
 Started from the repository's root, with exactly one worker, as the country's memory is its own:
 
@@ -29,6 +29,11 @@ from sandbox.africastalking.faults import Faults
 from sandbox.africastalking.messages import Messages
 from sandbox.africastalking.sms import DEFAULT_SENDER, Credentials, SmsApi
 from sandbox.africastalking.ussd import Network
+from sandbox.daraja import certificate
+from sandbox.daraja import doors as daraja_doors
+from sandbox.daraja.certificate import Key
+from sandbox.daraja.safaricom import Contract, Safaricom
+from sandbox.daraja.terms import Terms
 from sandbox.environment import variable
 from sandbox.product import SERVICE_CODE
 
@@ -46,6 +51,9 @@ def create_app(
     api_key: str = "sandbox-api-key",
     sender_id: str = "KABAMBE",
     pace: Pace | None = None,
+    contract: Contract | None = None,
+    key: Key | None = None,
+    terms: Terms | None = None,
 ) -> Flask:
     """
     Build the country.
@@ -59,6 +67,9 @@ def create_app(
         api_key: its key.
         sender_id: the sender id it owns, besides the provider's own `AFRICASTKNG`.
         pace: how fast things happen.
+        contract: what we have agreed upon with Safaricom.
+        key: Safaricom's; one that dies with the process when None.
+        terms: how Safaricom usually treats us.
     """
     pace = pace or Pace()
     messages = Messages(None if state_file is None else Path(state_file))
@@ -75,6 +86,15 @@ def create_app(
     app.register_blueprint(
         create_blueprint(api=api, network=network, messages=messages, courier=courier, pace=pace)
     )
+    safaricom = Safaricom(
+        contract or Contract(),
+        key=key,
+        terms=terms,
+        messages=messages,
+        in_session=network.is_talking,
+    )
+    app.register_blueprint(daraja_doors.create_blueprint(safaricom))
+    app.extensions["safaricom"] = safaricom
     app.register_blueprint(feed.create_blueprint())
     app.extensions["courier"] = courier
     _hang_page(app, service_code)
@@ -116,6 +136,8 @@ def from_environment() -> Flask:
         username=variable(account + "USERNAME") or "sandbox",
         api_key=variable(account + "API_KEY") or "sandbox-api-key",
         sender_id=variable(account + "SENDER_ID") or "KABAMBE",
+        key=certificate.kept(home)[0],
+        terms=Terms(texts=True),
     )
 
 
