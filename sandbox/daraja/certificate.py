@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import functools
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
+FILE = "daraja.pem"
+"""Where the certificate is in the folder that holds all state."""
+
 _KEY_BITS = 2048
-_FILE = "daraja.pem"
 _KEY_FILE = "daraja.key"
 
 
@@ -47,9 +50,10 @@ def of_this_process() -> Key:
     return Key(key, _certificate(key))
 
 
-def kept(folder: Path) -> tuple[Key, Path]:
-    """The key that lives in a folder, made when first asked for, and its certificate's file."""
-    path, secret = folder / _FILE, folder / _KEY_FILE
+def kept(folder: Path) -> Key:
+    """The key that lives in a folder beside its certificate, made when first asked for."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path, secret = folder / FILE, folder / _KEY_FILE
     if not secret.exists():
         _write_once(secret, _pem(rsa.generate_private_key(65_537, _KEY_BITS)))
     key = serialization.load_pem_private_key(secret.read_bytes(), password=None)
@@ -57,7 +61,7 @@ def kept(folder: Path) -> tuple[Key, Path]:
         raise TypeError(f"{secret} holds no RSA key: remove it and {path}")
     if not path.exists():
         _write_once(path, _certificate(key))
-    return Key(key, path.read_bytes()), path
+    return Key(key, path.read_bytes())
 
 
 def _certificate(key: rsa.RSAPrivateKey) -> bytes:
@@ -97,3 +101,7 @@ def _write_once(path: Path, words: bytes) -> None:
     with contextlib.suppress(FileExistsError):
         os.link(new, path)
     new.unlink()
+
+
+if __name__ == "__main__":
+    kept(Path(sys.argv[1]))

@@ -12,12 +12,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from flask import Response, request
 
 from sandbox import resets
 from sandbox.daraja import wire
+from sandbox.daraja.contract import Contract
 from sandbox.daraja.faults import NONE, Answer, Api, Faults, Script
 from sandbox.daraja.fields import Fields
 from sandbox.daraja.record import Record
@@ -42,21 +42,13 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True)
-class Login:
-    """The app's key and secret."""
-
-    key: str
-    secret: str
-
-
 class Gate:
     """Stands in front of every endpoint."""
 
     def __init__(
-        self, login: Login, house: House, faults: Faults, record: Record, ids: Ids
+        self, contract: Contract, house: House, faults: Faults, record: Record, ids: Ids
     ) -> None:
-        self._login = login
+        self._login = f"{contract.key}:{contract.secret}".encode()
         self._house = house
         self._faults = faults
         self._record = record
@@ -138,8 +130,7 @@ class Gate:
             said = base64.b64decode(words, validate=True)
         except (binascii.Error, ValueError):
             return False
-        ours = f"{self._login.key}:{self._login.secret}".encode()
-        return scheme == "Basic" and hmac.compare_digest(said, ours)
+        return scheme == "Basic" and hmac.compare_digest(said, self._login)
 
     def _check_pace(self) -> None:
         terms = self._house.terms
