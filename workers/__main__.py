@@ -25,12 +25,12 @@ from core.sms_orders import Bounds
 from workers import composing, ledger, resources
 from workers.bell import Bell
 from workers.ledger import Heartbeat
-from workers.mpesa.bells import Bells
 from workers.pace import Pace
 from workers.queues import Name, Worker, queue
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
+from workers.ringing import Bells
 from workers.sealing import Sealing
 from workers.sms.africastalking import AfricasTalking
 

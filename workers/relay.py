@@ -25,9 +25,9 @@ from core.inbox import Inbox
 from core.outbox import Category, Outbox
 from workers import pace
 from workers.bell import EXECUTE
-from workers.mpesa.bells import Job
 from workers.mpesa.rings import Rings
 from workers.queues import Name, enqueue, is_deaf, queue
+from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
 

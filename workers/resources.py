@@ -17,6 +17,7 @@ from core.sms_orders import Bounds
 from workers.bell import Bell
 from workers.daraja.line import Line
 from workers.pace import Pace
+from workers.ringing import Job
 from workers.sms import SmsSender
 
 
@@ -35,7 +36,7 @@ class Resources:
     otp_key: OtpKey
     by_sms: Bounds
     mpesa: Line | None = None
-    heard: Callable[[str], None] = lambda _: None
+    heard: Callable[[Job], None] = lambda _: None
 
 
 _installed: list[Resources] = []

@@ -16,11 +16,11 @@ from typing import Any, Final
 import orjson
 
 from core.money import Money
-from workers.errors import Blocked, Unknown
 from workers.daraja import answers, values
 from workers.daraja.answers import BAD_TOKEN
 from workers.daraja.token import Token
 from workers.daraja.wire import Acknowledged
+from workers.errors import Blocked, Unknown
 from workers.transport import Answer, Timeouts, Transport
 
 TIMEOUTS: Final = Timeouts(connect_seconds=3.05, read_seconds=15.0)

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from core.money import Money
 from core.outbox import Category
-from workers.errors import Blocked, CallFailed, Unknown, Unreachable
 from workers.daraja.client import Daraja
+from workers.errors import Blocked, CallFailed, Unknown, Unreachable
 from workers.pace import Pace
 
 R = TypeVar("R")

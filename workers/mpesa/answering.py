@@ -1,8 +1,8 @@
 """
 Understanding answers to questions of ours: the fate of a payment, what we hold, a reversal.
 
-The code of an answer is the question's own. That it is zero says that the question was answered, and
-nothing of the payment.
+The code of an answer is the question's own. That it is zero says that the question was answered,
+and nothing of the payment.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from core.inbox import Letter
 from core.inquiries import Asked, Kind
 from core.rails import Pot, Provider
 from workers.daraja import codes, values, wire
-from workers.mpesa import questions
 from workers.daraja.codes import Fate
 from workers.daraja.line import Line
 from workers.daraja.wire import Result
+from workers.mpesa import questions
 from workers.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -45,9 +45,9 @@ def result(session: Session, have: Resources, line: Line, letter: Letter) -> Non
         return
     about, _, which = asked.subject.partition(":")
     if asked.kind is Kind.BALANCE:
-        _balance(session, have, line, asked, told)
+        _balance(session, line, asked, told)
     elif asked.kind is Kind.REVERSAL:
-        _reversal(session, have, which, told)
+        _reversal(which, told)
     elif about == questions.WITHDRAWAL:
         _of_withdrawal(session, have, int(which), told)
     else:
@@ -115,9 +115,7 @@ def _of_payment(
         log.error("mpesa.payment_refuted", **about)
 
 
-def _balance(
-    session: Session, have: Resources, line: Line, asked: Asked, told: Result
-) -> None:
+def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
     words = told.get("AccountBalance")
     if told.code != codes.PAID or not isinstance(words, str):
         log.warning("mpesa.balance_not_told", code=told.code)
@@ -138,5 +136,5 @@ def _balance(
         log.error("mpesa.float_low", available=str(available), least=str(line.float_least))
 
 
-def _reversal(session: Session, have: Resources, receipt: str, told: Result) -> None:
+def _reversal(receipt: str, told: Result) -> None:
     log.info("mpesa.reversal_answered", receipt=receipt, code=told.code)

@@ -17,13 +17,13 @@ import structlog
 from core import deposits
 from core.db import transact
 from core.deposits import Asking
-from workers.errors import Blocked, CallFailed, Rejected, Unknown
 from workers.daraja import codes
-from workers.mpesa import hands
-from workers.mpesa.bells import Job
 from workers.daraja.client import Ending
 from workers.daraja.line import Hurry, Line
+from workers.errors import Blocked, CallFailed, Rejected, Unknown
+from workers.mpesa import hands
 from workers.resources import Resources, current
+from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
 

@@ -1,15 +1,15 @@
 """
-Looking at what our accounts at M-Pesa hold. What is too little is alerted; payouts wait by the core.
+Looking at what our accounts at M-Pesa hold. Too little is alerted; the core lets payouts wait.
 """
 
 from __future__ import annotations
 
 import time
 
-from workers.mpesa import hands, questions
-from workers.mpesa.bells import Job
 from workers.daraja.line import Hurry
+from workers.mpesa import hands, questions
 from workers.resources import current
+from workers.ringing import Job
 
 
 def look(**_: object) -> None:

@@ -15,8 +15,8 @@ import structlog
 T = TypeVar("T")
 
 HANDS: Final = 8
-# Whoever has not begun by then is left to the next ring. A job may take a minute, and what has begun
-# must end within it.
+# Whoever has not begun by then is left to the next ring. A job may take a minute, and what has
+# begun must end within it.
 PATIENCE_SECONDS: Final = 15.0
 
 log = structlog.get_logger(__name__)

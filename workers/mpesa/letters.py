@@ -20,10 +20,10 @@ from core.db import is_of_the_database, transact
 from core.inbox import Kind, Letter
 from core.money import kes
 from workers.daraja import codes, values, wire
-from workers.mpesa import answering
-from workers.mpesa.breaker import trip
 from workers.daraja.line import Line
 from workers.daraja.wire import Misread
+from workers.mpesa import answering
+from workers.mpesa.breaker import trip
 from workers.resources import Resources, current
 
 log = structlog.get_logger(__name__)
@@ -161,7 +161,12 @@ def _payout_failed(
     )
 
 
-def _payout_timeout(session: Session, have: Resources, line: Line, letter: Letter) -> None:
+def _payout_timeout(
+    session: Session,
+    have: Resources,
+    line: Line,  # noqa: ARG001 - as all readers
+    letter: Letter,
+) -> None:
     """A hint, no more: whatever became of it is asked for now."""
     assert letter.token_hash is not None, "the door looked it up"
     withdrawal = withdrawals.by_token(session, token_hash=letter.token_hash)
@@ -172,7 +177,11 @@ def _payout_timeout(session: Session, have: Resources, line: Line, letter: Lette
 
 def _payment_received(session: Session, have: Resources, line: Line, letter: Letter) -> None:
     told = wire.payment(letter.body)
-    if told.receipt is None or told.amount is None or told.shortcode != line.client.account.shortcode:
+    if (
+        told.receipt is None
+        or told.amount is None
+        or told.shortcode != line.client.account.shortcode
+    ):
         log.error("mpesa.payment_odd", letter=letter.id)
         return
     received = paybill.receive(

@@ -12,10 +12,10 @@ import structlog
 
 from core import inquiries, paybill
 from core.inquiries import Kind
-from workers.mpesa import hands, questions
-from workers.mpesa.bells import Job
 from workers.daraja.line import Hurry, Line
+from workers.mpesa import hands, questions
 from workers.resources import Resources, current
+from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
 

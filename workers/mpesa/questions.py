@@ -17,8 +17,8 @@ from core import inquiries
 from core.db import transact
 from core.inquiries import Kind
 from core.money import Money
-from workers.errors import CallFailed, Unknown
 from workers.daraja.line import Line
+from workers.errors import CallFailed, Unknown
 from workers.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ def status(
 ) -> bool:
     """Ask what became of a payment, by our identifier of it or by its receipt."""
     call = partial(line.client.status, conversation=conversation, receipt=receipt)
-    return _put(have, line, Kind.STATUS, subject, call, also)
+    return _put(have, line, Kind.STATUS, subject, call, also=also)
 
 
 def balance(have: Resources, line: Line, *, of_payouts: bool) -> bool:
@@ -64,6 +64,7 @@ def _put(
     kind: Kind,
     subject: str,
     call: Callable[..., str | None],
+    *,
     also: Callable[[Session], object] = lambda _: None,
 ) -> bool:
     """
@@ -91,7 +92,5 @@ def _put(
         failed = partial(inquiries.failed, inquiry=inquiry, why=failure.why, now=have.clock())
         transact(have.databases, failed)
         return False
-    transact(
-        have.databases, partial(inquiries.asked, inquiry=inquiry, provider_ref=provider_ref)
-    )
+    transact(have.databases, partial(inquiries.asked, inquiry=inquiry, provider_ref=provider_ref))
     return True

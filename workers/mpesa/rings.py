@@ -16,9 +16,9 @@ from core import deposits, paybill, rails, withdrawals
 from core.db import Databases
 from core.rails import Provider
 from workers.daraja.line import PACE
-from workers.mpesa.bells import Bells, Job
 from workers.pace import pause_seconds
 from workers.queues import Name, queue
+from workers.ringing import Bells, Job
 
 _SWEEP_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 15 * 60.0

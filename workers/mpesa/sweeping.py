@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from core import deposits, inquiries, settlements, withdrawals
 from core.db import transact
 from core.orders import Placed
-from workers.mpesa.bells import Job
 from workers.resources import Resources, current
+from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
 

@@ -21,13 +21,13 @@ from core import rails, withdrawals
 from core.db import transact
 from core.rails import Provider
 from core.withdrawals import Asking, Payout
+from workers.daraja.line import Hurry, Line
 from workers.errors import Blocked, CallFailed, Rejected, Unreachable
 from workers.mpesa import hands, questions
-from workers.mpesa.bells import Job
 from workers.mpesa.breaker import trip
-from workers.daraja.line import Hurry, Line
 from workers.mpesa.questions import WITHDRAWAL
 from workers.resources import Resources, current
+from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
 
