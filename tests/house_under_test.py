@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import safaricom
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
 from redis import Redis
+from safaricom import Safaricom
 from werkzeug.serving import make_server
 
 from core import db, logs, seal
@@ -42,10 +44,12 @@ from sandbox import country
 from sandbox.africastalking.courier import Pace
 from workers import bell, pace, queues, resources
 from workers.bell import Bell
+from workers.daraja.line import Line
 from workers.queues import Name
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
+from workers.ringing import Bells
 from workers.sms.africastalking import AfricasTalking
 
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
@@ -94,6 +98,7 @@ class House:
     country_url: str
     database_url: str
     redis_url: str
+    safaricom: Safaricom
     workers_are_there: bool = True
     worker_is_elsewhere: bool = False
     client: Any = field(init=False)
@@ -114,6 +119,8 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        if self.safaricom.is_used:
+            self.safaricom.reset()
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
         now = self.clock()
@@ -154,6 +161,11 @@ class House:
         url = f"{self.country_url}/africastalking/messages"
         return requests.get(url, params={"to": msisdn}, timeout=5).json()
 
+    def safaricom_works(self) -> None:
+        """Let the relay ring for what is due at Safaricom's, and its worker do it."""
+        self.relay.once()
+        self.work(Name.MPESA)
+
     def fault(self, **fault: object) -> None:
         """Script the provider's next answers."""
         url = f"{self.country_url}/africastalking/faults"
@@ -188,6 +200,7 @@ def _resources(
     ledger_bell: Bell,
     country_url: str,
     outside: Outside,
+    line: Line,
     stack: ExitStack,
 ) -> Resources:
     sender = AfricasTalking(
@@ -210,7 +223,21 @@ def _resources(
         by_sms=BY_SMS,
         pace=pace.Pace(redis, clock, per_second=500),
         credit_least=kes(500_00),
+        mpesa=line,
+        heard=Bells(redis, queues.queue(Name.MPESA, redis)).heard,
     )
+
+
+@contextmanager
+def _country() -> Iterator[str]:
+    """The providers, as the sandbox plays them."""
+    fake = country.create_app(
+        "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
+    )
+    with served(fake) as url:
+        yield url
+        for name in ("courier", "safaricom"):
+            fake.extensions[name].close()
 
 
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
@@ -241,12 +268,11 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
-        fake = country.create_app(
-            "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
-        )
-        country_url = stack.enter_context(served(fake))
-        stack.callback(fake.extensions["courier"].close)
+        country_url = stack.enter_context(_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
+        # Safaricom calls back to the web, which is built a few lines on.
+        web_url = stack.enter_context(served(lambda *hop: house.app(*hop)))
+        world = stack.enter_context(safaricom.opened(redis, clock, web_url, country_url))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
         resources.install(
@@ -257,6 +283,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 ledger_bell=ledger_bell,
                 country_url=country_url,
                 outside=outside,
+                line=world.line,
                 stack=stack,
             )
         )
@@ -284,13 +311,15 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 doors=Doors(africastalking="sandbox"),
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
+                safaricom=safaricom.CALLERS,
                 api=api,
             ),
             api=api,
             bell=ledger_bell,
-            relay=Relay(databases["worker"], redis, clock),
+            relay=Relay(databases["worker"], redis, clock, has_mpesa=True),
             sealer=Sealer(databases["worker"], Signer("kabambe.test", SEED), outside, clock),
             outside=folder,
+            safaricom=world,
             country_url=country_url,
             database_url=database_url,
             redis_url=redis_url,
