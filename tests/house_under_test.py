@@ -271,7 +271,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         country_url = stack.enter_context(_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
         # Safaricom calls back to the web, which is built a few lines on.
-        web_url = stack.enter_context(served(lambda *hop: house.app(*hop)))
+        web_url = stack.enter_context(served(lambda *hop: house.app(*hop)))  # noqa: PLW0108 - not built yet
         world = stack.enter_context(safaricom.opened(redis, clock, web_url, country_url))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)

@@ -1,4 +1,4 @@
-"""M-Pesa's hands against the sandbox's Safaricom: over HTTP, with callbacks that come by themselves."""
+"""M-Pesa's hands against the sandbox's Safaricom, over HTTP; its callbacks come by themselves."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ class TestDeposits:
         house.safaricom_works()
         assert rail.deposit_state(deposit) == "settled"
         assert wanjiru.balance == kes(1_750_00)
-        assert house.bank.one("SELECT receipt FROM deposits") == (
-            house.safaricom.transactions()[0]["receipt"]
+        assert (
+            house.bank.one("SELECT receipt FROM deposits")
+            == (house.safaricom.transactions()[0]["receipt"])
         )
         assert rail.told(wanjiru) == ["deposit-settled"]
 

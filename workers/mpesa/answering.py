@@ -7,6 +7,7 @@ and nothing of the payment.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Final
 
@@ -88,8 +89,8 @@ def _of_withdrawal(session: Session, have: Resources, withdrawal: int, told: Res
     else:
         log.warning("mpesa.fate_unknown", status=values.words(status), **about)
         return
-    level = log.error if resolved.case is not None else log.info
-    level("mpesa.payout_resolved", fate=fate.value, came=resolved.came.value, **about)
+    level = logging.ERROR if resolved.case is not None else logging.INFO
+    log.log(level, "mpesa.payout_resolved", fate=fate.value, came=resolved.came.value, **about)
 
 
 def _of_payment(

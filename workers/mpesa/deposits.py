@@ -8,6 +8,7 @@ how it ended is its callback, whose address is its own, or the payment it makes 
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from functools import partial
 from typing import Final
@@ -77,8 +78,8 @@ def _prompt(have: Resources, line: Line, deposit: int, *, until: float) -> None:
         told = partial(deposits.unsure, why=failure.why)
     except CallFailed as failure:
         # A prompt that comes late is worse than none: whoever asked is told, and may ask again.
-        level = log.error if _is_ours(failure) else log.warning
-        level("mpesa.prompt_refused", why=failure.why, **about)
+        level = logging.ERROR if _is_ours(failure) else logging.WARNING
+        log.log(level, "mpesa.prompt_refused", why=failure.why, **about)
         told = partial(deposits.rejected, code=_code(failure), why=failure.why)
     else:
         log.info("mpesa.prompted", **about)

@@ -7,6 +7,7 @@ about before it counts. Each letter is acted on in one transaction, in which it 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -80,8 +81,8 @@ def _prompt_ended(session: Session, have: Resources, line: Line, letter: Letter)
             now=now,
             confirm_above=line.confirm_above if is_whole else _NOTHING,
         )
-        level = log.error if settled.case is not None else log.info
-        level("mpesa.deposit_paid", came=settled.came.value, case=settled.case, **about)
+        level = logging.ERROR if settled.case is not None else logging.INFO
+        log.log(level, "mpesa.deposit_paid", came=settled.came.value, case=settled.case, **about)
     elif not deposits.is_called(session, deposit=deposit, provider_ref=told.checkout):
         log.error("mpesa.replayed", **about)
     elif told.code in codes.FAILED_PROMPTS:
@@ -126,8 +127,8 @@ def _payout_result(session: Session, have: Resources, line: Line, letter: Letter
             now=now,
             confirm_above=line.confirm_above if is_whole else _NOTHING,
         )
-        level = log.error if resolved.case is not None else log.info
-        level("mpesa.payout_paid", came=resolved.came.value, case=resolved.case, **about)
+        level = logging.ERROR if resolved.case is not None else logging.INFO
+        log.log(level, "mpesa.payout_paid", came=resolved.came.value, case=resolved.case, **about)
     else:
         _payout_failed(session, have, line, withdrawal, told.code)
 
@@ -151,8 +152,9 @@ def _payout_failed(
         now=have.clock(),
         confirm_above=line.confirm_above,
     )
-    level = log.error if resolved.case is not None else log.info
-    level(
+    level = logging.ERROR if resolved.case is not None else logging.INFO
+    log.log(
+        level,
         "mpesa.payout_failed",
         withdrawal=withdrawal,
         code=code,
@@ -194,8 +196,10 @@ def _payment_received(session: Session, have: Resources, line: Line, letter: Let
         confirmed=not line.confirm_above < told.amount,
         now=have.clock(),
     )
-    level = log.warning if received.case is not None else log.info
-    level("mpesa.payment", payment=received.id, state=received.state.value, case=received.case)
+    level = logging.WARNING if received.case is not None else logging.INFO
+    log.log(
+        level, "mpesa.payment", payment=received.id, state=received.state.value, case=received.case
+    )
 
 
 _PARTY: Final = re.compile(r"\s*(?:\+?(254[17][0-9]{8})\s*-\s*)?(.*)", re.DOTALL)
