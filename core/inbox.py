@@ -88,9 +88,6 @@ class Inbox(Base):
     origin: Mapped[str | None] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ring_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    body: Mapped[bytes | None] = mapped_column(LargeBinary)
-    origin: Mapped[str | None] = mapped_column(Text)
-    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     tries: Mapped[int] = mapped_column(Integer, server_default="0")
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
