@@ -19,7 +19,10 @@ def rail(house):
 
 
 def letters(house) -> int:
-    return house.bank.one("SELECT count(*) FROM inbox WHERE provider = 'mpesa'")
+    """How many callbacks have come about payments."""
+    return house.bank.one(
+        "SELECT count(*) FROM inbox WHERE provider = 'mpesa' AND kind NOT LIKE 'inquiry-%'"
+    )
 
 
 class TestDeposits:

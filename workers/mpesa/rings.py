@@ -22,6 +22,7 @@ from workers.ringing import Bells, Job
 
 _SWEEP_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 15 * 60.0
+_SETTLED_SECONDS: Final = 30.0  # not while everything starts
 # A line that pauses for longer is not rung for.
 _PAUSE_SECONDS_MAX: Final = 2.0
 
@@ -35,7 +36,7 @@ class Rings:
         self._redis = redis
         self._bells = Bells(redis, queue(Name.MPESA, redis))
         self._swept_at = 0.0
-        self._looked_at = 0.0
+        self._looked_at = time.monotonic() - _LOOK_SECONDS + _SETTLED_SECONDS
 
     def ring(self, now: datetime) -> None:
         """
