@@ -56,6 +56,11 @@ class Action(StrEnum):
     BREAK_CLOSED = "break-closed"
     STATEMENT_TAKEN = "statement-taken"
     ANNOUNCED = "announced"
+    WEBHOOK_ADDED = "webhook-added"
+    WEBHOOK_CHANGED = "webhook-changed"
+    WEBHOOK_ROTATED = "webhook-rotated"
+    WEBHOOK_REMOVED = "webhook-removed"
+    WEBHOOK_DISABLED = "webhook-disabled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from flask import Flask, Response, render_template, send_from_directory
 
-from sandbox import feed
+from sandbox import feed, webhooks
 from sandbox.africastalking.account import Account
 from sandbox.africastalking.courier import Courier, Pace
 from sandbox.africastalking.doors import create_blueprint
@@ -76,6 +76,7 @@ def create_app(
         create_blueprint(api=api, network=network, messages=messages, courier=courier, pace=pace)
     )
     app.register_blueprint(feed.create_blueprint())
+    app.register_blueprint(webhooks.create_blueprint())
     app.extensions["courier"] = courier
     _hang_page(app, service_code)
     return app

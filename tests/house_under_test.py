@@ -24,6 +24,7 @@ from redis import Redis
 from werkzeug.serving import make_server
 
 from core import db, logs, seal
+from core.at_rest import Chest
 from core.codes import Veil
 from core.money import kes
 from core.otp_codes import OtpKey
@@ -39,16 +40,19 @@ from sandbox import country
 from sandbox.africastalking.courier import Pace
 from workers import bell, pace, queues, resources
 from workers.bell import Bell
+from workers.caller import Caller
 from workers.queues import Name
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
 from workers.sms.africastalking import AfricasTalking
+from workers.transport import Timeouts
 
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
 OTP_KEY = OtpKey("one-time codes of the tests")
+CHEST = Chest("secrets at rest of the tests")
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
 
@@ -109,6 +113,7 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        requests.delete(f"{self.country_url}/webhooks", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
         now = self.clock()
@@ -194,6 +199,8 @@ def _resources(
     stack.callback(sender.close)
     feed = RateFeed(f"{country_url}/rates")
     stack.callback(feed.close)
+    caller = Caller(loopback=True, timeouts=Timeouts(connect_seconds=1.0, read_seconds=1.0))
+    stack.callback(caller.close)
     return Resources(
         databases=database,
         clock=clock,
@@ -205,6 +212,8 @@ def _resources(
         by_sms=BY_SMS,
         pace=pace.Pace(redis, clock, per_second=500),
         credit_least=kes(500_00),
+        chest=CHEST,
+        webhooks=caller,
     )
 
 

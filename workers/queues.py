@@ -22,6 +22,7 @@ class Name(StrEnum):
 
     LEDGER = "ledger"
     SMS = "sms"
+    WEBHOOKS = "webhooks"
 
 
 def queue(name: Name, redis: Redis) -> Queue:

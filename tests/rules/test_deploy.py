@@ -83,6 +83,7 @@ class TestCompose:
             "web": None,
             "worker-ledger": ["python", "-m", "workers", "ledger"],
             "worker-sms": ["python", "-m", "workers", "sms"],
+            "worker-webhooks": ["python", "-m", "workers", "webhooks"],
             "relay": ["python", "-m", "workers", "relay"],
             "migrate": ["alembic", "upgrade", "head"],
         }
