@@ -20,8 +20,6 @@ everything. A fault may have:
 
 from __future__ import annotations
 
-import socket
-import struct
 import threading
 import time
 from collections import defaultdict, deque
@@ -31,6 +29,8 @@ from typing import Annotated, Final, Literal
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.resets import reset
 
 _KEPT_MAX: Final = 1000
 _SECONDS_MAX: Final = 120.0
@@ -102,10 +102,12 @@ def create_blueprint() -> Blueprint:
         }
         fault = programs.take(name, letter)
         time.sleep(fault.seconds)
-        if fault.cut is not None:
-            _cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhal" * (fault.cut == "inside"))
+        if fault.cut == "before":
+            return reset()
         body: Iterator[str] | str = fault.body
-        if fault.endless:
+        if fault.cut == "inside":
+            body = _broken()
+        elif fault.endless:
             body = repeat("and so on " * 1000)
         elif fault.drip is not None:
             body = _dripping(fault.body, fault.drip)
@@ -134,14 +136,6 @@ def _dripping(body: str, seconds: float) -> Iterator[str]:
         yield letter
 
 
-def _cut(said: bytes) -> None:
-    """Reset the connection. Gunicorn and Werkzeug hand their socket over in the environment."""
-    for name in ("gunicorn.socket", "werkzeug.socket"):
-        connection = request.environ.get(name)
-        if isinstance(connection, socket.socket):
-            if said:
-                connection.sendall(said)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.shutdown(socket.SHUT_RD)
-            connection.close()
+def _broken() -> Iterator[str]:
+    yield "hal"
     raise ConnectionResetError(104, "Connection reset by peer")
