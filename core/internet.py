@@ -20,8 +20,12 @@ _CARRIERS: Final = (
     ip_network("2002::/16"),
     ip_network("3fff::/20"),
 )
-# Public by its number, and yet no one's but the house's: Azure's host, and the 6to4 relays.
-_NOT_PUBLIC: Final = (ip_network("168.63.129.16/32"), ip_network("192.88.99.0/24"))
+# Public by its number, and yet the house's own: Azure's host and Oracle's, and the 6to4 relays.
+_NOT_PUBLIC: Final = (
+    ip_network("168.63.129.16/32"),
+    ip_network("192.0.0.0/24"),
+    ip_network("192.88.99.0/24"),
+)
 
 
 def is_public(address: str) -> bool:
