@@ -23,6 +23,7 @@ class Name(StrEnum):
     LEDGER = "ledger"
     SMS = "sms"
     WEBHOOKS = "webhooks"
+    MPESA = "mpesa"
 
 
 def queue(name: Name, redis: Redis) -> Queue:
