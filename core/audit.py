@@ -61,6 +61,14 @@ class Action(StrEnum):
     WEBHOOK_ROTATED = "webhook-rotated"
     WEBHOOK_REMOVED = "webhook-removed"
     WEBHOOK_DISABLED = "webhook-disabled"
+    BREAKER_CLOSED = "breaker-closed"
+    FLOAT_MOVED = "float-moved"
+    SUSPENSE_CREDITED = "suspense-credited"
+    SUSPENSE_RETURNING = "suspense-returning"
+    SUSPENSE_STRUCK = "suspense-struck"
+    SUSPENSE_DISMISSED = "suspense-dismissed"
+    DEPOSIT_DECIDED = "deposit-decided"
+    WITHDRAWAL_DECIDED = "withdrawal-decided"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,28 @@ class Event(StrEnum):
     """The receipt of who redeemed a voucher."""
     VOUCHER_REFUSED = "voucher-refused"
     """The ledger did not redeem the voucher that was ordered."""
+    DEPOSIT_SETTLED = "deposit-settled"
+    """Money came in from their own M-Pesa, or was paid to our paybill for them."""
+    DEPOSIT_FAILED = "deposit-failed"
+    """No money came in after a prompt."""
+    DEPOSIT_EXPIRED = "deposit-expired"
+    """We do not know yet whether money came in after a prompt."""
+    DEPOSIT_IN_REVIEW = "deposit-in-review"
+    """Staff must look at a deposit first."""
+    TILL_RECEIVED = "till-received"
+    """The merchant's receipt: somebody paid at their till from M-Pesa."""
+    TILL_FAILED = "till-failed"
+    """Told to the merchant: whoever was prompted did not pay."""
+    WITHDRAWAL_REFUSED = "withdrawal-refused"
+    """The ledger did not set aside what was to be paid out."""
+    WITHDRAWAL_PAID = "withdrawal-paid"
+    """The receipt of a withdrawal: it is on their phone."""
+    WITHDRAWAL_FAILED = "withdrawal-failed"
+    """It could not be paid out, and came back."""
+    WITHDRAWAL_DELAYED = "withdrawal-delayed"
+    """It takes longer than anybody expects; nothing is lost."""
+    SETTLEMENT_PAID = "settlement-paid"
+    """What a shop had taken is on its owner's M-Pesa."""
     PIN_CHANGED = "pin-changed"
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"
@@ -142,6 +164,17 @@ WEBHOOK_TYPES: Final[Mapping[Event, str]] = {
     Event.VOUCHERS_REFUNDED: "vouchers.refunded",
     Event.VOUCHER_REDEEMED: "voucher.redeemed",
     Event.VOUCHER_REFUSED: "voucher.refused",
+    Event.DEPOSIT_SETTLED: "deposit.settled",
+    Event.DEPOSIT_FAILED: "deposit.failed",
+    Event.DEPOSIT_EXPIRED: "deposit.expired",
+    Event.DEPOSIT_IN_REVIEW: "deposit.in-review",
+    Event.TILL_RECEIVED: "till.received",
+    Event.TILL_FAILED: "till.failed",
+    Event.WITHDRAWAL_REFUSED: "withdrawal.refused",
+    Event.WITHDRAWAL_PAID: "withdrawal.paid",
+    Event.WITHDRAWAL_FAILED: "withdrawal.failed",
+    Event.WITHDRAWAL_DELAYED: "withdrawal.delayed",
+    Event.SETTLEMENT_PAID: "settlement.paid",
 }
 
 

@@ -51,7 +51,7 @@ def data(facts: Facts) -> dict[str, object]:
     """Say an event's facts."""
     said: dict[str, object] = {}
     for name, value in facts.items():
-        if value is None:
+        if value in (None, ""):
             continue
         if name in _MONEY:
             said[name] = money(Money(value, Currency[facts.get(_MONEY[name], "KES")]))
