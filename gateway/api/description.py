@@ -59,6 +59,10 @@ _LIMIT_HEADERS: Final = {
         ("RateLimit-Reset", "Seconds until there are more."),
     )
 }
+_LOCATION: Final = {
+    "schema": {"type": "string", "format": "uri-reference"},
+    "description": "Where to ask what became of it.",
+}
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _EVERYWHERE: Final = (
     problems.UNREADABLE,
@@ -108,6 +112,10 @@ def _finished(app: APIFlask, spec: dict[str, Any] | str) -> dict[str, Any]:
             operation["security"] = []
         if hasattr(view, "keyed"):
             operation["parameters"] = [*operation.get("parameters", []), _KEY]
+        if hasattr(view, "waits"):
+            done = operation["responses"]["201"]
+            done["headers"] = {"Location": _LOCATION}
+            operation["responses"]["202"] = done | {"description": "Received, and not done yet."}
         for answer in operation["responses"].values():
             answer.setdefault("headers", {}).update(_LIMIT_HEADERS)
         told = _problems(path, operation, view)
