@@ -163,6 +163,21 @@ class House:
             thread.join()
             self.worker_is_elsewhere = False
 
+    @contextmanager
+    def limited(self, **other: Any) -> Iterator[Any]:
+        """A client of an app with the limits that a test wants."""
+        api = api_of(self.conversation, self.redis, Outside(self.outside), **other)
+        app = create_app(
+            databases=self.databases["web"],
+            conversation=self.conversation,
+            clock=self.clock,
+            doors=Doors(africastalking="sandbox"),
+            redis_answers=lambda: bell.answers(self.redis),
+            outside=Outside(self.outside),
+            api=api,
+        )
+        yield app.test_client()
+
     def logged_in(self, msisdn: str) -> str:
         """What somebody's app shows that it is theirs."""
         return msisdn

@@ -79,7 +79,7 @@ class Bell:
                 if self.is_answered():
                     outcome = f"{_OUTCOME}{order}"
                     # It stays there: whoever asks for the same thing again may wait too.
-                    self._waiting.blmove(outcome, outcome, seconds, "LEFT", "LEFT")
+                    self._waiting.blmove(outcome, outcome, seconds, "LEFT", "LEFT")  # type: ignore[arg-type]
         finally:
             self._chairs.release()
 

@@ -13,7 +13,22 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import DomainError
 from gateway import problems
-from gateway.api import browsers, description, edge, limits, orders, pages, transfers, wallet
+from gateway.api import (
+    browsers,
+    description,
+    edge,
+    exchange,
+    limits,
+    orders,
+    pages,
+    receipts,
+    reversals,
+    transactions,
+    transfers,
+    vouchers,
+    wallet,
+)
+from gateway.api import log as sealed
 from gateway.api.edge import Api
 from gateway.problems import Halted
 
@@ -25,6 +40,12 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     transfers.door,
     transfers.payments,
     orders.door,
+    exchange.door,
+    transactions.door,
+    receipts.door,
+    reversals.door,
+    vouchers.door,
+    sealed.door,
 )
 
 

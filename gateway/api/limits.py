@@ -69,6 +69,12 @@ def lookups(api: Api) -> Callable[[V], V]:
     return _alike(api.limiter.limit(f"{few} per minute", override_defaults=False))
 
 
+def documents(api: Api) -> Callable[[V], V]:
+    """Count what takes seconds to write."""
+    few = max(api.per_minute // _STRANGERS_OF, 1)
+    return _alike(api.limiter.shared_limit(f"{few} per minute", scope="documents"))
+
+
 def strangers(api: Api) -> Callable[[V], V]:
     """
     Count what a caller asks about people who are not there, on all routes together.
@@ -90,7 +96,7 @@ def _alike(limit: RouteLimit) -> Callable[[V], V]:
     """A limit as a decorator that leaves a view's type as it is."""
 
     def limited(view: V) -> V:
-        made: V = limit(view)
+        made: V = limit(view)  # type: ignore[assignment] # it is wrapped
         return made
 
     return limited

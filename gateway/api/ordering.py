@@ -14,14 +14,14 @@ import structlog
 from flask import Response, jsonify, request
 from redis.exceptions import RedisError
 
-from core import orders, pins, statements
+from core import orders, pins, seal_log, statements
 from core.access.principals import Kind
-from core.orders import Asked, Order, Placed, State
+from core.orders import Asked, Order, Placed, State, UnknownOrder
 from core.subscribers import Person
 from gateway import problems
 from gateway.api import edge
 from gateway.api.edge import Api
-from gateway.api.schemas.orders import Line, Ordered, PinGiven, Refusal
+from gateway.api.schemas.orders import Line, Ordered, PinGiven, Receipt, Refusal
 from gateway.problems import Halted
 
 log = structlog.get_logger(__name__)
@@ -137,6 +137,21 @@ def told(person: Person, *, reference: str) -> Ordered:
         else Refusal(code=error.code, title=problems.title_of(type(error))),
         lines=[Line.of(line) for line in lines],
     )
+
+
+def receipt(person: Person, *, reference: str) -> Receipt:
+    """
+    What the book has under a reference of somebody's, and the seal on it.
+
+    Raises:
+        UnknownOrder: The book has nothing of theirs under it.
+    """
+    session = edge.reading()
+    lines = statements.of_reference(session, subscriber=person.id, reference=reference)
+    if not lines:
+        raise UnknownOrder
+    sealed = seal_log.seal_of(session, reference=reference)
+    return Receipt(reference=reference, seal=sealed, lines=[Line.of(line) for line in lines])
 
 
 def _dumped(told: Ordered) -> dict[str, Any]:

@@ -79,4 +79,14 @@ class Ordered(Told):
     lines: list[Line]
 
 
+class Receipt(Told):
+    """What the book has, and its seal: under that, the log proves it to anybody."""
+
+    reference: str
+    seal: str | None = Field(
+        examples=["7K2M9QXT4VBN8HCD"], description="None for a moment, until the log has it."
+    )
+    lines: list[Line]
+
+
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
