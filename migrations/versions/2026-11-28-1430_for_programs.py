@@ -11,7 +11,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "for_programs"
-down_revision = "letters_as_they_came"
+down_revision = "rail_tariffs"
 branch_labels = None
 depends_on = None
 
