@@ -11,7 +11,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "webhooks"
-down_revision = "rail_tariffs"
+down_revision = "for_programs"
 branch_labels = None
 depends_on = None
 
