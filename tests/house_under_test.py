@@ -23,7 +23,8 @@ from phone import Person, Phone
 from redis import Redis
 from werkzeug.serving import make_server
 
-from core import db, logs, seal
+from core import db, logs, seal, subscribers
+from core.access.principals import OF_PEOPLE, Kind, Principal
 from core.codes import Veil
 from core.money import kes
 from core.otp_codes import OtpKey
@@ -32,15 +33,15 @@ from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.sms_orders import Bounds
-from gateway import Doors, create_app
+from gateway import Doors, create_app, problems
 from gateway.api import limits
-from gateway.api.access import nobody
 from gateway.api.edge import Api
+from gateway.problems import Halted
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
 from sandbox.africastalking.courier import Pace
-from workers import bell, pace, queues, resources
+from workers import bell, ledger, pace, queues, resources
 from workers.bell import Bell
 from workers.queues import Name
 from workers.rates import RateFeed
@@ -142,6 +143,45 @@ class House:
             self.bell.beat(timedelta(0))
             self.work(Name.LEDGER)
 
+    @contextmanager
+    def ledger_elsewhere(self) -> Iterator[None]:
+        """Let the ledger work in a thread of its own, as it would in a process."""
+        self.worker_is_elsewhere = True
+        ended = threading.Event()
+
+        def work() -> None:
+            while not ended.wait(0.02):
+                self.bell.beat(timedelta(0))
+                ledger.execute()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.worker_is_elsewhere = False
+
+    @contextmanager
+    def limited(self, **other: Any) -> Iterator[Any]:
+        """A client of an app with the limits that a test wants."""
+        api = api_of(self.conversation, self.redis, Outside(self.outside), **other)
+        app = create_app(
+            databases=self.databases["web"],
+            conversation=self.conversation,
+            clock=self.clock,
+            doors=Doors(africastalking="sandbox"),
+            redis_answers=lambda: bell.answers(self.redis),
+            outside=Outside(self.outside),
+            api=api,
+        )
+        yield app.test_client()
+
+    def logged_in(self, msisdn: str) -> str:
+        """What somebody's app shows that it is theirs."""
+        return msisdn
+
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""
         self.relay.once()
@@ -213,11 +253,19 @@ def _resources(
     )
 
 
+def _known(house_of: Any, header: str, session: Any, _now: datetime) -> Principal:
+    msisdn = header.removeprefix("Bearer ")
+    person = subscribers.find(session, msisdn=msisdn)
+    if person is None:
+        raise Halted(problems.NOT_KNOWN)
+    return Principal(Kind.PERSON, person.id, None, OF_PEOPLE, False, 1, None, "x")
+
+
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
     """What programs find here; `other` is what a test wants otherwise."""
     often = other.get("per_minute", OFTEN)
     given = {
-        "principal": nobody,
+        "principal": lambda *given: _known(None, *given),
         "limiter": limits.limiter(redis, per_minute=often),
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
