@@ -21,6 +21,9 @@ from sandbox.environment import everything, variable
 
 HOST = "127.0.0.1"
 SERVICE_CODE = "*384#"
+PAYSTACK_KEY = "sk_test_sandbox"
+FLUTTERWAVE_KEY = "FLWSECK_TEST-sandbox-X"
+FLUTTERWAVE_HASH = "sandbox-flutterwave-hash"
 
 _PORT_MAX = 65535
 _ANSWER_SECONDS = 5.0

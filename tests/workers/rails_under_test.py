@@ -1,0 +1,98 @@
+"""
+Both rails as their fakes have them: one contract, tested twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import requests
+from house_under_test import served
+
+from core.money import Currency, Money
+from sandbox.country import create_app
+from sandbox.product import FLUTTERWAVE_KEY, PAYSTACK_KEY
+from sandbox.rails.webhooks import Pace
+from workers.flutterwave.client import Flutterwave
+from workers.paystack.client import Paystack
+from workers.rails import Payee, PayeeKind, PaymentRail
+from workers.transport import Timeouts
+
+SLOW = Pace(news_after=3600, transfer_after=3600)
+"""Nothing happens by itself: tests say what does, and carry webhooks to the door themselves."""
+
+BANK = Payee(PayeeKind.BANK, "058", "0123456789", "Ngozi Eze")
+PHONE = Payee(PayeeKind.MOBILE, "mpesa", "+254712000001", "Wanjiru Kamau")
+NAMES = ("paystack", "flutterwave")
+
+
+def ngn(minor: int) -> Money:
+    return Money(minor, Currency.NGN)
+
+
+@dataclass
+class Fake:
+    """One fake rail, by its control doors."""
+
+    name: str
+    url: str
+
+    def tell(self, method: str, path: str, **body: object) -> requests.Response:
+        url = f"{self.url}/{self.name}/control/{path}"
+        answer = requests.request(method, url, json=body or None, timeout=5)
+        answer.raise_for_status()
+        return answer
+
+    def fault(self, **script: object) -> None:
+        self.tell("POST", "faults", **script)
+
+    def person(self, outcome: str, reference: str) -> None:
+        """Let the person at the page pay, or fail to, or be refunded."""
+        self.tell("POST", f"charges/{reference}", outcome=outcome)
+
+    def bank(self, outcome: str, reference: str) -> None:
+        """Let a transfer arrive, fail, or come back."""
+        self.tell("POST", f"transfers/{reference}", outcome=outcome)
+
+    def balance(self, **minor: int) -> None:
+        self.tell("PUT", "balances", **minor)
+
+    def book(self) -> dict[str, list[dict[str, object]]]:
+        return self.tell("GET", "book").json()
+
+    def webhooks(self) -> list[dict[str, object]]:
+        return self.tell("GET", "webhooks").json()
+
+    def reset(self) -> None:
+        self.tell("DELETE", "faults")
+        self.tell("DELETE", "book")
+
+
+def client(name: str, country_url: str, *, seconds: float = 5) -> PaymentRail:
+    timeouts = Timeouts(connect_seconds=1, read_seconds=seconds)
+    if name == "paystack":
+        return Paystack(
+            secret_key=PAYSTACK_KEY,
+            url=f"{country_url}/paystack",
+            email="payments@kabambe.example",
+            timeouts=timeouts,
+        )
+    return Flutterwave(
+        secret_key=FLUTTERWAVE_KEY,
+        url=f"{country_url}/flutterwave/v3",
+        email="payments@kabambe.example",
+        timeouts=timeouts,
+    )
+
+
+@contextmanager
+def rails_country() -> Iterator[str]:
+    """A country whose rails do nothing by themselves."""
+    app = create_app("http://127.0.0.1:9", "*384#", "sandbox", rails_pace=SLOW)
+    with served(app) as url:
+        yield url
+    app.extensions["courier"].close()
+    for webhooks in app.extensions["rails"]:
+        webhooks.close()
