@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
-import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from flask import Response, request
+from flask import Response
 
 from sandbox.rails.faults import Answer, Script
+from sandbox.resets import reset
 
 _PAGE = "<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
@@ -63,23 +62,3 @@ def _instead(answer: Answer, refuse: Refusal) -> Response:
             return refuse(429, "Please wait a few minutes and try again.")
         case _:
             return reset()
-
-
-def reset() -> Response:
-    """
-    Cut the connection before a byte of the answer, with a TCP reset.
-
-    The server closes a connection whose response cannot be written; with no lingering, closing
-    resets it. Both gunicorn and Werkzeug's server hand their socket over in the environment.
-    """
-    for name in ("gunicorn.socket", "werkzeug.socket"):
-        connection = request.environ.get(name)
-        if isinstance(connection, socket.socket):
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.shutdown(socket.SHUT_RD)  # no further request is waited for on it
-
-    def broken() -> Iterator[bytes]:
-        raise ConnectionResetError(104, "Connection reset by peer")
-        yield b""
-
-    return Response(broken(), 200)
