@@ -15,6 +15,7 @@ from workers.rails import ChargeState, Topic, TransferState
 
 BACK = "https://kabambe.example/back"
 REFERENCE = "d7q2m4kx81-1"
+PAID_IN, PAID_OUT = ngn(250_000), ngn(100_000)
 PAYOUT = "p_0123456789abcdefghjkmnpq"
 
 
@@ -38,11 +39,11 @@ def rail(fake, country):
     made.close()
 
 
-def open_page(rail, amount=ngn(250_000)):
+def open_page(rail, amount=PAID_IN):
     return rail.initialise(reference=REFERENCE, amount=amount, return_url=BACK)
 
 
-def pay_out(rail, payee=BANK, amount=ngn(100_000)):
+def pay_out(rail, payee=BANK, amount=PAID_OUT):
     return rail.transfer(reference=PAYOUT, amount=amount, payee=payee, reason="Kabambe")
 
 
@@ -228,35 +229,45 @@ class TestWebhooks:
 PRINTED = {
     "paystack": [
         (
-            b'{"event":"charge.success","data":{"id":302961,"domain":"live","status":"success",'
-            b'"reference":"qTPrJoy9Bx","amount":10000,"message":null,"metadata":0,"fees":null}}',
+            (
+                b'{"event":"charge.success","data":{"id":302961,"domain":"live","status":"success",'
+                b'"reference":"qTPrJoy9Bx","amount":10000,"message":null,"metadata":0,"fees":null}}'
+            ),
             Topic.CHARGE,
             "qTPrJoy9Bx",
         ),
         (
-            b'{"event":"transfer.success","data":{"amount":100000,"currency":"NGN","failures":null,'
-            b'"id":860703114,"reference":"acv_9ee55786-2323-4760-98e2-6380c9cb3f68"}}',
+            (
+                b'{"event":"transfer.success","data":{"amount":100000,"currency":"NGN","failures":null,'
+                b'"id":860703114,"reference":"acv_9ee55786-2323-4760-98e2-6380c9cb3f68"}}'
+            ),
             Topic.TRANSFER,
             "acv_9ee55786-2323-4760-98e2-6380c9cb3f68",
         ),
         (
-            b'{"event":"refund.processed","data":{"status":"processed","transaction_reference":'
-            b'"T2154954_412829_3be32076_6lcg3","refund_reference":"132013318360","amount":"5000"}}',
+            (
+                b'{"event":"refund.processed","data":{"status":"processed","transaction_reference":'
+                b'"T2154954_412829_3be32076_6lcg3","refund_reference":"132013318360","amount":"5000"}}'
+            ),
             Topic.REFUND,
             "T2154954_412829_3be32076_6lcg3",
         ),
     ],
     "flutterwave": [
         (
-            b'{"event":"charge.completed","data":{"id":285959875,"tx_ref":"Links-616626414629",'
-            b'"amount":100,"currency":"NGN","app_fee":1.4,"status":"successful"}}',
+            (
+                b'{"event":"charge.completed","data":{"id":285959875,"tx_ref":"Links-616626414629",'
+                b'"amount":100,"currency":"NGN","app_fee":1.4,"status":"successful"}}'
+            ),
             Topic.CHARGE,
             "Links-616626414629",
         ),
         (
-            b'{"webhook_id":"wbk_W5p6ktwU0jQ8RO4By860","timestamp":1735116884019,"type":'
-            b'"charge.completed","data":{"id":"chg_Hq4oBRTJ4r","amount":2500,"currency":"KES",'
-            b'"status":"succeeded","reference":"49c3c6f5-1111-4222-8333-444455556666"}}',
+            (
+                b'{"webhook_id":"wbk_W5p6ktwU0jQ8RO4By860","timestamp":1735116884019,"type":'
+                b'"charge.completed","data":{"id":"chg_Hq4oBRTJ4r","amount":2500,"currency":"KES",'
+                b'"status":"succeeded","reference":"49c3c6f5-1111-4222-8333-444455556666"}}'
+            ),
             Topic.CHARGE,
             "49c3c6f5-1111-4222-8333-444455556666",
         ),
