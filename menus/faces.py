@@ -15,6 +15,7 @@ from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
 from core.codes import InvalidVoucherCode
 from core.cooling import AmountCooling, CoolingOff, DayCooling
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
+from core.deposits import DepositOpen, UnknownDeposit
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
@@ -39,7 +40,9 @@ from core.naming import InvalidName, NameVerified, RenamedLately
 from core.orders import KeyReused
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
+from core.paybill import UnknownPayment
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
+from core.rails import BreakerClosed, NotWholeShillings
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -54,6 +57,7 @@ from core.subscribers import (
     InvalidWalletNumber,
     UnknownRecipient,
 )
+from core.suspense import SuspenseClosed, UnknownSuspense
 from core.transfers import SameAccount, UnknownTill
 from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
 from core.vouchers import (
@@ -63,6 +67,7 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
+from core.withdrawals import UnknownWithdrawal
 from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
 from menus.text import Text, _
@@ -189,6 +194,14 @@ FACES: Mapping[type[DomainError], Face] = {
     VoucherUsed: Face(_("That voucher was used already.")),
     WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
+    BreakerClosed: Face(_("Payouts are not stopped.")),
+    DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
+    NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
+    SuspenseClosed: Face(_("That was decided already.")),
+    UnknownDeposit: Face(_("There is no such deposit.")),
+    UnknownPayment: Face(_("There is no such payment.")),
+    UnknownSuspense: Face(_("There is no such case.")),
+    UnknownWithdrawal: Face(_("There is no such withdrawal.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
 

@@ -15,6 +15,7 @@ from core.subscribers import Language, Tier
 from menus import account_notices, clock
 from menus.answers import ANSWERS
 from menus.faces import face
+from menus.mpesa_notices import MPESA_NOTICES
 from menus.text import Text, _
 
 Facts = Mapping[str, Any]
@@ -295,4 +296,5 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.ACCOUNT_CLOSED: account_notices.account_closed,
     Event.ANNOUNCED: _announced,
     **ANSWERS,
+    **MPESA_NOTICES,
 }

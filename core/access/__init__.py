@@ -1,0 +1,1 @@
+"""Who may call by a program, and what they may do: principals, tokens, keys, second factors."""
