@@ -10,7 +10,7 @@ from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
-from gateway import Doors, create_app
+from gateway import Doors, create_app, rails
 from gateway.api import limits
 from gateway.api.access import nobody
 from gateway.api.edge import Api
@@ -60,11 +60,19 @@ conversation = Conversation(
     dial_ahead=settings.ussd.dial_ahead,
 )
 outside = Outside(settings.seal.folder)
+signed = {}
+if settings.paystack is not None:
+    signed["paystack"] = rails.paystack(settings.paystack.secret_key.get_secret_value())
+if settings.flutterwave is not None:
+    word, mode = settings.flutterwave.secret_hash, settings.flutterwave.signature
+    signed["flutterwave"] = rails.flutterwave(word.get_secret_value(), mode)
 app = create_app(
     databases=databases,
     conversation=conversation,
     clock=now,
-    doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
+    doors=Doors(
+        africastalking=settings.africastalking.callback_token.get_secret_value(), rails=signed
+    ),
     redis_answers=lambda: bell.answers(redis),
     outside=outside,
     api=Api(

@@ -70,7 +70,12 @@ class Rail:
         person = self.person(someone)
         return self.web(
             lambda session: deposits.quote(
-                session, person=person, amount=kes(minor), payer=payer, purpose=purpose, now=self.now
+                session,
+                person=person,
+                amount=kes(minor),
+                payer=payer,
+                purpose=purpose,
+                now=self.now,
             )
         )
 

@@ -27,6 +27,7 @@ from workers.bell import Bell
 from workers.ledger import Heartbeat
 from workers.pace import Pace
 from workers.queues import Name, Worker, queue
+from workers.rails.accounts import rails_of
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
@@ -79,6 +80,7 @@ def main(argv: Sequence[str]) -> int:
             unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),
             day=kes(settings.sms_orders.day_max * 100),
         ),
+        rails=rails_of(settings.paystack, settings.flutterwave),
     )
     resources.install(have)
     if name is Name.LEDGER:

@@ -23,6 +23,7 @@ class Name(StrEnum):
     LEDGER = "ledger"
     SMS = "sms"
     MPESA = "mpesa"
+    RAILS = "rails"
 
 
 def queue(name: Name, redis: Redis) -> Queue:

@@ -25,6 +25,8 @@ from core.outbox import Category, Outbox
 from workers import pace
 from workers.bell import EXECUTE
 from workers.queues import Name, enqueue, is_deaf, queue
+from workers.rails import ringing
+from workers.rails.ringing import Ringing
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,7 @@ JOBS: Final = (
     RECONCILE,
     SCREEN,
     LOOK,
+    *ringing.JOBS,
 )
 
 
@@ -76,6 +79,7 @@ class Relay:
         self._clock = clock
         self._ledger = queue(Name.LEDGER, redis)
         self._sms = queue(Name.SMS, redis)
+        self._rails = Ringing(databases, redis)
         self._swept_at = 0.0
         self._redis = redis
         self._priced_at = 0.0
@@ -103,6 +107,7 @@ class Relay:
         """Ring for everything that is due now."""
         now = self._clock()
         self._ring(now)
+        self._rails.once(now)
         with self._databases() as session:
             behind = backlog.oldest(session, now=now)
             has_news = messages.count_promotional(session, count_max=1, now=now)

@@ -4,18 +4,20 @@ What jobs work with. RQ calls a job by its name and nothing else, so this is whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.db import Databases
 from core.money import Money
 from core.otp_codes import OtpKey
+from core.rails import Provider
 from core.rates import RateSource
 from core.seal import Anchor
 from core.sms_orders import Bounds
 from workers.bell import Bell
 from workers.pace import Pace
+from workers.rails import PaymentRail
 from workers.sms import SmsSender
 
 
@@ -33,6 +35,7 @@ class Resources:
     credit_least: Money
     otp_key: OtpKey
     by_sms: Bounds
+    rails: Mapping[Provider, PaymentRail] = field(default_factory=dict)
 
 
 _installed: list[Resources] = []

@@ -12,20 +12,22 @@ import requests
 from house_under_test import served
 
 from core.money import Currency, Money
+from core.payees import Payee
 from sandbox.country import create_app
 from sandbox.product import FLUTTERWAVE_KEY, PAYSTACK_KEY
 from sandbox.rails.webhooks import Pace
 from workers.flutterwave.client import Flutterwave
 from workers.paystack.client import Paystack
-from workers.rails import Payee, PayeeKind, PaymentRail
+from workers.rails import PaymentRail
 from workers.transport import Timeouts
 
 SLOW = Pace(news_after=3600, transfer_after=3600)
 """Nothing happens by itself: tests say what does, and carry webhooks to the door themselves."""
 
-BANK = Payee(PayeeKind.BANK, "058", "0123456789", "Ngozi Eze")
-PHONE = Payee(PayeeKind.MOBILE, "mpesa", "+254712000001", "Wanjiru Kamau")
+BANK = Payee.of_bank(bank="058", account="0123456789", name="Ngozi Eze")
+PHONE = Payee.of_phone(msisdn="+254712000001", name="Wanjiru Kamau")
 NAMES = ("paystack", "flutterwave")
+BACK = "https://kabambe.example/back"
 
 
 def ngn(minor: int) -> Money:
@@ -77,12 +79,14 @@ def client(name: str, country_url: str, *, seconds: float = 5) -> PaymentRail:
             secret_key=PAYSTACK_KEY,
             url=f"{country_url}/paystack",
             email="payments@kabambe.example",
+            return_url=BACK,
             timeouts=timeouts,
         )
     return Flutterwave(
         secret_key=FLUTTERWAVE_KEY,
         url=f"{country_url}/flutterwave/v3",
         email="payments@kabambe.example",
+        return_url=BACK,
         timeouts=timeouts,
     )
 

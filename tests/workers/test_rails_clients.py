@@ -5,7 +5,7 @@ One contract, two rails: what each call says when the rail answers well, badly, 
 from __future__ import annotations
 
 import pytest
-from rails_under_test import BANK, NAMES, PHONE, Fake, client, ngn, rails_country
+from rails_under_test import BACK, BANK, NAMES, PHONE, Fake, client, ngn, rails_country
 
 from core.money import kes
 from workers.errors import Blocked, Rejected, Unknown, Unreachable
@@ -13,7 +13,6 @@ from workers.flutterwave.client import Flutterwave
 from workers.paystack.client import Paystack
 from workers.rails import ChargeState, Topic, TransferState
 
-BACK = "https://kabambe.example/back"
 REFERENCE = "d7q2m4kx81-1"
 PAID_IN, PAID_OUT = ngn(250_000), ngn(100_000)
 PAYOUT = "p_0123456789abcdefghjkmnpq"
@@ -40,7 +39,7 @@ def rail(fake, country):
 
 
 def open_page(rail, amount=PAID_IN):
-    return rail.initialise(reference=REFERENCE, amount=amount, return_url=BACK)
+    return rail.initialise(reference=REFERENCE, amount=amount)
 
 
 def pay_out(rail, payee=BANK, amount=PAID_OUT):
@@ -183,7 +182,12 @@ def test_a_question_that_is_answered_badly_says_nothing(rail, fake, name):
 @pytest.mark.parametrize("kind", [Paystack, Flutterwave])
 def test_a_wrong_key_is_for_staff_to_mend_and_is_never_shown(country, kind):
     base = {Paystack: "/paystack", Flutterwave: "/flutterwave/v3"}[kind]
-    rail = kind(secret_key="sk_live_wrong-and-secret", url=country + base, email="p@example.com")
+    rail = kind(
+        secret_key="sk_live_wrong-and-secret",
+        url=country + base,
+        email="p@example.com",
+        return_url=BACK,
+    )
     with pytest.raises(Blocked) as blocked:
         rail.verify(reference=REFERENCE)
     rail.close()

@@ -11,6 +11,8 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core.money import Money
+from core.payees import Payee, PayeeKind
+from core.rails import Provider
 from workers.errors import Blocked, CallFailed, Unknown, Unreachable
 from workers.flutterwave import wire
 from workers.rails import (
@@ -18,8 +20,6 @@ from workers.rails import (
     ChargeState,
     Checkout,
     News,
-    Payee,
-    PayeeKind,
     PaymentRail,
     Topic,
     Transfer,
@@ -56,28 +56,36 @@ class Flutterwave(PaymentRail):
         url: The API's base, with its version.
         email: Whom Flutterwave sends its own receipts: it takes no payment without an address,
             and our people need have none.
+        return_url: Where its page sends people when they are done.
         timeouts: In seconds.
 
     Raises:
         ValueError: A setting cannot work.
     """
 
-    name = "flutterwave"
+    provider = Provider.FLUTTERWAVE
 
     def __init__(
-        self, *, secret_key: str, url: str, email: str, timeouts: Timeouts = TIMEOUTS
+        self,
+        *,
+        secret_key: str,
+        url: str,
+        email: str,
+        return_url: str,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._api = Api(url=url, key=secret_key, timeouts=timeouts)
         self._email = email
+        self._return_url = return_url
 
-    def initialise(self, *, reference: str, amount: Money, return_url: str) -> Checkout:
+    def initialise(self, *, reference: str, amount: Money) -> Checkout:
         reply = self._api.post(
             "/payments",
             {
                 "tx_ref": reference,
                 "amount": _major(amount),
                 "currency": amount.currency.value,
-                "redirect_url": return_url,
+                "redirect_url": self._return_url,
                 "customer": {"email": self._email},
             },
         )
@@ -205,6 +213,6 @@ def _transfer(told: wire.Moved, reference: str) -> Transfer:
         state,
         amount=from_major(told.amount, told.currency),
         cost=from_major(told.fee, told.currency),
-        receipt=told.id,
+        receipt=f"transfer-{told.id}",  # charges are counted by themselves: both have a 17
         why=said(told.complete_message) or told.status,
     )

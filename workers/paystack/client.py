@@ -11,6 +11,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from core.money import Money
+from core.payees import Payee, PayeeKind
+from core.rails import Provider
 from workers.errors import Blocked, CallFailed, Unknown, Unreachable
 from workers.paystack import wire
 from workers.rails import (
@@ -18,8 +20,6 @@ from workers.rails import (
     ChargeState,
     Checkout,
     News,
-    Payee,
-    PayeeKind,
     PaymentRail,
     Topic,
     Transfer,
@@ -56,21 +56,29 @@ class Paystack(PaymentRail):
         url: The API's base.
         email: Whom Paystack sends its own receipts: it takes no payment without an address, and
             our people need have none.
+        return_url: Where its page sends people when they are done.
         timeouts: In seconds.
 
     Raises:
         ValueError: A setting cannot work.
     """
 
-    name = "paystack"
+    provider = Provider.PAYSTACK
 
     def __init__(
-        self, *, secret_key: str, url: str, email: str, timeouts: Timeouts = TIMEOUTS
+        self,
+        *,
+        secret_key: str,
+        url: str,
+        email: str,
+        return_url: str,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._api = Api(url=url, key=secret_key, timeouts=timeouts)
         self._email = email
+        self._return_url = return_url
 
-    def initialise(self, *, reference: str, amount: Money, return_url: str) -> Checkout:
+    def initialise(self, *, reference: str, amount: Money) -> Checkout:
         reply = self._api.post(
             "/transaction/initialize",
             {
@@ -78,7 +86,7 @@ class Paystack(PaymentRail):
                 "amount": str(amount.minor),
                 "currency": amount.currency.value,
                 "reference": reference,
-                "callback_url": return_url,
+                "callback_url": self._return_url,
             },
         )
         made = _data(reply, wire.Initialised)

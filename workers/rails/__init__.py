@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.money import Money
+from core.payees import Payee
+from core.rails import Provider
 
 
 class ChargeState(StrEnum):
@@ -43,31 +45,6 @@ class TransferState(StrEnum):
     """It had arrived, or was thought to, and the rail has the money again."""
     ABSENT = "absent"
     """The rail knows of no such transfer."""
-
-
-class PayeeKind(StrEnum):
-    """Where a payout goes."""
-
-    BANK = "bank"
-    MOBILE = "mobile"
-
-
-@dataclass(frozen=True, slots=True)
-class Payee:
-    """
-    Who is paid out.
-
-    Args:
-        kind: A bank account, or a phone's money.
-        bank: The bank's code, as the rail lists it; of a phone the network's.
-        account: The account's number; of a phone its number in E.164.
-        name: The holder's name.
-    """
-
-    kind: PayeeKind
-    bank: str
-    account: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +130,16 @@ class PaymentRail(Protocol):
     time) and `Unknown` (it may have happened).
     """
 
-    name: str
-    """Lower case, as settings and the book call it."""
+    provider: Provider
+    """Whose it is."""
 
-    def initialise(self, *, reference: str, amount: Money, return_url: str) -> Checkout:
+    def initialise(self, *, reference: str, amount: Money) -> Checkout:
         """
         Make a page on which somebody can pay. Money moves only when they do.
 
         Args:
             reference: What the payment is called; never used before.
             amount: What is to be paid.
-            return_url: Where the page sends them afterwards.
         """
         ...
 
