@@ -21,13 +21,13 @@ class Errands:
     def __init__(self, name: str, *, threads: int) -> None:
         self._name = name
         self._threads = threads
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._started = False
         self._closed = False
 
-    def later(self, seconds: float, errand: Callable[[], None]) -> None:
+    def later(self, seconds: float, errand: Callable[[], object]) -> None:
         """Run an errand after so many seconds."""
         with self._changed:
             if self._closed or len(self._due) >= _ERRANDS_MAX:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.daraja.contract import Contract
 from sandbox.engines.places import REPOSITORY, home, private
 from sandbox.environment import everything, variable
 
@@ -24,6 +25,8 @@ SERVICE_CODE = "*384#"
 PAYSTACK_KEY = "sk_test_sandbox"
 FLUTTERWAVE_KEY = "FLWSECK_TEST-sandbox-X"
 FLUTTERWAVE_HASH = "sandbox-flutterwave-hash"
+
+_DOOR_TOKEN = "5a4d6b7e" * 4  # hexadecimal, as it must not spell what Safaricom refuses
 
 _PORT_MAX = 65535
 _ANSWER_SECONDS = 5.0
@@ -125,12 +128,58 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "CALLBACK_TOKEN": "sandbox",
         account + "PER_SECOND": "500",
         account + "URL": f"{ports.sandbox_url}/africastalking",
+        **_mpesa(ports, state),
+        **_rails(ports),
         "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
         "KABAMBE_SEAL__KEY": _seal_key(state),
         "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
+    }
+
+
+def _mpesa(ports: Ports, state: Path) -> dict[str, str]:
+    """Our contract with the sandbox's Safaricom; its certificate is made if there is none yet."""
+    certificate = state / "daraja.pem"
+    if not certificate.exists():  # in a process of its own, as to import what makes it takes long
+        make = [sys.executable, "-m", "sandbox.daraja.certificate", str(state)]
+        subprocess.run(make, cwd=REPOSITORY, check=True)
+    agreed = Contract()
+    words = {
+        "CONSUMER_KEY": agreed.key,
+        "CONSUMER_SECRET": agreed.secret,
+        "PASSKEY": agreed.passkey,
+        "SHORTCODE": agreed.shortcode,
+        "PAYOUT_SHORTCODE": agreed.payer,
+        "INITIATOR": agreed.initiator,
+        "INITIATOR_PASSWORD": agreed.password,
+        "CERTIFICATE": str(certificate),
+        "DOOR_TOKEN": _DOOR_TOKEN,
+        "CALLBACK_URL": ports.web_url,
+        "URL": f"{ports.sandbox_url}/daraja",
+        "ADDRESSES": HOST,
+        "PROXIES": "0",
+        "PER_SECOND": "100",
+    }
+    return {"KABAMBE_MPESA__" + name: word for name, word in words.items()}
+
+
+def _rails(ports: Ports) -> dict[str, str]:
+    """Our accounts with the sandbox's Paystack and Flutterwave."""
+    both = {
+        "CURRENCIES": "NGN,KES",
+        "EMAIL": "payments@kabambe.example",
+        "RETURN_URL": f"{ports.sandbox_url}/",
+    }
+    paystack = both | {"SECRET_KEY": PAYSTACK_KEY, "URL": f"{ports.sandbox_url}/paystack"}
+    flutterwave = both | {
+        "SECRET_KEY": FLUTTERWAVE_KEY,
+        "SECRET_HASH": FLUTTERWAVE_HASH,
+        "URL": f"{ports.sandbox_url}/flutterwave/v3",
+    }
+    return {"KABAMBE_PAYSTACK__" + name: word for name, word in paystack.items()} | {
+        "KABAMBE_FLUTTERWAVE__" + name: word for name, word in flutterwave.items()
     }
 
 
@@ -177,6 +226,7 @@ def servers(ports: Ports) -> dict[str, list[str]]:
         ],
         "ledger": [*workers, "ledger"],
         "sms": [*workers, "sms"],
+        "rails": [*workers, "rails"],
         "relay": [*workers, "relay"],
     }
 
