@@ -20,6 +20,10 @@ import requests
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
+from rails_under_test import NAMES as RAILS
+from rails_under_test import SLOW
+from rails_under_test import Fake as FakeRail
+from rails_under_test import client as rail_client
 from redis import Redis
 from werkzeug.serving import make_server
 
@@ -28,11 +32,13 @@ from core.codes import Veil
 from core.money import kes
 from core.otp_codes import OtpKey
 from core.pins import Hasher
+from core.rails import Provider
 from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.sms_orders import Bounds
 from gateway import Doors, create_app
+from gateway import rails as rail_doors
 from gateway.api import limits
 from gateway.api.access import nobody
 from gateway.api.edge import Api
@@ -40,9 +46,11 @@ from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
 from sandbox.africastalking.courier import Pace
+from sandbox.product import FLUTTERWAVE_HASH, PAYSTACK_KEY
 from workers import bell, pace, queues, resources
 from workers.bell import Bell
 from workers.queues import Name
+from workers.rails import PaymentRail
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
@@ -114,6 +122,8 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        for name in RAILS:
+            self.rail(name).reset()
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
         now = self.clock()
@@ -141,6 +151,15 @@ class House:
         if self.workers_are_there and not self.worker_is_elsewhere:
             self.bell.beat(timedelta(0))
             self.work(Name.LEDGER)
+
+    def rail(self, name: str) -> FakeRail:
+        """The fake Paystack, or the fake Flutterwave."""
+        return FakeRail(name, self.country_url)
+
+    def work_rails(self) -> None:
+        """Let the relay ring for what is due on the rails, and their worker do it."""
+        self.relay.once()
+        self.work(Name.RAILS)
 
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""
@@ -210,7 +229,16 @@ def _resources(
         by_sms=BY_SMS,
         pace=pace.Pace(redis, clock, per_second=500),
         credit_least=kes(500_00),
+        rails=_rails(country_url, stack),
     )
+
+
+def _rails(country_url: str, stack: ExitStack) -> dict[Provider, PaymentRail]:
+    """Both rails, whose clients do not wait as long as they do in production."""
+    made = {Provider(name): rail_client(name, country_url, seconds=1) for name in RAILS}
+    for rail in made.values():
+        stack.callback(rail.close)
+    return made
 
 
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
@@ -242,10 +270,17 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
         fake = country.create_app(
-            "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
+            "http://127.0.0.1:9",
+            "*384#",
+            "sandbox",
+            api_key=KEY,
+            pace=Pace(report_after=3600),
+            rails_pace=SLOW,
         )
         country_url = stack.enter_context(served(fake))
         stack.callback(fake.extensions["courier"].close)
+        for webhooks in fake.extensions["rails"]:
+            stack.callback(webhooks.close)
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
@@ -281,7 +316,13 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 databases=databases["web"],
                 conversation=conversation,
                 clock=clock,
-                doors=Doors(africastalking="sandbox"),
+                doors=Doors(
+                    africastalking="sandbox",
+                    rails={
+                        "paystack": rail_doors.paystack(PAYSTACK_KEY),
+                        "flutterwave": rail_doors.flutterwave(FLUTTERWAVE_HASH, "v3-literal"),
+                    },
+                ),
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
                 api=api,

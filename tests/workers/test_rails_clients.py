@@ -5,9 +5,11 @@ One contract, two rails: what each call says when the rail answers well, badly, 
 from __future__ import annotations
 
 import pytest
-from rails_under_test import BACK, BANK, NAMES, PHONE, Fake, client, ngn, rails_country
+from house_under_test import served
+from rails_under_test import BACK, BANK, NAMES, PHONE, SLOW, Fake, client, ngn
 
 from core.money import kes
+from sandbox.country import create_app
 from workers.errors import Blocked, Rejected, Unknown, Unreachable
 from workers.flutterwave.client import Flutterwave
 from workers.paystack.client import Paystack
@@ -20,8 +22,13 @@ PAYOUT = "p_0123456789abcdefghjkmnpq"
 
 @pytest.fixture(scope="module")
 def country():
-    with rails_country() as url:
+    """A country whose rails do nothing by themselves."""
+    app = create_app("http://127.0.0.1:9", "*384#", "sandbox", rails_pace=SLOW)
+    with served(app) as url:
         yield url
+    app.extensions["courier"].close()
+    for webhooks in app.extensions["rails"]:
+        webhooks.close()
 
 
 @pytest.fixture(params=NAMES)

@@ -4,16 +4,12 @@ Both rails as their fakes have them: one contract, tested twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
-from house_under_test import served
 
 from core.money import Currency, Money
 from core.payees import Payee
-from sandbox.country import create_app
 from sandbox.product import FLUTTERWAVE_KEY, PAYSTACK_KEY
 from sandbox.rails.webhooks import Pace
 from workers.flutterwave.client import Flutterwave
@@ -67,6 +63,11 @@ class Fake:
     def webhooks(self) -> list[dict[str, object]]:
         return self.tell("GET", "webhooks").json()
 
+    def webhook(self, number: int = -1) -> tuple[bytes, dict[str, str]]:
+        """One that it made, as it travels: its body and headers."""
+        made = self.webhooks()[number]
+        return str(made["body"]).encode(), dict(made["headers"])
+
     def reset(self) -> None:
         self.tell("DELETE", "faults")
         self.tell("DELETE", "book")
@@ -89,14 +90,3 @@ def client(name: str, country_url: str, *, seconds: float = 5) -> PaymentRail:
         return_url=BACK,
         timeouts=timeouts,
     )
-
-
-@contextmanager
-def rails_country() -> Iterator[str]:
-    """A country whose rails do nothing by themselves."""
-    app = create_app("http://127.0.0.1:9", "*384#", "sandbox", rails_pace=SLOW)
-    with served(app) as url:
-        yield url
-    app.extensions["courier"].close()
-    for webhooks in app.extensions["rails"]:
-        webhooks.close()

@@ -2,7 +2,7 @@
 Money in and out over payment rails: deposits, what was paid to our paybill, withdrawals, receipts.
 
 Each row's state goes one way, by triggers too. What stands in suspense is a case each. New tables,
-new columns of the inbox, and a look more in `close_account`: safe under load.
+and a look more in `close_account`: safe under load.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import ModuleType
 from alembic import op
 
 revision = "rails"
-down_revision = "sessions"
+down_revision = "letters_as_they_came"
 branch_labels = None
 depends_on = None
 
@@ -220,8 +220,6 @@ CREATE TABLE merchant_settlements (
 );
 CREATE INDEX ix_merchant_settlements_daily ON merchant_settlements (subscriber_id)
     WHERE is_daily;
-
-ALTER TABLE inbox ADD COLUMN body bytea, ADD COLUMN origin text, ADD COLUMN token_hash bytea;
 """
 
 # Where a row may go from where it is. What it is about is never changed.
@@ -395,7 +393,6 @@ GRANT INSERT (key, reference, provider, purpose, subscriber_id, payer, currency,
     expected_at, prompt_at) ON deposits TO kabambe_web, kabambe_worker;
 GRANT INSERT (subscriber_id, is_daily, changed_at), UPDATE (is_daily, changed_at)
     ON merchant_settlements TO kabambe_web;
-GRANT INSERT (body, origin, token_hash) ON inbox TO kabambe_web;
 
 GRANT SELECT ON deposits, paybill_payments, withdrawals, withdrawal_tokens, receipts,
     suspense_cases, breakers, provider_balances, inquiries, merchant_settlements
@@ -424,7 +421,6 @@ GRANT UPDATE (settled_on) ON merchant_settlements TO kabambe_worker;
 """
 
 BEFORE = """
-ALTER TABLE inbox DROP COLUMN body, DROP COLUMN origin, DROP COLUMN token_hash;
 DROP TABLE merchant_settlements, inquiries, provider_balances, breakers, suspense_cases, receipts,
     withdrawal_tokens, withdrawals, paybill_payments, deposits;
 DROP FUNCTION refuse_rail_change, refuse_breaker_change, arrival_refusal, unspend;
