@@ -1,4 +1,4 @@
-"""Deposits: what was asked for is credited once, whatever is told, however often, in whatever order."""
+"""Deposits: what was asked for is credited once, whatever is told, however often."""
 
 from __future__ import annotations
 
