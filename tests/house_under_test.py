@@ -61,6 +61,13 @@ KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
 OTP_KEY = OtpKey("one-time codes of the tests")
 OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
+DOORS = Doors(
+    africastalking="sandbox",
+    rails={
+        "paystack": rail_doors.paystack(PAYSTACK_KEY),
+        "flutterwave": rail_doors.flutterwave(FLUTTERWAVE_HASH, "v3-literal"),
+    },
+)
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
 
@@ -254,6 +261,23 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
 
 
 @contextmanager
+def _country() -> Iterator[str]:
+    """Serve the fake country, in which nothing happens by itself."""
+    fake = country.create_app(
+        "http://127.0.0.1:9",
+        "*384#",
+        "sandbox",
+        api_key=KEY,
+        pace=Pace(report_after=3600),
+        rails_pace=SLOW,
+    )
+    with served(fake) as url:
+        yield url
+    for errands in (fake.extensions["courier"], *fake.extensions["rails"]):
+        errands.close()
+
+
+@contextmanager
 def build(database_url: str, redis_url: str) -> Iterator[House]:
     """Open everything once for a test process."""
     with ExitStack() as stack:
@@ -269,18 +293,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
-        fake = country.create_app(
-            "http://127.0.0.1:9",
-            "*384#",
-            "sandbox",
-            api_key=KEY,
-            pace=Pace(report_after=3600),
-            rails_pace=SLOW,
-        )
-        country_url = stack.enter_context(served(fake))
-        stack.callback(fake.extensions["courier"].close)
-        for webhooks in fake.extensions["rails"]:
-            stack.callback(webhooks.close)
+        country_url = stack.enter_context(_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
@@ -316,13 +329,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 databases=databases["web"],
                 conversation=conversation,
                 clock=clock,
-                doors=Doors(
-                    africastalking="sandbox",
-                    rails={
-                        "paystack": rail_doors.paystack(PAYSTACK_KEY),
-                        "flutterwave": rail_doors.flutterwave(FLUTTERWAVE_HASH, "v3-literal"),
-                    },
-                ),
+                doors=DOORS,
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
                 api=api,

@@ -23,7 +23,8 @@ from core.rails import Pot, Provider
 from core.suspense import Case
 from core.withdrawals import Withdrawal
 from sandbox.product import FLUTTERWAVE_HASH, PAYSTACK_KEY
-from workers.rails import PaymentRail, jobs
+from workers import rail_work
+from workers.rails import PaymentRail
 from workers.resources import Resources, current
 
 NGOZI = "+254712000009"
@@ -149,7 +150,7 @@ class Line:
 
     def payout(self, withdrawal: int) -> str:
         """What the rail calls it."""
-        return jobs.theirs(self.withdrawal(withdrawal).conversation)
+        return rail_work.theirs(self.withdrawal(withdrawal).conversation)
 
     def bank(self, outcome: str, withdrawal: int) -> None:
         self.fake.bank(outcome, self.payout(withdrawal))
@@ -171,7 +172,7 @@ class Line:
         self.house.work_rails()
 
     def sweeps(self) -> None:
-        jobs.sweep()
+        rail_work.sweep()
 
     def balance(self, path: str) -> int:
         with self.house.databases["owner"]() as session:

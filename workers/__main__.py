@@ -27,7 +27,7 @@ from workers.bell import Bell
 from workers.ledger import Heartbeat
 from workers.pace import Pace
 from workers.queues import Name, Worker, queue
-from workers.rails.accounts import rails_of
+from workers.rail_accounts import rails_of
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources

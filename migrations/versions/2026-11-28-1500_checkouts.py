@@ -18,8 +18,6 @@ depends_on = None
 
 TABLES = """
 ALTER TABLE deposits ADD COLUMN checkout_url text, ADD COLUMN pages integer NOT NULL DEFAULT 0;
-CREATE INDEX ix_deposits_pages ON deposits (id)
-    WHERE provider <> 'mpesa' AND state IN ('expected', 'prompting', 'prompted', 'unsure');
 ALTER TABLE withdrawals DROP CONSTRAINT ck_withdrawals_state, DROP CONSTRAINT ck_withdrawals_held;
 ALTER TABLE withdrawals
     ADD CONSTRAINT ck_withdrawals_state CHECK (state IN ('requested', 'sending', 'sent', 'unsure',
@@ -74,7 +72,6 @@ CREATE TRIGGER closing_is_final BEFORE UPDATE ON suspense_cases""",
 BEFORE = """
 REVOKE UPDATE (checkout_url, pages) ON deposits FROM kabambe_worker;
 DROP TRIGGER notify_relay ON deposits;
-DROP INDEX ix_deposits_pages;
 ALTER TABLE deposits DROP COLUMN checkout_url, DROP COLUMN pages;
 ALTER TABLE withdrawals DROP CONSTRAINT ck_withdrawals_state, DROP CONSTRAINT ck_withdrawals_held;
 ALTER TABLE withdrawals

@@ -16,9 +16,9 @@ from core.inbox import Inbox
 from core.rails import CHECKOUTS
 from workers.queues import Name, enqueue, is_deaf, queue
 
-UNDERSTAND: Final = "workers.rails.jobs.understand"
-WORK: Final = "workers.rails.jobs.work"
-SWEEP: Final = "workers.rails.jobs.sweep"
+UNDERSTAND: Final = "workers.rail_work.understand"
+WORK: Final = "workers.rail_work.work"
+SWEEP: Final = "workers.rail_work.sweep"
 JOBS: Final = (UNDERSTAND, WORK, SWEEP)
 
 _IDS_PER_JOB: Final = 25

@@ -143,8 +143,8 @@ def _open_page(have: Resources, rail: PaymentRail, deposit: int) -> None:
             deposits.refused, deposit=deposit, code=refusal.code, why=refusal.why, now=now
         )
     except CallFailed as failure:
-        tell = log.error if isinstance(failure, Blocked) else log.warning
-        tell("rail.no_page", rail=rail.provider, deposit=deposit, why=failure.why)
+        code = failure.code if isinstance(failure, Blocked) else ""
+        log.warning("rail.no_page", rail=rail.provider, deposit=deposit, why=failure.why, code=code)
         record = partial(deposits.put_off, deposit=deposit, until=now + _SOON, why=failure.why)
     else:
         log.info("rail.page_made", rail=rail.provider, deposit=deposit)
