@@ -14,10 +14,11 @@ from core import db
 from core.db import Databases
 from core.seal_outside import Outside
 from gateway import api as programs
-from gateway import health, rails, sms, ussd
+from gateway import callbacks, health, rails, sms, ussd
 from gateway import log as sealed
 from gateway.api import description
 from gateway.api.edge import Api
+from gateway.callbacks import Callers
 from gateway.rails import Signed
 from menus.conversation import Conversation
 
@@ -45,6 +46,7 @@ def create_app(
     redis_answers: Callable[[], bool],
     outside: Outside,
     api: Api,
+    safaricom: Callers | None = None,
 ) -> APIFlask:
     """
     Hang every door.
@@ -57,6 +59,7 @@ def create_app(
         redis_answers: Whether Redis is there.
         outside: What of the sealed log was said outside the database.
         api: What the routes for programs need.
+        safaricom: Who may call back for M-Pesa; None where there is none.
     """
     app = APIFlask(
         __name__,
@@ -87,5 +90,7 @@ def create_app(
     app.register_blueprint(rails.door(databases, clock, signed=doors.rails))
     app.register_blueprint(health.door(databases, clock, redis_answers, outside))
     app.register_blueprint(sealed.door(databases, outside))
+    if safaricom is not None:
+        app.register_blueprint(callbacks.door(databases, clock, callers=safaricom))
     programs.hang(app, api)
     return app

@@ -24,6 +24,7 @@ from core.suspense import Case
 from core.withdrawals import Withdrawal
 from sandbox.product import FLUTTERWAVE_HASH, PAYSTACK_KEY
 from workers import rail_work
+from workers.queues import Name
 from workers.rails import PaymentRail
 from workers.resources import Resources, current
 
@@ -42,7 +43,7 @@ class Line:
     had: int = 0
 
     def __post_init__(self) -> None:
-        self.fake = self.house.rail(self.name)
+        self.fake = Fake(self.name, self.house.country_url)
         self.house.register(NGOZI, name="Ngozi")
 
     @property
@@ -84,7 +85,7 @@ class Line:
     def page(self, amount=None) -> int:
         """Ngozi has a page to pay on."""
         deposit = self.asks(amount)
-        self.house.work_rails()
+        self.rings()
         assert self.deposit(deposit).state == "prompted"
         return deposit
 
@@ -107,7 +108,7 @@ class Line:
         deposit = self.page(ngn(minor))
         self.person("pay", deposit)
         self.carry()
-        self.house.work_rails()
+        self.rings()
         assert self.deposit(deposit).state == "settled"
         with self.owner() as session:
             rails.move(
@@ -166,10 +167,15 @@ class Line:
         answer = self.house.client.post(f"/callbacks/{self.name}", data=body, headers=headers)
         assert answer.status_code == expect
 
+    def rings(self) -> None:
+        """Let the relay ring for what is due on the rails, and their worker do it."""
+        self.house.relay.once()
+        self.house.work(Name.RAILS)
+
     def works(self, **later: float) -> None:
         """Time passes, and the worker does what is due."""
         self.house.clock.passes(**later)
-        self.house.work_rails()
+        self.rings()
 
     def sweeps(self) -> None:
         rail_work.sweep()

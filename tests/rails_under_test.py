@@ -4,13 +4,16 @@ Both rails as their fakes have them: one contract, tested twice.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import requests
 
 from core.money import Currency, Money
 from core.payees import Payee
-from sandbox.product import FLUTTERWAVE_KEY, PAYSTACK_KEY
+from core.rails import Provider
+from gateway import rails as doors
+from sandbox.product import FLUTTERWAVE_HASH, FLUTTERWAVE_KEY, PAYSTACK_KEY
 from sandbox.rails.webhooks import Pace
 from workers.flutterwave.client import Flutterwave
 from workers.paystack.client import Paystack
@@ -24,6 +27,13 @@ BANK = Payee.of_bank(bank="058", account="0123456789", name="Ngozi Eze")
 PHONE = Payee.of_phone(msisdn="+254712000001", name="Wanjiru Kamau")
 NAMES = ("paystack", "flutterwave")
 BACK = "https://kabambe.example/back"
+
+
+SIGNED = {
+    "paystack": doors.paystack(PAYSTACK_KEY),
+    "flutterwave": doors.flutterwave(FLUTTERWAVE_HASH, "v3-literal"),
+}
+"""By what our doors know the webhooks of both."""
 
 
 def ngn(minor: int) -> Money:
@@ -90,3 +100,17 @@ def client(name: str, country_url: str, *, seconds: float = 5) -> PaymentRail:
         return_url=BACK,
         timeouts=timeouts,
     )
+
+
+def rail_clients(country_url: str, stack: ExitStack) -> dict[Provider, PaymentRail]:
+    """Both rails, whose clients do not wait as long as they do in production."""
+    made = {Provider(name): client(name, country_url, seconds=1) for name in NAMES}
+    for rail in made.values():
+        stack.callback(rail.close)
+    return made
+
+
+def reset_rails(country_url: str) -> None:
+    """Let both begin anew."""
+    for name in NAMES:
+        Fake(name, country_url).reset()

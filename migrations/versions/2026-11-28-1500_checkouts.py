@@ -12,7 +12,7 @@ from types import ModuleType
 from alembic import op
 
 revision = "checkouts"
-down_revision = "rail_tariffs"
+down_revision = "webhooks"
 branch_labels = None
 depends_on = None
 
