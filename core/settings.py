@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     turn_key: SecretStr
     voucher_key: SecretStr
     otp_key: SecretStr
+    at_rest_key: SecretStr
     # Made of nothing where nothing is given, so that what is missing is told by its own name.
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     seal: Seal = Field(default_factory=dict, validate_default=True)
@@ -137,6 +138,7 @@ class Settings(BaseSettings):
             "KABAMBE_TURN_KEY": self.turn_key,
             "KABAMBE_VOUCHER_KEY": self.voucher_key,
             "KABAMBE_OTP_KEY": self.otp_key,
+            "KABAMBE_AT_REST_KEY": self.at_rest_key,
             "KABAMBE_AFRICASTALKING__API_KEY": self.africastalking.api_key,
             "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
             "KABAMBE_SEAL__KEY": self.seal.key,

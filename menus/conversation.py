@@ -85,6 +85,7 @@ class Conversation:
         ring: Tells the ledger that there is work; may fail, the relay rings again.
         wait: Waits for an order's outcome, so many seconds at most; not at all without a point.
         dial_ahead: Whether what is dialled after the service code counts as answers.
+        has_mpesa: Whether the house can reach M-Pesa: without it nothing of it is offered.
     """
 
     databases: Databases
@@ -96,6 +97,7 @@ class Conversation:
     ring: Callable[[], None]
     wait: Callable[[int, float], None]
     dial_ahead: bool = True
+    has_mpesa: bool = False
 
     def hear(self, dial: Dial) -> Said:
         """Answer a hop with `CON …` or `END …`, whatever happens, in time."""
@@ -225,6 +227,7 @@ class Conversation:
             heard=dial.text,
             span=Span(start, len(dial.text)),
             network=dial.network,
+            has_mpesa=self.has_mpesa,
         )
 
     def _await(self, order: int, deadline: Deadline) -> None:
@@ -264,7 +267,7 @@ def _keeps(opened: Opened, dialogue: Dialogue, reply: Reply) -> Keeps:
     if had_ended or isinstance(dialogue.top, Offer) or (is_held and not reply.ends):
         return Keeps.LEAVE
     if reply.ends:
-        return Keeps.DROP if dialogue.top.awaits is None or dialogue.hangs_up else Keeps.KEEP
+        return Keeps.KEEP if dialogue.top.submits and not dialogue.hangs_up else Keeps.DROP
     return Keeps.KEEP if len(dialogue.stack) > 1 else Keeps.DROP
 
 

@@ -58,7 +58,7 @@ def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
     told = None if left is None else _told(hop, left)
     if text:
         walked = engine.walk(home, hop, text.split("*"))
-        if told is None or walked.top.awaits is not None:
+        if told is None or walked.top.submits:
             return walked
         noticed = replace(walked, notice=told)
         if walked.notice is None and engine.has_room(noticed, hop):

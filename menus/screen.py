@@ -83,6 +83,7 @@ class Hop:
     heard: str = field(default="", repr=False)
     span: Span = NOWHERE
     network: Network = UNKNOWN
+    has_mpesa: bool = False
 
     @property
     def db(self) -> Session:
@@ -124,6 +125,8 @@ class Screen(ABC, Generic[A]):
     """It shows what was looked up when it was opened: nobody comes back to it in a later call."""
     leads_back: ClassVar[bool] = True
     """The keys for back and home count on it."""
+    submits: ClassVar[bool] = False
+    """Money was asked for on the way to it: the next call begins with what became of that."""
 
     @abstractmethod
     def show(self, hop: Hop) -> View:

@@ -115,6 +115,7 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         "KABAMBE_TURN_KEY": "sandbox-turn-key",
         "KABAMBE_VOUCHER_KEY": "sandbox-voucher-key",
         "KABAMBE_OTP_KEY": "sandbox-otp-key",
+        "KABAMBE_AT_REST_KEY": "sandbox-at-rest-key",
         account + "USERNAME": "sandbox",
         account + "API_KEY": "sandbox-api-key",
         account + "SENDER_ID": "KABAMBE",

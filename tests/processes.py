@@ -32,6 +32,7 @@ def environment(house) -> dict[str, str]:
         "KABAMBE_SEAL__FOLDER": str(house.outside),
         "KABAMBE_VOUCHER_KEY": "sandbox-voucher-key",
         "KABAMBE_OTP_KEY": "sandbox-otp-key",
+        "KABAMBE_AT_REST_KEY": "sandbox-at-rest-key",
         "KABAMBE_AFRICASTALKING__USERNAME": "sandbox",
         "KABAMBE_AFRICASTALKING__API_KEY": "sandbox-api-key",
         "KABAMBE_AFRICASTALKING__SENDER_ID": "KABAMBE",

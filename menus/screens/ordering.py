@@ -29,6 +29,7 @@ class OutcomeTell(Tell):
     """What became of an order, if the ledger has said so by now."""
 
     order: int
+    submits: ClassVar[bool] = True
 
     @abstractmethod
     def received(self, placed: Placed) -> Text:
