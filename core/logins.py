@@ -18,12 +18,13 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from core import audit, otp, outbox, pins, registration, subscribers
-from core.access import devices, tickets, totp, tries
-from core.access.devices import Because, Opened
-from core.access.safe import Safe
+from core.access import devices, refreshes, tickets, totp, tries
+from core.access.devices import Because
+from core.access.refreshes import Opened
 from core.access.tickets import Shown, TicketOver
 from core.access.totp import SecondFactorWrong
 from core.access.tries import LogInLocked
+from core.at_rest import Chest
 from core.audit import Action, Actor
 from core.otp import OtpSpent, OtpWrong, Purpose
 from core.otp_codes import OtpKey
@@ -157,7 +158,7 @@ def log_in(
     factors: Factors,
     device: str,
     hasher: Hasher,
-    safe: Safe,
+    chest: Chest,
     actor: Actor,
     now: datetime,
 ) -> Opened:
@@ -179,7 +180,7 @@ def log_in(
     by = _as(actor, person.msisdn)
     check_pin(session, person=person, typed=factors.pin, hasher=hasher, actor=by, now=now)
     has_second = check_second_factor(
-        session, person=person, typed=factors.totp, safe=safe, actor=by, now=now
+        session, person=person, typed=factors.totp, chest=chest, actor=by, now=now
     )
     tries.forget(session, subject=tries.of_subscriber(person.id))
     tickets.use(session, seen=seen, now=now)
@@ -211,7 +212,13 @@ def check_pin(
 
 
 def check_second_factor(
-    session: Session, *, person: Person, typed: str | None, safe: Safe, actor: Actor, now: datetime
+    session: Session,
+    *,
+    person: Person,
+    typed: str | None,
+    chest: Chest,
+    actor: Actor,
+    now: datetime,
 ) -> bool:
     """
     Check the second factor of somebody who may have one; say whether they have.
@@ -224,7 +231,7 @@ def check_second_factor(
     """
     tries.require_unlocked(session, subject=tries.of_subscriber(person.id), now=now)
     try:
-        return totp.check(session, subscriber=person.id, typed=typed, safe=safe, now=now)
+        return totp.check(session, subscriber=person.id, typed=typed, chest=chest, now=now)
     except SecondFactorWrong:
         _count(session, person, actor=actor, now=now)
         raise
@@ -279,7 +286,7 @@ def _begin(
     actor: Actor,
     now: datetime,
 ) -> Opened:
-    return devices.begin(
+    begun = devices.begin(
         session,
         person=person,
         name=device,
@@ -287,6 +294,7 @@ def _begin(
         actor=_as(actor, person.msisdn),
         now=now,
     )
+    return refreshes.begin(session, device=begun, now=now)
 
 
 def _as(actor: Actor, msisdn: str) -> Actor:

@@ -12,7 +12,7 @@ from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
-from menus import account_notices, clock
+from menus import access_notices, account_notices, clock
 from menus.answers import ANSWERS
 from menus.faces import face
 from menus.text import Text, _
@@ -294,5 +294,6 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.NAME_CHANGED: account_notices.name_changed,
     Event.ACCOUNT_CLOSED: account_notices.account_closed,
     Event.ANNOUNCED: _announced,
+    **access_notices.NOTICES,
     **ANSWERS,
 }

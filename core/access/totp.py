@@ -1,7 +1,7 @@
 """
 The second factor: six digits that a program on another device makes of the time (RFC 6238).
 
-The secret is shown once and kept under the safe's key. A code is good for the half minute it was
+The secret is shown once and kept locked (`core.at_rest`). A code is good for the half minute it was
 made in and the one before and after; each half minute's code is good once.
 """
 
@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Final
 
 import pyotp
-from sqlalchemy import BigInteger, DateTime, ForeignKey, LargeBinary, select, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit, outbox
-from core.access.safe import Safe
+from core.at_rest import Chest
 from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied, NotFound, Refused
@@ -51,7 +51,7 @@ class NoSecondFactor(NotFound):
 
 class Totp(Base):
     """
-    Somebody's second factor: its secret in the safe. It counts from `confirmed_at` on.
+    Somebody's second factor: its secret is locked. It counts from `confirmed_at` on.
 
     `last_step` is the half minute of the newest code that was used: none up to it is good again.
     """
@@ -59,7 +59,7 @@ class Totp(Base):
     __tablename__ = "totps"
 
     subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id), primary_key=True)
-    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    secret: Mapped[str] = mapped_column(Text)
     proposed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_step: Mapped[int] = mapped_column(BigInteger, server_default="0")
@@ -81,7 +81,7 @@ def is_set(session: Session, *, subscriber: int) -> bool:
     return session.scalar(found) is not None
 
 
-def propose(session: Session, *, person: Person, safe: Safe, now: datetime) -> Proposed:
+def propose(session: Session, *, person: Person, chest: Chest, now: datetime) -> Proposed:
     """
     Make a secret, shown this once; it counts once a code of it is typed.
 
@@ -97,7 +97,11 @@ def propose(session: Session, *, person: Person, safe: Safe, now: datetime) -> P
             " proposed_at = excluded.proposed_at, last_step = 0 WHERE t.confirmed_at IS NULL"
             " RETURNING subscriber_id"
         ),
-        {"subscriber": person.id, "secret": safe.close(secret.encode()), "now": now},
+        {
+            "subscriber": person.id,
+            "secret": chest.lock(secret, purpose=_purpose(person.id)),
+            "now": now,
+        },
     ).one_or_none()
     if made is None:
         raise SecondFactorSet
@@ -106,7 +110,7 @@ def propose(session: Session, *, person: Person, safe: Safe, now: datetime) -> P
 
 
 def confirm(
-    session: Session, *, person: Person, typed: str, safe: Safe, actor: Actor, now: datetime
+    session: Session, *, person: Person, typed: str, chest: Chest, actor: Actor, now: datetime
 ) -> None:
     """
     Let a second factor count from now on: its first code shows that it was taken in.
@@ -119,7 +123,7 @@ def confirm(
     row = _locked(session, person.id)
     if row is None or row.confirmed_at is not None:
         raise NoSecondFactor
-    _use(session, row, parse(typed), safe=safe, now=now)
+    _use(session, row, parse(typed), chest=chest, now=now)
     session.execute(
         text("UPDATE totps SET confirmed_at = :now WHERE subscriber_id = :subscriber"),
         {"now": now, "subscriber": person.id},
@@ -128,7 +132,7 @@ def confirm(
 
 
 def check(
-    session: Session, *, subscriber: int, typed: str | None, safe: Safe, now: datetime
+    session: Session, *, subscriber: int, typed: str | None, chest: Chest, now: datetime
 ) -> bool:
     """
     Check a code, if somebody has a second factor; say whether they have one. Nobody tries in
@@ -144,7 +148,7 @@ def check(
         return False
     if typed is None:
         raise SecondFactorNeeded
-    _use(session, row, parse(typed), safe=safe, now=now)
+    _use(session, row, parse(typed), chest=chest, now=now)
     return True
 
 
@@ -164,6 +168,10 @@ def remove(session: Session, *, person: Person, actor: Actor, now: datetime) -> 
     _tell(session, person, Event.SECOND_FACTOR_REMOVED, actor=actor, now=now)
 
 
+def _purpose(subscriber: int) -> str:
+    return f"totp:{subscriber}"
+
+
 def _locked(session: Session, subscriber: int) -> Totp | None:
     return session.scalar(
         select(Totp)
@@ -173,8 +181,8 @@ def _locked(session: Session, subscriber: int) -> Totp | None:
     )
 
 
-def _use(session: Session, row: Totp, digits: str, *, safe: Safe, now: datetime) -> None:
-    made = pyotp.TOTP(safe.open(row.secret).decode())
+def _use(session: Session, row: Totp, digits: str, *, chest: Chest, now: datetime) -> None:
+    made = pyotp.TOTP(chest.open(row.secret, purpose=_purpose(row.subscriber_id)))
     step = int(now.timestamp()) // _STEP_SECONDS
     # All three are compared, whichever it is.
     right = [

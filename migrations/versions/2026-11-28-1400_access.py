@@ -38,7 +38,8 @@ CREATE TABLE refreshes (
     device_id bigint NOT NULL CONSTRAINT fk_refreshes_device_id REFERENCES devices (id),
     issued_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
-    used_at timestamptz
+    used_at timestamptz,
+    following text
 );
 CREATE INDEX ix_refreshes_device_id ON refreshes (device_id);
 
@@ -62,7 +63,7 @@ CREATE TABLE log_in_tries (
 CREATE TABLE totps (
     subscriber_id bigint NOT NULL CONSTRAINT pk_totps PRIMARY KEY
         CONSTRAINT fk_totps_subscriber_id REFERENCES subscribers (id),
-    secret bytea NOT NULL,
+    secret text NOT NULL,
     proposed_at timestamptz NOT NULL,
     confirmed_at timestamptz,
     last_step bigint NOT NULL DEFAULT 0
@@ -120,7 +121,7 @@ GRANTS = """
 GRANT SELECT,
     INSERT (public_id, subscriber_id, name, second_factor, begun_at, seen_at, ends_at),
     UPDATE (seen_at, ends_at, revoked_at, revoked_because) ON devices TO kabambe_web;
-GRANT SELECT, INSERT (hash, device_id, issued_at, expires_at), UPDATE (used_at)
+GRANT SELECT, INSERT (hash, device_id, issued_at, expires_at), UPDATE (used_at, following)
     ON refreshes TO kabambe_web;
 GRANT SELECT, INSERT (hash, msisdn, shown, expires_at), UPDATE (used_at)
     ON tickets TO kabambe_web;
