@@ -21,12 +21,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core import seal_notes
 
 _SECRET_LENGTH_MIN: Final = 16
 _SECRET_CHARACTERS_MIN: Final = 8
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _URL_SAFE: Final = re.compile(r"[A-Za-z0-9_.~-]+")
 
 NoneIfEmpty: Final = BeforeValidator(lambda given: given or None)
@@ -70,6 +71,31 @@ class Rates(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     url: Annotated[HttpUrl | None, NoneIfEmpty] = None
+
+
+def _words(given: object) -> object:
+    """A list, out of words with commas between them."""
+    if isinstance(given, str):
+        return [word for word in (each.strip() for each in given.split(",")) if word]
+    return given
+
+
+class Api(BaseModel):
+    """The doors for programs: which pages of others may call, and how often anybody may."""
+
+    model_config = ConfigDict(frozen=True)
+
+    origins: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
+    proxies: int = Field(default=0, ge=0, le=5)
+    per_minute: int = Field(default=30, ge=1, le=100_000)
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, given: frozenset[str]) -> frozenset[str]:
+        for each in given:
+            if not _ORIGIN.fullmatch(each):
+                raise ValueError(f"{each} is no origin: https://app.example.com, and no more")
+        return given
 
 
 class Seal(BaseModel):
@@ -116,6 +142,7 @@ class Settings(BaseSettings):
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     seal: Seal = Field(default_factory=dict, validate_default=True)
     rates: Rates = Rates()
+    api: Api = Api()
     ussd: Ussd = Ussd()
     sms_orders: SmsOrders = SmsOrders()
 
