@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from core import audit, otp, outbox, pins, registration, subscribers
 from core.access import devices, refreshes, tickets, totp, tries
-from core.access.devices import Because
 from core.access.refreshes import Opened
 from core.access.tickets import Shown, TicketOver
 from core.access.totp import SecondFactorWrong
@@ -31,6 +31,9 @@ from core.otp_codes import OtpKey
 from core.outbox import Event, Fact
 from core.pins import Hasher, PinLocked, WrongPin
 from core.subscribers import Language, Person
+
+# What `check_second_factor` may refuse, besides what is no code at all.
+SECONDS: Final = (totp.SecondFactorNeeded, SecondFactorWrong, LogInLocked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,35 +245,19 @@ def change_pin(
     *,
     person: Person,
     pin: str,
-    device: str,
-    second_factor: bool,
+    device: int,
     hasher: Hasher,
     actor: Actor,
     now: datetime,
 ) -> Opened:
     """Set the PIN of somebody who has shown the old one; they are logged in here alone, anew."""
+    here = devices.get(session, device=device)
     pins.keep(session, subscriber=person.id, pin=pin, hasher=hasher, actor=actor, now=now)
     facts = {"at": now.isoformat()}
     fact = Fact(Event.PIN_CHANGED, person.msisdn, person.language.value, facts)
     outbox.stage(session, facts=[fact], now=now)
-    return _begin(session, person, device, second_factor=second_factor, actor=actor, now=now)
-
-
-def log_out(session: Session, *, person: Person, device: str, actor: Actor, now: datetime) -> None:
-    """
-    Let somebody be logged in no longer on the device they are on.
-
-    Raises:
-        UnknownDevice: They were not.
-    """
-    devices.remove(
-        session,
-        subscriber=person.id,
-        public_id=device,
-        because=Because.LOGGED_OUT,
-        actor=actor,
-        now=now,
-    )
+    has_second = here.second_factor
+    return _begin(session, person, here.name, second_factor=has_second, actor=actor, now=now)
 
 
 def _purpose(person: Person | None) -> Purpose:

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core import seal_notes
+from core.access.tokens import Keyring
 
 _SECRET_LENGTH_MIN: Final = 16
 _SECRET_CHARACTERS_MIN: Final = 8
@@ -81,13 +82,21 @@ def _words(given: object) -> object:
 
 
 class Api(BaseModel):
-    """The doors for programs: which pages of others may call, and how often anybody may."""
+    """The doors for programs: where they are, what signs their tokens, who may call how often."""
 
     model_config = ConfigDict(frozen=True)
 
+    public_url: HttpUrl
+    signing_keys: SecretStr
     origins: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
     proxies: int = Field(default=0, ge=0, le=5)
     per_minute: int = Field(default=30, ge=1, le=100_000)
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _are_keys(cls, given: SecretStr) -> SecretStr:
+        Keyring.parse(given.get_secret_value(), issuer="")
+        return given
 
     @field_validator("origins")
     @classmethod
@@ -142,7 +151,7 @@ class Settings(BaseSettings):
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     seal: Seal = Field(default_factory=dict, validate_default=True)
     rates: Rates = Rates()
-    api: Api = Api()
+    api: Api = Field(default_factory=dict, validate_default=True)
     ussd: Ussd = Ussd()
     sms_orders: SmsOrders = SmsOrders()
 
@@ -169,6 +178,7 @@ class Settings(BaseSettings):
             "KABAMBE_AFRICASTALKING__API_KEY": self.africastalking.api_key,
             "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
             "KABAMBE_SEAL__KEY": self.seal.key,
+            "KABAMBE_API__SIGNING_KEYS": self.api.signing_keys,
         }
         words = [secret.get_secret_value() for secret in secrets.values()]
         for name, word in zip(secrets, words, strict=True):
@@ -190,6 +200,7 @@ class Settings(BaseSettings):
         addresses = {
             "KABAMBE_AFRICASTALKING__URL": self.africastalking.url,
             "KABAMBE_RATES__URL": self.rates.url,
+            "KABAMBE_API__PUBLIC_URL": self.api.public_url,
         }
         for name, url in addresses.items():
             if url is not None and url.scheme != "https":

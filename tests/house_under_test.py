@@ -24,6 +24,8 @@ from redis import Redis
 from werkzeug.serving import make_server
 
 from core import db, logs, seal
+from core.access.tokens import Keyring
+from core.at_rest import Chest
 from core.codes import Veil
 from core.money import kes
 from core.otp_codes import OtpKey
@@ -34,8 +36,9 @@ from core.seal_outside import Outside
 from core.sms_orders import Bounds
 from gateway import Doors, create_app
 from gateway.api import limits
-from gateway.api.access import nobody
+from gateway.api.callers import Callers
 from gateway.api.edge import Api
+from gateway.api.quick_look import QuickLook
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
@@ -51,6 +54,9 @@ from workers.sms.africastalking import AfricasTalking
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
+SIGNING_KEYS = "sandbox:c2lnbmluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
+KEYRING = Keyring.parse(SIGNING_KEYS, issuer="http://127.0.0.1:8000/")
+CHEST = Chest("a key of the tests")
 OTP_KEY = OtpKey("one-time codes of the tests")
 OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
@@ -217,7 +223,9 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
     """What programs find here; `other` is what a test wants otherwise."""
     often = other.get("per_minute", OFTEN)
     given = {
-        "principal": nobody,
+        "principal": Callers(KEYRING, QuickLook(redis)),
+        "keyring": KEYRING,
+        "chest": CHEST,
         "limiter": limits.limiter(redis, per_minute=often),
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
@@ -270,6 +278,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )
+        QuickLook(redis).watch(databases["web"])
         api = api_of(conversation, redis, outside)
         house = House(
             bank=Bank(databases["owner"], hasher),

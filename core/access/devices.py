@@ -220,7 +220,6 @@ def remove(
     *,
     subscriber: int,
     public_id: str,
-    because: Because,
     actor: Actor,
     now: datetime,
 ) -> None:
@@ -231,8 +230,19 @@ def remove(
         UnknownDevice: It is not theirs, or they are not.
     """
     is_it = Device.public_id == public_id
-    if not _revoke(session, subscriber, is_it, because=because, actor=actor, now=now):
+    if not _revoke(session, subscriber, is_it, because=Because.REMOVED, actor=actor, now=now):
         raise UnknownDevice
+
+
+def get(session: Session, *, device: int) -> Device:
+    """The device of an id that something of ours has kept."""
+    return session.scalars(select(Device).where(Device.id == device)).one()
+
+
+def log_out(session: Session, *, subscriber: int, device: int, actor: Actor, now: datetime) -> None:
+    """Let somebody be logged in no longer on the device they are on; twice is as good as once."""
+    is_it = Device.id == device
+    _revoke(session, subscriber, is_it, because=Because.LOGGED_OUT, actor=actor, now=now)
 
 
 def remove_all(
