@@ -222,8 +222,10 @@ def _resources(
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
     """What programs find here; `other` is what a test wants otherwise."""
     often = other.get("per_minute", OFTEN)
+    quick = QuickLook(redis)
+    quick.watch(conversation.databases)
     given = {
-        "principal": Callers(KEYRING, QuickLook(redis)),
+        "principal": Callers(KEYRING, quick),
         "keyring": KEYRING,
         "chest": CHEST,
         "limiter": limits.limiter(redis, per_minute=often),
@@ -278,7 +280,6 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )
-        QuickLook(redis).watch(databases["web"])
         api = api_of(conversation, redis, outside)
         house = House(
             bank=Bank(databases["owner"], hasher),

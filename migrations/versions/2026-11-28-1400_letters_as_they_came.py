@@ -11,7 +11,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "letters_as_they_came"
-down_revision = "sessions"
+down_revision = "a_fee_in_two_looks"
 branch_labels = None
 depends_on = None
 

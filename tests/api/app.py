@@ -58,6 +58,10 @@ class App:
         texts = [each["message"] for each in self.house.messages(self.msisdn)]
         return re.findall(r"\b[0-9]{6}\b", " ".join(texts))[-1]
 
+    def heard(self, text: str) -> bool:
+        """Whether the phone was sent this by SMS."""
+        return text in [each["message"] for each in self.house.messages(self.msisdn)]
+
     def signs_up(self, name: str, pin: str = PIN) -> App:
         answer = self.post(
             "/auth/register",

@@ -48,7 +48,7 @@ class TestAKey:
 
     def test_its_owner_is_told(self, house, app):
         makes(app)
-        assert house.messages(app.msisdn)[-1]["message"] == (
+        assert app.heard(
             "A key was made on 21/11/26 09:30 with which a program can use your Kabambe account."
             " If that was not you, contact us now."
         )

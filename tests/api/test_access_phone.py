@@ -75,7 +75,7 @@ class TestLogIn:
     def test_somebody_is_in_by_code_and_pin_and_told_of_it(self, house, wanjiru, app):
         assert not app.is_in()
         assert app.logs_in().is_in()
-        assert house.messages(app.msisdn)[-1]["message"] == (
+        assert app.heard(
             "Somebody with your PIN logged in to Kabambe on Pixel 8 on 21/11/26 09:30."
             " If that was not you, dial *384# and change your PIN now."
         )
@@ -214,7 +214,7 @@ class TestTheLock:
         assert "Too many wrong PINs" in (
             house.phone(app.msisdn).dial().types("3", "1", "1", PIN).screen
         )
-        assert house.messages(app.msisdn)[-1]["message"] == (
+        assert app.heard(
             "Somebody with your codes failed 5 times to log in to Kabambe. Your PIN is locked until"
             " 10:24. If that was not you, contact us."
         )

@@ -171,7 +171,7 @@ class TestRefresh:
         refused(app.post("/auth/refresh", refresh_token=stolen), 401, "not-known")
         assert not app.is_in()
         refused(app.post("/auth/refresh", refresh_token=app.refresh_token), 401, "not-known")
-        assert house.messages(app.msisdn)[-1]["message"] == (
+        assert app.heard(
             "We logged out Pixel 8 from Kabambe, as somebody may have copied its log-in."
             " If you use it, log in again."
         )

@@ -57,7 +57,7 @@ class TestSettingOneUp:
         refused(app.post("/totp/confirm", code=made.wrong()), 403, "second-factor-wrong")
         assert app.post("/totp/confirm", code=made.code()).status_code == 204
         assert app.get("/me").json["second_factor"] is True
-        assert house.messages(app.msisdn)[-1]["message"] == (
+        assert app.heard(
             "From 21/11/26 09:30 your Kabambe account asks for your authenticator too."
             " If that was not you, contact us now."
         )
