@@ -17,6 +17,11 @@ _NOBODY: Final = {
     Reason.VOUCHERS: _("Vouchers"),
     Reason.REDEMPTION: _("Voucher"),
     Reason.REFUND: _("Vouchers"),
+    Reason.DEPOSIT: _("From M-Pesa"),
+    Reason.RESOLUTION: _("From M-Pesa"),
+    Reason.WITHDRAWAL: _("To M-Pesa"),
+    Reason.PAYOUT: _("To M-Pesa"),
+    Reason.BOUNCE: _("M-Pesa, given back"),
     Reason.OPENING: _("Opening gift"),
 }
 _HOUSE: Final = Text("Kabambe")

@@ -22,6 +22,7 @@ from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
 from core.codes import InvalidVoucherCode
 from core.cooling import AmountCooling, CoolingOff, DayCooling
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
+from core.deposits import DepositOpen, UnknownDeposit
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
@@ -43,10 +44,12 @@ from core.limits import (
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName, NameVerified, RenamedLately
-from core.orders import KeyReused
+from core.orders import KeyReused, UnknownOrder
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
+from core.paybill import UnknownPayment
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
+from core.rails import BreakerClosed, NotWholeShillings
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -61,6 +64,7 @@ from core.subscribers import (
     InvalidWalletNumber,
     UnknownRecipient,
 )
+from core.suspense import SuspenseClosed, UnknownSuspense
 from core.transfers import SameAccount, UnknownTill
 from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
 from core.vouchers import (
@@ -70,6 +74,7 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
+from core.withdrawals import UnknownWithdrawal
 from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
 from menus.text import Text, _
@@ -199,6 +204,7 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownLift: Face(_("Nobody has proposed that.")),
+    UnknownOrder: Face(_("Nothing of yours has that reference.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
@@ -210,6 +216,14 @@ FACES: Mapping[type[DomainError], Face] = {
     VoucherUsed: Face(_("That voucher was used already.")),
     WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
+    BreakerClosed: Face(_("Payouts are not stopped.")),
+    DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
+    NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
+    SuspenseClosed: Face(_("That was decided already.")),
+    UnknownDeposit: Face(_("There is no such deposit.")),
+    UnknownPayment: Face(_("There is no such payment.")),
+    UnknownSuspense: Face(_("There is no such case.")),
+    UnknownWithdrawal: Face(_("There is no such withdrawal.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
 

@@ -15,6 +15,7 @@ from core.subscribers import Language, Tier
 from menus import access_notices, account_notices, clock
 from menus.answers import ANSWERS
 from menus.faces import face
+from menus.mpesa_notices import MPESA_NOTICES
 from menus.text import Text, _
 
 Facts = Mapping[str, Any]
@@ -296,4 +297,5 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.ANNOUNCED: _announced,
     **access_notices.NOTICES,
     **ANSWERS,
+    **MPESA_NOTICES,
 }

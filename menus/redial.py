@@ -28,6 +28,7 @@ _DONE: Final[Mapping[str, Text]] = {
     Kind.PAYMENT: _("Paid {amount} to {name}. Ref {reference}"),
     Kind.EXCHANGE: _("Exchanged {amount} for {got}. Ref {reference}"),
     Kind.REDEMPTION: _("Voucher used: {amount}. Ref {reference}"),
+    Kind.WITHDRAWAL: _("{amount} is on its way to your M-Pesa. Ref {reference}"),
 }
 _DONE_SOMEHOW: Final = _("Your request was done. Ref {reference}")
 _REFUSED: Final[Mapping[str, Text]] = {
@@ -35,6 +36,7 @@ _REFUSED: Final[Mapping[str, Text]] = {
     Kind.PAYMENT: _("Not paid: {reason}"),
     Kind.EXCHANGE: _("Not exchanged: {reason}"),
     Kind.REDEMPTION: _("Voucher not used: {reason}"),
+    Kind.WITHDRAWAL: _("Not withdrawn: {reason}"),
 }
 _REFUSED_SOMEHOW: Final = _("Not done: {reason}")
 _REFUSED_BRIEFLY: Final = _("Your last request was refused. Ref {reference}")

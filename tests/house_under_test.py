@@ -43,7 +43,7 @@ from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
 from sandbox.africastalking.courier import Pace
-from workers import bell, pace, queues, resources
+from workers import bell, ledger, pace, queues, resources
 from workers.bell import Bell
 from workers.queues import Name
 from workers.rates import RateFeed
@@ -147,6 +147,45 @@ class House:
         if self.workers_are_there and not self.worker_is_elsewhere:
             self.bell.beat(timedelta(0))
             self.work(Name.LEDGER)
+
+    @contextmanager
+    def ledger_elsewhere(self) -> Iterator[None]:
+        """Let the ledger work in a thread of its own, as it would in a process."""
+        self.worker_is_elsewhere = True
+        ended = threading.Event()
+
+        def work() -> None:
+            while not ended.wait(0.02):
+                self.bell.beat(timedelta(0))
+                ledger.execute()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.worker_is_elsewhere = False
+
+    @contextmanager
+    def limited(self, **other: Any) -> Iterator[Any]:
+        """A client of an app with the limits that a test wants."""
+        api = api_of(self.conversation, self.redis, Outside(self.outside), **other)
+        app = create_app(
+            databases=self.databases["web"],
+            conversation=self.conversation,
+            clock=self.clock,
+            doors=Doors(africastalking="sandbox"),
+            redis_answers=lambda: bell.answers(self.redis),
+            outside=Outside(self.outside),
+            api=api,
+        )
+        yield app.test_client()
+
+    def logged_in(self, msisdn: str) -> str:
+        """What somebody's app shows that it is theirs, without what went before."""
+        return self.bank.log_in(msisdn, keyring=KEYRING, now=self.clock())
 
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""

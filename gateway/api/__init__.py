@@ -13,7 +13,25 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import DomainError
 from gateway import problems
-from gateway.api import auth, browsers, description, edge, keys, limits, own, pages, wallet
+from gateway.api import (
+    auth,
+    browsers,
+    description,
+    edge,
+    exchange,
+    keys,
+    limits,
+    orders,
+    own,
+    pages,
+    receipts,
+    reversals,
+    transactions,
+    transfers,
+    vouchers,
+    wallet,
+)
+from gateway.api import log as sealed
 from gateway.api.edge import Api
 from gateway.problems import Halted
 
@@ -24,6 +42,16 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     own.door,
     keys.door,
     wallet.door,
+    wallet.people,
+    transfers.door,
+    transfers.payments,
+    orders.door,
+    exchange.door,
+    transactions.door,
+    receipts.door,
+    reversals.door,
+    vouchers.door,
+    sealed.door,
 )
 
 

@@ -28,6 +28,11 @@ MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.REDEMPTION: (_("Voucher"), _("Voucher")),
     Reason.REFUND: (_("Vouchers given back"), _("Vouchers given back")),
     Reason.REVERSAL: (_("Reversed, to"), _("Reversed, from")),
+    Reason.DEPOSIT: (_("From M-Pesa"), _("From M-Pesa")),
+    Reason.RESOLUTION: (_("From M-Pesa"), _("From M-Pesa")),
+    Reason.WITHDRAWAL: (_("To M-Pesa"), _("To M-Pesa")),
+    Reason.PAYOUT: (_("To M-Pesa"), _("To M-Pesa")),
+    Reason.BOUNCE: (_("M-Pesa, given back"), _("M-Pesa, given back")),
     Reason.OPENING: (_("Opening gift"), _("Opening gift")),
 }
 _OTHERWISE: Final = (_("Out"), _("In"))

@@ -1,100 +1,67 @@
 """
-An app on somebody's smartphone, or a program with a key: what calls the doors for programs.
+An app on somebody's phone, or a program with a key: what they send, and what they are told.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from bank import PIN
+from flask.testing import FlaskClient
 
+_keys = count(1)
 V1 = "/api/v1"
 
 
 @dataclass
 class App:
-    """Calls as whoever `token` says; at first that is nobody."""
+    """Whoever sends requests. The last answer is kept; a problem is always a whole one."""
 
-    house: Any
-    msisdn: str = "+254712000001"
-    device: str = "Pixel 8"
-    token: str = ""
-    refresh_token: str = ""
-    address: str = "203.0.113.7"
-    headers: dict[str, str] = field(default_factory=dict)
+    client: FlaskClient
+    bearer: str | None = None
+    answer: Any = field(init=False, default=None)
 
-    def get(self, path: str, **query: str):
-        return self.call("GET", path, query_string=query)
+    def asks(self, method: str, path: str, **words: Any) -> Any:
+        headers = dict(words.pop("headers", {}))
+        if self.bearer is not None:
+            headers.setdefault("Authorization", f"Bearer {self.bearer}")
+        path = path if path.startswith("/api/") else V1 + path
+        self.answer = self.client.open(path, method=method, headers=headers, **words)
+        if self.answer.status_code >= 400:
+            assert_problem(self.answer)
+        return self.answer
 
-    def post(self, path: str, headers: dict[str, str] | None = None, **body: Any):
-        return self.call("POST", path, json=body, headers=headers)
+    def gets(self, path: str, **words: Any) -> Any:
+        return self.asks("GET", path, **words)
 
-    def delete(self, path: str):
-        return self.call("DELETE", path)
+    def posts(self, path: str, body: object = None, *, key: str | None = "", **words: Any) -> Any:
+        """Post JSON under a key of its own, the given one, or none."""
+        headers = dict(words.pop("headers", {}))
+        if key is not None:
+            headers["Idempotency-Key"] = key or f"key-{next(_keys):08}"
+        return self.asks("POST", path, json={} if body is None else body, headers=headers, **words)
 
-    def call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **how: Any):
-        told = dict(self.headers)
-        if self.token:
-            told["Authorization"] = f"Bearer {self.token}"
-        return self.house.app.test_client().open(
-            V1 + path,
-            method=method,
-            headers=told | (headers or {}),
-            environ_base={"REMOTE_ADDR": self.address},
-            **how,
+    def is_refused(self, status: int, code: str) -> dict[str, Any]:
+        """The last answer was this problem."""
+        assert (self.answer.status_code, self.answer.json["code"]) == (status, code), (
+            self.answer.status_code,
+            self.answer.json,
         )
-
-    def ticket(self) -> str:
-        """Ask for a code, read it on the phone, and type it."""
-        assert self.post("/auth/otp", phone=self.msisdn).status_code == 202
-        answer = self.post("/auth/otp/verify", phone=self.msisdn, code=self.code())
-        assert answer.status_code == 200, answer.json
-        return answer.json["ticket"]
-
-    def code(self) -> str:
-        """The code that came by SMS last."""
-        texts = [each["message"] for each in self.house.messages(self.msisdn)]
-        return re.findall(r"\b[0-9]{6}\b", " ".join(texts))[-1]
-
-    def heard(self, text: str) -> bool:
-        """Whether the phone was sent this by SMS."""
-        return text in [each["message"] for each in self.house.messages(self.msisdn)]
-
-    def signs_up(self, name: str, pin: str = PIN) -> App:
-        answer = self.post(
-            "/auth/register",
-            ticket=self.ticket(),
-            name=name,
-            pin=pin,
-            device=self.device,
-            terms="2026-11",
-        )
-        return self.keeps(answer, 201)
-
-    def logs_in(self, pin: str = PIN, **more: Any) -> App:
-        answer = self.post("/auth/login", ticket=self.ticket(), pin=pin, device=self.device, **more)
-        return self.keeps(answer, 200)
-
-    def refreshes(self) -> App:
-        return self.keeps(self.post("/auth/refresh", refresh_token=self.refresh_token), 200)
-
-    def keeps(self, answer, status: int) -> App:
-        """Keep the tokens of an answer."""
-        assert answer.status_code == status, answer.json
-        self.token, self.refresh_token = answer.json["access_token"], answer.json["refresh_token"]
-        return self
-
-    def is_in(self) -> bool:
-        """Whether it is known: to who looks, and to who would do something."""
-        looks, does = self.get("/me").status_code, self.delete("/devices/dev_0").status_code
-        assert (looks, does) in ((200, 404), (401, 401)), (looks, does)
-        return looks == 200
+        problem: dict[str, Any] = self.answer.json
+        return problem
 
 
-def refused(answer, status: int, code: str) -> dict[str, Any]:
-    """See that an answer is a problem, and which."""
-    assert answer.mimetype == "application/problem+json", answer.text
-    assert (answer.status_code, answer.json["code"]) == (status, code), answer.json
-    return answer.json
+def assert_problem(answer: Any) -> None:
+    """RFC 9457, of this request, with nothing of ours in it."""
+    assert answer.mimetype == "application/problem+json", answer.data
+    problem = answer.json
+    assert problem["type"] == f"/problems#{problem['code']}"
+    assert problem["status"] == answer.status_code
+    assert problem["title"].endswith(".")
+    assert problem["instance"] == f"urn:request:{answer.headers['X-Request-Id']}"
+    assert b"Traceback" not in answer.data
+
+
+def kes(value: str) -> dict[str, str]:
+    return {"value": value, "currency": "KES"}

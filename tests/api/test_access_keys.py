@@ -5,13 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from app import App, refused
 from bank import PIN
+from smartphone import Smartphone, refused
 
 
 @pytest.fixture
-def app(house, wanjiru) -> App:
-    return App(house).logs_in()
+def app(house, wanjiru) -> Smartphone:
+    return Smartphone(house).logs_in()
 
 
 def makes(app, *permissions, lifetime="1D", **more):
@@ -19,9 +19,9 @@ def makes(app, *permissions, lifetime="1D", **more):
     return app.post("/api-keys", **given | {"pin": PIN} | more)
 
 
-def program(app, made) -> App:
+def program(app, made) -> Smartphone:
     assert made.status_code == 201, made.json
-    return App(app.house, token=made.json["key"])
+    return Smartphone(app.house, token=made.json["key"])
 
 
 class TestAKey:
@@ -129,14 +129,14 @@ class TestTheEnd:
 
     def test_nobody_ends_anothers(self, house, app, otieno):
         made = makes(app)
-        other = App(house, otieno.phone.msisdn).logs_in()
+        other = Smartphone(house, otieno.phone.msisdn).logs_in()
         refused(other.delete(f"/api-keys/{made.json['id']}"), 404, "unknown-api-key")
         assert other.get("/api-keys").json == {"keys": []}
         assert program(app, made).get("/me").status_code == 200
 
     def test_with_the_account(self, house):
         house.register("+254755000009", name="Njeri")
-        app = App(house, "+254755000009").logs_in()
+        app = Smartphone(house, "+254755000009").logs_in()
         service = program(app, makes(app))
         assert service.get("/me").status_code == 200
         house.phone("+254755000009").dial().types("3", "5", "1", PIN)
@@ -200,5 +200,5 @@ class TestRollover:
     def test_not_anothers(self, house, app, otieno):
         old = makes(app, lifetime="1H")
         house.clock.passes(hours=1)
-        other = App(house, otieno.phone.msisdn).logs_in()
+        other = Smartphone(house, otieno.phone.msisdn).logs_in()
         refused(self.rolls(other, old), 404, "unknown-api-key")

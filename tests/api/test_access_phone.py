@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from app import App, refused
 from bank import PIN
+from smartphone import Smartphone, refused
 
 STRANGER = "+254733999999"
 
 
 @pytest.fixture
-def app(house) -> App:
-    return App(house)
+def app(house) -> Smartphone:
+    return Smartphone(house)
 
 
 def typed(app, count, *, code="000000"):
@@ -117,7 +117,7 @@ class TestLogIn:
                 assert not any(secret in said for secret in secrets), key
 
     def test_the_eleventh_device_ends_the_one_not_seen_for_the_longest(self, house, wanjiru):
-        first = App(house).logs_in()
+        first = Smartphone(house).logs_in()
         house.bank.run(
             "INSERT INTO devices (public_id, subscriber_id, name, second_factor, begun_at, seen_at,"
             " ends_at) SELECT 'dev_' || n, 1, 'Other', false, :now, :now, :later"
@@ -126,7 +126,7 @@ class TestLogIn:
             later=house.clock.now.replace(year=2027),
         )
         house.clock.passes(minutes=1)
-        last = App(house).logs_in()
+        last = Smartphone(house).logs_in()
         assert not first.is_in()
         assert last.is_in()
         assert len(last.get("/devices").json["devices"]) == 10
@@ -136,7 +136,7 @@ class TestEnumeration:
     """Whether a number has an account, nobody learns who cannot read its messages."""
 
     def test_every_answer_is_the_same_until_the_code_is_right(self, house, wanjiru):
-        known, unknown = App(house), App(house, STRANGER)
+        known, unknown = Smartphone(house), Smartphone(house, STRANGER)
         told = []
         for app in (known, unknown):
             answers = [
@@ -159,12 +159,12 @@ class TestEnumeration:
         assert told[0][-1][1]["code"] == "log-in-locked"
 
     def test_too_many_codes_are_told_of_both_alike(self, house, wanjiru):
-        for app in (App(house), App(house, STRANGER)):
+        for app in (Smartphone(house), Smartphone(house, STRANGER)):
             got = [app.post("/auth/otp", phone=app.msisdn).status_code for _time in range(4)]
             assert got == [202, 202, 202, 403]
 
     def test_who_reads_the_messages_may_know(self, house, wanjiru):
-        for app, known in ((App(house), True), (App(house, STRANGER), False)):
+        for app, known in ((Smartphone(house), True), (Smartphone(house, STRANGER), False)):
             app.post("/auth/otp", phone=app.msisdn)
             answer = app.post("/auth/otp/verify", phone=app.msisdn, code=app.code())
             assert answer.json["registered"] is known

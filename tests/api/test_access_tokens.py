@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
-from app import App, refused
 from bank import PIN
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from house_under_test import KEYRING, SIGNING_KEYS
 from redis.exceptions import ConnectionError as Gone
+from smartphone import Smartphone, refused
 from sqlalchemy import text
 
 from core.access.tokens import Keyring
@@ -28,8 +28,8 @@ PUBLIC_RAW = OUR_KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 @pytest.fixture
-def app(house, wanjiru) -> App:
-    return App(house).logs_in()
+def app(house, wanjiru) -> Smartphone:
+    return Smartphone(house).logs_in()
 
 
 def b64(raw: bytes) -> str:
@@ -177,7 +177,7 @@ class TestRefresh:
         )
 
     def test_other_devices_stay(self, house, app):
-        other = App(house, device="Tablet").logs_in()
+        other = Smartphone(house, device="Tablet").logs_in()
         stolen = app.refresh_token
         app.refreshes()
         app.post("/auth/refresh", refresh_token=stolen)
@@ -261,14 +261,14 @@ class TestTheEnd:
         refused(app.post("/auth/refresh", refresh_token=app.refresh_token), 401, "not-known")
 
     def test_of_a_log_out(self, house, app):
-        other = App(house, device="Tablet").logs_in()
+        other = Smartphone(house, device="Tablet").logs_in()
         assert app.is_in()
         assert app.post("/auth/logout").status_code == 204
         self.gone(app)
         assert other.is_in()
 
     def test_of_a_device_that_is_removed_from_another(self, house, app):
-        other = App(house, device="Tablet").logs_in()
+        other = Smartphone(house, device="Tablet").logs_in()
         assert other.is_in()
         listed = app.get("/devices").json["devices"]
         assert {each["name"]: each["here"] for each in listed} == {"Pixel 8": True, "Tablet": False}
@@ -279,13 +279,16 @@ class TestTheEnd:
         refused(app.delete(f"/devices/{tablet}"), 404, "unknown-device")
 
     def test_nobody_removes_anothers_device(self, house, app, otieno):
-        other = App(house, otieno.phone.msisdn).logs_in()
+        other = Smartphone(house, otieno.phone.msisdn).logs_in()
         (theirs,) = other.get("/devices").json["devices"]
         refused(app.delete(f"/devices/{theirs['id']}"), 404, "unknown-device")
         assert other.is_in()
 
     def test_of_a_pin_changed_here(self, house, app):
-        other, before = App(house, device="Tablet").logs_in(), App(house, token=app.token)
+        other, before = (
+            Smartphone(house, device="Tablet").logs_in(),
+            Smartphone(house, token=app.token),
+        )
         assert other.is_in()
         assert before.is_in()
         app.keeps(app.post("/auth/pin", pin=PIN, new_pin="6820"), 200)
@@ -302,7 +305,7 @@ class TestTheEnd:
 
     def test_of_an_account_that_is_closed_by_phone(self, house):
         house.register("+254755000009", name="Njeri")
-        app = App(house, "+254755000009").logs_in()
+        app = Smartphone(house, "+254755000009").logs_in()
         assert app.is_in()
         phone = house.phone("+254755000009").dial().types("3", "5", "1", PIN)
         assert "closed" in phone.screen, phone.screen

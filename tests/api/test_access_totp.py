@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyotp
 import pytest
-from app import App, refused
 from bank import PIN
+from smartphone import Smartphone, refused
 
 
 @pytest.fixture
-def app(house, wanjiru) -> App:
-    return App(house).logs_in()
+def app(house, wanjiru) -> Smartphone:
+    return Smartphone(house).logs_in()
 
 
 class Authenticator:
@@ -40,7 +40,7 @@ def authenticator(house, app) -> Authenticator:
 
 
 def enters(house, **more):
-    app = App(house)
+    app = Smartphone(house)
     return app.post("/auth/login", ticket=app.ticket(), pin=PIN, device="Tablet", **more)
 
 
@@ -76,7 +76,7 @@ class TestSettingOneUp:
 
     def test_nobodys_secret_is_good_for_another(self, house, app, authenticator, otieno):
         """Whoever can write the table could else give somebody a second factor they know."""
-        other = App(house, otieno.phone.msisdn).logs_in()
+        other = Smartphone(house, otieno.phone.msisdn).logs_in()
         mine = other.post("/totp", pin=PIN).json["secret"]
         known = Authenticator(house, mine)
         other.post("/totp/confirm", code=known.code())
@@ -93,7 +93,7 @@ class TestACode:
         refused(enters(house), 403, "second-factor-needed")
         entered = enters(house, totp=authenticator.code())
         assert entered.status_code == 200
-        tablet = App(house, token=entered.json["access_token"])
+        tablet = Smartphone(house, token=entered.json["access_token"])
         devices = {each["name"]: each for each in tablet.get("/devices").json["devices"]}
         assert devices["Tablet"]["second_factor"] is True
         assert devices["Pixel 8"]["second_factor"] is False

@@ -12,7 +12,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "access"
-down_revision = "letters_as_they_came"
+down_revision = "for_programs"
 branch_labels = None
 depends_on = None
 
