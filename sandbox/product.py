@@ -132,6 +132,7 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         "KABAMBE_API__PUBLIC_URL": ports.web_url,
         "KABAMBE_API__SIGNING_KEYS": f"sandbox:{_key(state / 'signing.key')}",
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
+        "KABAMBE_WEBHOOKS__LOOPBACK": "true",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }
@@ -205,6 +206,7 @@ def servers(ports: Ports) -> dict[str, list[str]]:
         ],
         "ledger": [*workers, "ledger"],
         "sms": [*workers, "sms"],
+        "webhooks": [*workers, "webhooks"],
         "relay": [*workers, "relay"],
     }
 

@@ -45,19 +45,21 @@ from sandbox import country
 from sandbox.africastalking.courier import Pace
 from workers import bell, ledger, pace, queues, resources
 from workers.bell import Bell
+from workers.caller import Caller
 from workers.queues import Name
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
 from workers.sms.africastalking import AfricasTalking
+from workers.transport import Timeouts
 
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
 SIGNING_KEYS = "sandbox:c2lnbmluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
 KEYRING = Keyring.parse(SIGNING_KEYS, issuer="http://127.0.0.1:8000/")
-CHEST = Chest("a key of the tests")
 OTP_KEY = OtpKey("one-time codes of the tests")
+CHEST = Chest("secrets at rest of the tests")
 OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
@@ -120,6 +122,7 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        requests.delete(f"{self.country_url}/webhooks", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
         now = self.clock()
@@ -244,6 +247,8 @@ def _resources(
     stack.callback(sender.close)
     feed = RateFeed(f"{country_url}/rates")
     stack.callback(feed.close)
+    caller = Caller(loopback=True, timeouts=Timeouts(connect_seconds=1.0, read_seconds=1.0))
+    stack.callback(caller.close)
     return Resources(
         databases=database,
         clock=clock,
@@ -255,6 +260,8 @@ def _resources(
         by_sms=BY_SMS,
         pace=pace.Pace(redis, clock, per_second=500),
         credit_least=kes(500_00),
+        chest=CHEST,
+        webhooks=caller,
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "access"
-down_revision = "for_programs"
+down_revision = "webhooks"
 branch_labels = None
 depends_on = None
 
