@@ -24,7 +24,7 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOLD: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
-class Callers:
+class Doorkeeper:
     """Finds out who calls."""
 
     def __init__(self, keyring: Keyring, quick: QuickLook) -> None:
