@@ -103,7 +103,7 @@ class Merchant:
         )
 
     def post(self, path: str, body: object, *, token: str | None = None, timeout: float = 5):
-        if not self.token:
+        if token is None and not self.token:
             self.token = self.login().json()["access_token"]
         return requests.post(
             f"{self.url}/daraja{path}",
