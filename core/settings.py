@@ -68,6 +68,14 @@ class SmsOrders(BaseModel):
     day_max: int = Field(default=5_000, ge=0, le=1_000_000)
 
 
+class Webhooks(BaseModel):
+    """Whether programs on this very machine may be called: in the sandbox alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loopback: bool = False
+
+
 def _split(given: object) -> object:
     """Read a list as one writes it in an environment: with commas."""
     return (
@@ -110,7 +118,6 @@ class Mpesa(BaseModel):
     door_token: SecretStr
     allow_list: Literal["enforce", "log", "off"] = "enforce"
     addresses: Addresses = Field(default=SAFARICOM, validate_default=True)
-    proxies: int = Field(default=1, ge=0, le=5)
     when_unsure: Literal["accept", "reject"] = "reject"
     confirm_above: int = Field(default=5_000, ge=0, le=250_000)
     prompt_delay_seconds: int = Field(default=3, ge=0, le=60)
@@ -228,6 +235,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     ussd: Ussd = Ussd()
     sms_orders: SmsOrders = SmsOrders()
+    webhooks: Webhooks = Webhooks()
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
@@ -273,6 +281,8 @@ class Settings(BaseSettings):
     def _sandbox_accounts(self) -> Iterator[str]:
         if self.africastalking.username == "sandbox":
             yield "KABAMBE_AFRICASTALKING__USERNAME is the sandbox's."
+        if self.webhooks.loopback:
+            yield "KABAMBE_WEBHOOKS__LOOPBACK is the sandbox's: strangers would call this machine."
         addresses = {
             "KABAMBE_AFRICASTALKING__URL": self.africastalking.url,
             "KABAMBE_RATES__URL": self.rates.url,
