@@ -223,3 +223,9 @@ class Merchant:
 
 def is_receipt(said: str) -> bool:
     return re.fullmatch(r"[A-Z]{2}[0-9A-V][0-9A-Z]{7}", said) is not None
+
+
+def refused(answer: requests.Response) -> tuple[int, str, str]:
+    said = answer.json()
+    assert set(said) == {"requestId", "errorCode", "errorMessage"}
+    return answer.status_code, said["errorCode"], said["errorMessage"]
