@@ -278,6 +278,18 @@ def _resources(
 
 
 @contextmanager
+def _connected(url: str) -> Iterator[dict[str, db.Databases]]:
+    databases = {
+        "owner": db.connect(url),
+        "web": db.connect(url, role=db.WEB, connections_max=20),
+        "worker": db.connect(url, role=db.WORKER, connections_max=20),
+    }
+    yield databases
+    for each in databases.values():
+        each.kw["bind"].dispose()
+
+
+@contextmanager
 def _country() -> Iterator[str]:
     """The providers, as the sandbox plays them."""
     fake = country.create_app(
@@ -315,13 +327,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
     with ExitStack() as stack:
         # Descriptor 2 is where pytest listens, whatever sys.stderr is by then.
         logs.configure(stack.enter_context(open(2, "w", buffering=1, closefd=False)))
-        databases = {
-            "owner": db.connect(database_url),
-            "web": db.connect(database_url, role=db.WEB, connections_max=20),
-            "worker": db.connect(database_url, role=db.WORKER, connections_max=20),
-        }
-        for each in databases.values():
-            stack.callback(each.kw["bind"].dispose)
+        databases = stack.enter_context(_connected(database_url))
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
