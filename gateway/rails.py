@@ -23,6 +23,7 @@ from flask import Blueprint, Response, abort, request
 from core import inbox
 from core.db import Databases, transact
 from core.inbox import Kind
+from core.rail_settings import Flutterwave, Paystack
 
 BODY_BYTES_MAX: Final = 64 * 1024
 _HEADER_LENGTH_MAX: Final = 500
@@ -82,6 +83,19 @@ def flutterwave(secret_hash: str, mode: SignatureMode) -> Signed:
         return base64.b64encode(hmac.new(key, body, hashlib.sha256).digest()).decode()
 
     return Signed("flutterwave-signature", expected)
+
+
+def signed(
+    paystack_account: Paystack | None, flutterwave_account: Flutterwave | None
+) -> Mapping[str, Signed]:
+    """By what the webhooks of the rails are known that we have an account with."""
+    made = {}
+    if paystack_account is not None:
+        made["paystack"] = paystack(paystack_account.secret_key.get_secret_value())
+    if flutterwave_account is not None:
+        word = flutterwave_account.secret_hash.get_secret_value()
+        made["flutterwave"] = flutterwave(word, flutterwave_account.signature)
+    return made
 
 
 def door(

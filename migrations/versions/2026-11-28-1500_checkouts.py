@@ -12,7 +12,7 @@ from types import ModuleType
 from alembic import op
 
 revision = "checkouts"
-down_revision = "webhooks"
+down_revision = "access"
 branch_labels = None
 depends_on = None
 
