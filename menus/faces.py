@@ -50,7 +50,7 @@ from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
 from core.payees import InvalidPayee
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
-from core.rails import BreakerClosed, NotWholeShillings
+from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -228,6 +228,7 @@ FACES: Mapping[type[DomainError], Face] = {
     BreakerClosed: Face(_("Payouts are not stopped.")),
     DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
     InvalidPayee: Face(_("That account cannot be paid. Check the number and name.")),
+    RailNotOffered: Face(_("That way of paying is not offered.")),
     TooManyCheckouts: Face(_("You have {count_max} payments open. Finish one first.")),
     NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
     SuspenseClosed: Face(_("That was decided already.")),

@@ -21,7 +21,7 @@ import safaricom
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
-from rails_under_test import SIGNED, SLOW, rail_clients, reset_rails
+from rails_under_test import OFFERED, SIGNED, SLOW, rail_clients, reset_rails
 from redis import Redis
 from safaricom import Safaricom
 from werkzeug.serving import make_server
@@ -308,6 +308,7 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
         "limiter": limits.limiter(redis, per_minute=often),
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
+        "rails": OFFERED,
     }
     return Api(conversation=conversation, outside=outside, **given | other)
 
