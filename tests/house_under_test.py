@@ -16,15 +16,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import bank
 import requests
+from apiflask import APIFlask
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
 from redis import Redis
 from werkzeug.serving import make_server
 
-from core import db, logs, seal, subscribers
-from core.access.principals import OF_PEOPLE, Kind, Principal
+from core import db, logs, merchants, seal, subscribers
+from core.access.principals import OF_PEOPLE, OF_STAFF, Kind, Permission, Principal
 from core.codes import Veil
 from core.money import kes
 from core.otp_codes import OtpKey
@@ -182,6 +184,22 @@ class House:
         """What somebody's app shows that it is theirs."""
         return msisdn
 
+    def key_of(self, msisdn: str, permissions: set[str]) -> str:
+        """A key that somebody has made for a program."""
+        return f"{msisdn}:{','.join(permissions)}"
+
+    def staff_logged_in(self) -> str:
+        """What somebody shows who works here."""
+        return "staff"
+
+    def opens_till(self, msisdn: str) -> str:
+        """Make somebody a merchant."""
+        with self.databases["worker"].begin() as session:
+            owner = subscribers.recipient(session, msisdn=msisdn).id
+            return merchants.open_till(
+                session, subscriber=owner, actor=bank.OPENER, now=self.clock()
+            )
+
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""
         self.relay.once()
@@ -254,10 +272,15 @@ def _resources(
 
 
 def _known(house_of: Any, header: str, session: Any, _now: datetime) -> Principal:
-    msisdn = header.removeprefix("Bearer ")
+    msisdn, _colon, permissions = header.removeprefix("Bearer ").partition(":")
+    if msisdn == "staff":
+        return Principal(Kind.STAFF, None, 1, OF_STAFF, True, None, None, "x")
     person = subscribers.find(session, msisdn=msisdn)
     if person is None:
         raise Halted(problems.NOT_KNOWN)
+    if permissions:
+        some = frozenset(map(Permission, permissions.split(",")))
+        return Principal(Kind.SERVICE, person.id, None, some, False, None, 1, "x")
     return Principal(Kind.PERSON, person.id, None, OF_PEOPLE, False, 1, None, "x")
 
 
@@ -344,3 +367,27 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             redis_url=redis_url,
         )
         yield house
+
+
+def unconnected(folder: Path) -> APIFlask:
+    """An app that says what it would do, with nothing behind it."""
+    databases, redis = db.connect("postgresql://nobody@127.0.0.1:9/none"), Redis(port=9)
+    conversation = Conversation(
+        databases=databases,
+        sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
+        clock=Clock(),
+        hasher=Hasher("test-pepper", cheap=True),
+        veil=Veil("veil of the tests"),
+        otp_key=OTP_KEY,
+        ring=lambda: None,
+        wait=lambda _order, _seconds: None,
+    )
+    return create_app(
+        databases=databases,
+        conversation=conversation,
+        clock=conversation.clock,
+        doors=Doors(africastalking="sandbox"),
+        redis_answers=lambda: False,
+        outside=Outside(folder),
+        api=api_of(conversation, redis, Outside(folder)),
+    )
