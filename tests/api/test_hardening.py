@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from app import App, kes
 from house_under_test import served
-from redis import Redis
 
 from gateway.api import limits
+from menus.sessions import connect
 
 SEND = {"to": "0733000002", "amount": kes("10.00"), "pin": "4071"}
 
@@ -169,7 +169,7 @@ class TestLimits:
 
     def test_count_on_when_redis_is_away(self, house):
         """By each process, and never with a 500."""
-        nowhere = Redis(port=9, socket_connect_timeout=0.2)
+        nowhere = connect("redis://127.0.0.1:9/0")
         limiter = limits.limiter(nowhere, per_minute=2)
         with house.limited(per_minute=2, limiter=limiter) as client:
             app = App(client)
