@@ -15,6 +15,7 @@ from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
 from core.codes import InvalidVoucherCode
 from core.cooling import AmountCooling, CoolingOff, DayCooling
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
+from core.deposits import DepositOpen, UnknownDeposit
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
@@ -39,7 +40,9 @@ from core.naming import InvalidName, NameVerified, RenamedLately
 from core.orders import KeyReused
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
+from core.paybill import UnknownPayment
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
+from core.rails import BreakerClosed, NotWholeShillings
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -54,6 +57,7 @@ from core.subscribers import (
     InvalidWalletNumber,
     UnknownRecipient,
 )
+from core.suspense import SuspenseClosed, UnknownSuspense
 from core.transfers import SameAccount, UnknownTill
 from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
 from core.vouchers import (
@@ -63,6 +67,7 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
+from core.withdrawals import UnknownWithdrawal
 from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
 from menus.text import Text, _
@@ -92,18 +97,19 @@ UNCERTAIN = _(
 
 FACES: Mapping[type[DomainError], Face] = {
     AccountClosed: Face(_("This account is closed."), hangs_up=True),
-    AccountSuspended: Face(_("Your account cannot send money now. Please contact us.")),
+    AccountSuspended: Face(_("Your account cannot move money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountCooling: Face(_("Your PIN is new: at most {most} at once until {until}."), dated=True),
-    AmountTooLarge: Face(_("The most you can send at once is {most}.")),
-    AmountTooSmall: Face(_("The least you can send is {least}.")),
+    AmountTooLarge: Face(_("The most at once is {most}.")),
+    AmountTooSmall: Face(_("The least is {least}.")),
     AnswerTooLong: Face(_("Too long ({letters_max} at most).")),
+    BreakerClosed: Face(_("Payouts are not stopped.")),
     BreakClosed: Face(_("That was closed already.")),
     BatchOver: Face(_("That batch of vouchers has ended.")),
     CaseClosed: Face(_("That case is closed.")),
-    CeilingReached: Face(_("The recipient cannot hold that much money.")),
+    CeilingReached: Face(_("The account cannot hold that much money.")),
     ClosedLately: Face(
         _("You closed an account. You can open another after {until}."), hangs_up=True, dated=True
     ),
@@ -113,6 +119,7 @@ FACES: Mapping[type[DomainError], Face] = {
     DayCooling: Face(
         _("Until {until} you can send {limit} a day. Left today: {left}."), dated=True
     ),
+    DepositOpen: Face(_("M-Pesa asked you a moment ago. Try again after {until}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
     HoldResolved: Face(_("That was settled already.")),
@@ -139,6 +146,7 @@ FACES: Mapping[type[DomainError], Face] = {
     NoReason: Face(_("Please say why, in 500 letters at most.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
+    NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
     OtpExpired: Face(_("That code is over. Please ask for a new one.")),
@@ -167,6 +175,7 @@ FACES: Mapping[type[DomainError], Face] = {
     StillOpen: Face(
         _("Something is not settled yet: an order, vouchers, or money asked back. Try later.")
     ),
+    SuspenseClosed: Face(_("That was resolved already.")),
     SuspensionStands: Face(_("Two people must agree to that.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     TooManyOtps: Face(_("Too many codes. Try again after {until}."), dated=True),
@@ -175,14 +184,18 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownBreak: Face(_("There is no such break.")),
     UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownCase: Face(_("There is no such case.")),
+    UnknownDeposit: Face(_("There is no such deposit.")),
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownLift: Face(_("Nobody has proposed that.")),
+    UnknownPayment: Face(_("There is no such payment.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
+    UnknownSuspense: Face(_("There is no such case.")),
     UnknownTill: Face(_("No shop has that till number.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
+    UnknownWithdrawal: Face(_("There is no such withdrawal.")),
     UnknownVoucher: Face(_("No voucher has that code. Tries left: {tries_left}")),
     VoucherCancelled: Face(_("That voucher was cancelled.")),
     VoucherExpired: Face(_("That voucher has expired.")),

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from core import lately
 from core.lately import Ordered
+from core.movements import Movement
 from core.orders import Kind, State
-from menus import engine
+from menus import engine, mpesa_words
 from menus.engine import Dialogue
 from menus.faces import face
 from menus.screen import AnyScreen, Hop, Span
@@ -28,6 +29,7 @@ _DONE: Final[Mapping[str, Text]] = {
     Kind.PAYMENT: _("Paid {amount} to {name}. Ref {reference}"),
     Kind.EXCHANGE: _("Exchanged {amount} for {got}. Ref {reference}"),
     Kind.REDEMPTION: _("Voucher used: {amount}. Ref {reference}"),
+    Kind.WITHDRAWAL: _("On its way to M-Pesa: {amount}. Ref {reference}"),
 }
 _DONE_SOMEHOW: Final = _("Your request was done. Ref {reference}")
 _REFUSED: Final[Mapping[str, Text]] = {
@@ -35,6 +37,7 @@ _REFUSED: Final[Mapping[str, Text]] = {
     Kind.PAYMENT: _("Not paid: {reason}"),
     Kind.EXCHANGE: _("Not exchanged: {reason}"),
     Kind.REDEMPTION: _("Voucher not used: {reason}"),
+    Kind.WITHDRAWAL: _("Not withdrawn: {reason}"),
 }
 _REFUSED_SOMEHOW: Final = _("Not done: {reason}")
 _REFUSED_BRIEFLY: Final = _("Your last request was refused. Ref {reference}")
@@ -68,12 +71,15 @@ def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
     return home if left is None else _offered(hop, left) or home
 
 
-def became(hop: Hop, ordered: Ordered) -> Text:
-    """What became of an order, in a line that leaves room for the screen below."""
-    told = _became(ordered)
+def became(hop: Hop, asked: Ordered | Movement) -> Text:
+    """What became of what was asked for, in a line that leaves room for the screen below."""
+    moved = isinstance(asked, Movement)
+    told = mpesa_words.told(asked) if moved else _became(asked)
     if engine.has_room(Dialogue((first(hop.person),), notice=told), hop):
         return told
-    return Text(_REFUSED_BRIEFLY.msgid, {"reference": ordered.placed.reference})
+    if moved:
+        return mpesa_words.told(asked, briefly=True)
+    return Text(_REFUSED_BRIEFLY.msgid, {"reference": asked.placed.reference})
 
 
 def _became(ordered: Ordered) -> Text:
@@ -93,12 +99,12 @@ def _became(ordered: Ordered) -> Text:
 
 
 def _told(hop: Hop, left: Left) -> Text | None:
-    """What became of what the last session ordered, or may have ordered."""
+    """What became of what the last session asked for, or may have asked for."""
     if hop.person is None:
         return None
-    ordered = lately.ordered(hop.unit.reading, subscriber=hop.person.id, session_id=left.session_id)
-    if ordered is not None:
-        return became(hop, ordered)
+    asked = lately.newest(hop.unit.reading, subscriber=hop.person.id, session_id=left.session_id)
+    if asked is not None:
+        return became(hop, asked)
     return _IN_DOUBT if left.is_held or left.state.get("is_in_doubt") else None
 
 

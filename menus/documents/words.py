@@ -28,6 +28,11 @@ MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.REDEMPTION: (_("Voucher"), _("Voucher")),
     Reason.REFUND: (_("Vouchers given back"), _("Vouchers given back")),
     Reason.REVERSAL: (_("Reversed, to"), _("Reversed, from")),
+    Reason.DEPOSIT: (Text("M-Pesa"), _("Received by M-Pesa")),
+    Reason.RESOLUTION: (Text("M-Pesa"), _("Received by M-Pesa")),
+    Reason.WITHDRAWAL: (_("Withdrawn to M-Pesa"), _("Set aside for M-Pesa")),
+    Reason.PAYOUT: (_("Paid out to M-Pesa"), Text("M-Pesa")),
+    Reason.BOUNCE: (_("M-Pesa, given back"), _("M-Pesa, given back")),
     Reason.OPENING: (_("Opening gift"), _("Opening gift")),
 }
 _OTHERWISE: Final = (_("Out"), _("In"))

@@ -245,7 +245,7 @@ def test_money_that_went_meanwhile_is_refused_by_the_ledger(wanjiru, otieno, mar
 def test_an_account_that_may_not_move_money_is_told_at_once(house, wanjiru, otieno, market):
     house.bank.run("UPDATE subscribers SET tier = 'suspended' WHERE name = 'Wanjiru'")
     wanjiru.phone.dial().types("5", "3")
-    assert wanjiru.phone.screen.startswith("Your account cannot send money now.")
+    assert wanjiru.phone.screen.startswith("Your account cannot move money now.")
     house.bank.run("UPDATE subscribers SET screening = 'new' WHERE name = 'Otieno'")
     otieno.phone.dial().types("5", "3")
     assert otieno.phone.screen.startswith("We are still checking your account.")
