@@ -10,7 +10,6 @@ from typing import Final
 from core.movements import Movement, Stage, Way
 from menus.text import Text, _
 
-
 _HEADS: Final = {
     Way.IN: _("Deposit of {amount}: {stage}"),
     Way.OUT: _("Withdrawal of {amount}: {stage}"),
@@ -25,7 +24,7 @@ _STAGES: Final = {
 }
 
 # By M-Pesa's code of a result, where people can do something about it or would ask what it was.
-_WHY_NOT_PAID: Final[Mapping[str, Text]] = {
+WHY_NOT_PAID: Final[Mapping[str, Text]] = {
     "1": _("Your M-Pesa balance is not enough."),
     "2": _("M-Pesa says the amount is too small."),
     "3": _("M-Pesa says the amount is too large."),
@@ -38,7 +37,7 @@ _WHY_NOT_PAID: Final[Mapping[str, Text]] = {
     "2001": _("The M-Pesa PIN was wrong."),
     "8006": _("Your M-Pesa PIN is locked. Call Safaricom on 100."),
 }
-_WHY_NOT_PAID_OUT: Final[Mapping[str, Text]] = {
+WHY_NOT_PAID_OUT: Final[Mapping[str, Text]] = {
     "2": _("M-Pesa says the amount is too small."),
     "3": _("M-Pesa says the amount is too large."),
     "4": _("Your M-Pesa limit for today is reached."),
@@ -52,14 +51,12 @@ _SOMEHOW: Final = _("M-Pesa did not do it.")
 
 def why_not_paid(code: str) -> Text:
     """Why M-Pesa took nothing from a person."""
-    return _WHY_NOT_PAID.get(code, _SOMEHOW)
+    return WHY_NOT_PAID.get(code, _SOMEHOW)
 
 
 def why_not_paid_out(code: str) -> Text:
     """Why M-Pesa gave a person nothing."""
-    return _WHY_NOT_PAID_OUT.get(code, _SOMEHOW)
-
-
+    return WHY_NOT_PAID_OUT.get(code, _SOMEHOW)
 
 
 def told(movement: Movement, *, briefly: bool = False) -> Text:

@@ -73,13 +73,13 @@ def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
 
 def became(hop: Hop, asked: Ordered | Movement) -> Text:
     """What became of what was asked for, in a line that leaves room for the screen below."""
-    moved = isinstance(asked, Movement)
-    told = mpesa_words.told(asked) if moved else _became(asked)
-    if engine.has_room(Dialogue((first(hop.person),), notice=told), hop):
-        return told
-    if moved:
-        return mpesa_words.told(asked, briefly=True)
-    return Text(_REFUSED_BRIEFLY.msgid, {"reference": asked.placed.reference})
+    if isinstance(asked, Movement):
+        told, briefly = mpesa_words.told(asked), mpesa_words.told(asked, briefly=True)
+    else:
+        told = _became(asked)
+        briefly = Text(_REFUSED_BRIEFLY.msgid, {"reference": asked.placed.reference})
+    has_room = engine.has_room(Dialogue((first(hop.person),), notice=told), hop)
+    return told if has_room else briefly
 
 
 def _became(ordered: Ordered) -> Text:

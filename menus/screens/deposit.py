@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core import deposits, limits, msisdn
 from core.deposits import Quote
+
+from core import deposits, limits, msisdn
 from core.limits import Bounds
 from core.money import Currency, Money
 from menus.screen import AnyScreen, Ask, Hop, Menu, Option

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core import deposits, favourites, merchants, msisdn
 from core.deposits import Quote
+
+from core import deposits, favourites, merchants, msisdn
 from core.limits import AccountSuspended, RecipientSuspended
 from core.money import Currency, Money
 from menus.screen import AnyScreen, Ask, Hop, Menu, Option

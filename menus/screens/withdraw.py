@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from core.rails import Provider
+from core.withdrawals import Quote
+
 from core import limits, msisdn, rails, settlements, withdrawals
 from core.limits import Bounds
 from core.money import Currency, Money
 from core.orders import Placed
-from core.rails import Provider
-from core.withdrawals import Quote
 from menus.screen import AnyScreen, Ask, Hop, Menu, Option
 from menus.screens.ordering import OutcomeTell, PinAsk
 from menus.text import Text, _
@@ -107,8 +108,7 @@ class Outcome(OutcomeTell):
 
     def received(self, placed: Placed) -> Text:
         return _(
-            "Your request to withdraw {amount} is received. You will get an SMS."
-            "\nRef {reference}",
+            "Your request to withdraw {amount} is received. You will get an SMS.\nRef {reference}",
             amount=self.quoted.amount,
             reference=placed.reference,
         )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import account_screens
 import money_screens
+import mpesa_screens
 import pytest
 from catalogues import amiss
 
@@ -74,7 +75,7 @@ from menus.screens import (
     voucher,
 )
 from menus.screens.choosing import NewPinAsk, RepeatPinAsk
-from menus.screens.ordering import OutcomeTell, PinAsk
+from menus.screens.ordering import OutcomeTell, PinAsk, PromptedTell
 from menus.text import _
 
 AT = datetime(2026, 12, 31, 20, 59, tzinfo=UTC)
@@ -107,6 +108,7 @@ EXAMPLES = [
     account.RepeatPin(Span(1, 5)),
     account.ChooseLanguage(),
     *account_screens.EXAMPLES,
+    *mpesa_screens.EXAMPLES,
     help.Help(),
     *(help.Topic(subject) for subject in help.Subject),
     help.Fees((Tier(MUCH, 150, MUCH),) * 9),
@@ -151,7 +153,7 @@ FACTS = {
     "balance_got": 99_99999999,
     "seal": "W" * 16,
     "count": 50_000,
-    "code": "000000",
+    "code": "000000",  # of M-Pesa's codes, each in a test of its own
     "kind": "transfer",
     "keyword": "SEND",
     "balances": [
@@ -176,6 +178,7 @@ FACTS = {
     "total": BALANCE.minor,
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
+    "receipt": "WWWWWWWWWW",
     # The most that staff are not warned of: `./run announce` counts what will be appended.
     "said": "W" * (SMS_SEPTETS_MAX - OPT_OUT_SEPTETS_MAX),
 }
@@ -197,6 +200,7 @@ def hop(language: Language) -> Hop:
         otp_key=OtpKey("x"),
         person=person,
         heard="4071",
+        has_mpesa=True,
     )
 
 
@@ -271,6 +275,7 @@ RAISED = {
         vouchers.VoucherCancelled,
     ],
     **money_screens.RAISED,
+    **mpesa_screens.RAISED,
 }
 
 
@@ -292,7 +297,7 @@ def test_an_order_that_is_not_done_yet_fits(monkeypatch):
 
 @pytest.mark.parametrize("screen", EXAMPLES, ids=named)
 def test_every_screen_survives_redis(screen):
-    if isinstance(screen, Done):
+    if isinstance(screen, Done | PromptedTell):
         pytest.skip("the session has ended with it")
     dialogue = Dialogue((home.Home(), screen), line=3, following=5, left_at=(2,))
     saved = engine.dump(dialogue, following=5)
@@ -303,7 +308,7 @@ def test_every_screen_survives_redis(screen):
 def test_every_screen_is_registered_and_has_an_example():
     def concrete(kind):
         for sub in kind.__subclasses__():
-            kinds = (Menu, Pick, Ask, Tell, PinAsk, OutcomeTell, NewPinAsk, RepeatPinAsk)
+            kinds = (Menu, Pick, Ask, Tell, PinAsk, OutcomeTell, PromptedTell, NewPinAsk, RepeatPinAsk)
             if sub not in kinds and sub.__module__.startswith("menus."):
                 yield sub
             yield from concrete(sub)
@@ -356,6 +361,14 @@ def test_every_event_has_words_that_fit_one_sms(event, language):
     appended = OPT_OUT_SEPTETS_MAX if event.category is Category.PROMOTIONAL else 0
     assert septets(said) + appended <= SMS_SEPTETS_MAX, said
     assert parts(said, more=appended) == 1
+
+
+@pytest.mark.parametrize("event", [Event.DEPOSIT_FAILED, Event.WITHDRAWAL_FAILED])
+@pytest.mark.parametrize("code", sorted(mpesa_screens.CODES))
+def test_why_m_pesa_did_not_pay_fits_one_sms(event, code):
+    for language in spoken():
+        said = notices.words(event, FACTS | {"code": code}, language)
+        assert septets(said) <= SMS_SEPTETS_MAX, said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpesa_screens
 import pytest
 from test_words import MUCH, NAME, REFERENCE, hop, plain, worst
 
@@ -18,7 +19,7 @@ from menus.gsm7 import SCREEN_SEPTETS_MAX, USSD_SEPTETS_MAX, septets
 from menus.languages import spoken
 from menus.screen import Done
 from menus.screens import SCREENS, home, register, resume
-from menus.screens.ordering import OutcomeTell
+from menus.screens.ordering import OutcomeTell, PromptedTell
 
 
 def test_what_is_said_in_no_language_fits():
@@ -47,6 +48,7 @@ def test_what_became_of_an_order_leaves_room_for_home(language):
         for kind in (*Kind, "deposit")
         for each in outcomes
     ]
+    notices += [redial.became(hop(language), moved) for moved in mpesa_screens.MOVEMENTS]
     for notice in (*notices, redial._IN_DOUBT, _RENAMED):
         dialogue, shown = Dialogue((home.Home(),), notice=notice), ""
         while dialogue is not None:
@@ -70,7 +72,7 @@ def test_help_at_the_third_answer_fits():
 
 def test_everything_that_can_be_gone_on_with_has_a_name():
     """Whoever adds a module of screens adds a line to `resume.FLOWS`, if they can be resumed."""
-    never = (OutcomeTell, Done, home.Home, register.Welcome, resume.Offer)
+    never = (OutcomeTell, PromptedTell, Done, home.Home, register.Welcome, resume.Offer)
     resumable = {
         name.partition(".")[0]
         for name, screen in SCREENS.items()
