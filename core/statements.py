@@ -121,8 +121,8 @@ class Statement:
         return self.last - self.after
 
 
-# The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it. That
-# of a withdrawal is set aside with it, and earned later: its own row knows it, and M-Pesa's.
+# The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it. A
+# withdrawal's is set aside with it, and earned later: its own row knows it, and the provider's.
 _FEE: Final = """
     CASE WHEN (j.reason, e.amount > 0) IN (
         ('transfer', false), ('payment', true), ('deposit', true), ('resolution', true))
@@ -152,7 +152,7 @@ _LINES = f"""
         ORDER BY o.account_id LIMIT 1
     ) other ON true
     WHERE e.account_id = :account
-"""
+"""  # noqa: S608 - our own words
 _NEWEST = text(f"{_LINES} AND e.version < :before ORDER BY e.version DESC LIMIT :most")
 _FORWARD = text(
     f"{_LINES} AND e.version > :after AND e.version <= :last ORDER BY e.version LIMIT :most"
