@@ -59,12 +59,19 @@ def why_not_paid_out(code: str) -> Text:
     return WHY_NOT_PAID_OUT.get(code, _SOMEHOW)
 
 
+def why(movement: Movement) -> Text | None:
+    """Why it failed, if it did."""
+    if movement.stage is not Stage.FAILED:
+        return None
+    said = why_not_paid_out if movement.way is Way.OUT else why_not_paid
+    return said(movement.code)
+
+
 def told(movement: Movement, *, briefly: bool = False) -> Text:
-    """Say where it stands, with the reason it failed unless there is no room."""
-    stage = _STAGES[movement.stage]
-    if movement.stage is Stage.FAILED and not briefly:
-        why = why_not_paid_out if movement.way is Way.OUT else why_not_paid
-        stage = _("failed. {reason}", reason=why(movement.code))
+    """Say where it stands; why it failed too, unless there is no room."""
+    stage, reason = _STAGES[movement.stage], why(movement)
+    if reason is not None and not briefly:
+        stage = _("failed. {reason}", reason=reason)
     return Text(
         _HEADS[movement.way].msgid,
         {"amount": movement.amount, "name": movement.name, "stage": stage},

@@ -16,7 +16,7 @@ from core.deposits import Quote
 from core import deposits, limits, msisdn
 from core.limits import Bounds
 from core.money import Currency, Money
-from menus.screen import AnyScreen, Ask, Hop, Menu, Option
+from menus.screen import AnyScreen, Ask, FactMenu, Hop, Option
 from menus.screens.ordering import PromptedTell
 from menus.text import Text, _
 
@@ -45,7 +45,7 @@ class Amount(Ask[Quote]):
 
 
 @dataclass(frozen=True)
-class Confirm(Menu):
+class Confirm(FactMenu):
     """Everything once more: what leaves M-Pesa, what it and we keep, what comes."""
 
     quoted: Quote
@@ -53,14 +53,20 @@ class Confirm(Menu):
 
     def title(self, hop: Hop) -> Text:
         return _(
-            "Deposit {amount} from M-Pesa {number}\nOur fee {fee}, you get {credited}"
-            "\nM-Pesa charges you {tariff}",
+            "Deposit {amount} from M-Pesa {number}",
             amount=self.quoted.amount,
             number=msisdn.masked(hop.msisdn),
-            fee=self.quoted.fee,
-            credited=self.quoted.credited,
-            tariff=self.quoted.tariff,
         )
+
+    def facts(self, hop: Hop) -> Sequence[Text]:
+        return [
+            _(
+                "Our fee {fee}, you get {credited}",
+                fee=self.quoted.fee,
+                credited=self.quoted.credited,
+            ),
+            _("M-Pesa charges you {tariff}", tariff=self.quoted.tariff),
+        ]
 
     def options(self, hop: Hop) -> Sequence[Option]:
         return [Option(_("Confirm"), self._expect)]

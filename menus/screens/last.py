@@ -24,11 +24,14 @@ class Last(Tell):
         if moved is None:
             return View(_("You have not used M-Pesa here yet."))
         lines = [
+            mpesa_words.why(moved),
             _("M-Pesa code {receipt}", receipt=moved.receipt) if moved.receipt else None,
             Text(clock.date_and_time(moved.at)),
             _("Ref {reference}", reference=moved.reference),
         ]
-        return View(mpesa_words.told(moved), [line for line in lines if line], numbered=False)
+        return View(
+            mpesa_words.told(moved, briefly=True), [line for line in lines if line], numbered=False
+        )
 
 
 def newest(hop: Hop) -> AnyScreen:

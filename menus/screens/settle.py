@@ -9,24 +9,27 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core import msisdn, settlements
-from menus.screen import AnyScreen, Done, Hop, Menu, Option
+from menus.screen import AnyScreen, Done, FactMenu, Hop, Option
 from menus.screens import withdraw
 from menus.screens.ordering import PinAsk
 from menus.text import Text, _
 
 
 @dataclass(frozen=True)
-class Settle(Menu):
+class Settle(FactMenu):
     """Both ways, and whether it happens by itself now."""
 
     is_daily: bool
     fetched: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
+        return _("Settle my till")
+
+    def facts(self, hop: Hop) -> Sequence[Text]:
         number = msisdn.masked(hop.msisdn)
         if self.is_daily:
-            return _("Your money goes to M-Pesa {number} every day.", number=number)
-        return _("Your money stays here until you send it to M-Pesa {number}.", number=number)
+            return [_("Your money goes to M-Pesa {number} every day.", number=number)]
+        return [_("Your money stays here until you send it to M-Pesa {number}.", number=number)]
 
     def options(self, hop: Hop) -> Sequence[Option]:
         switch = _("Stop daily settlement") if self.is_daily else _("Settle every day")

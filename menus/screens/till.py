@@ -15,7 +15,7 @@ from core.deposits import Quote
 from core import deposits, favourites, merchants, msisdn
 from core.limits import AccountSuspended, RecipientSuspended
 from core.money import Currency, Money
-from menus.screen import AnyScreen, Ask, Hop, Menu, Option
+from menus.screen import AnyScreen, Ask, FactMenu, Hop, Option
 from menus.screens import pay
 from menus.screens.ordering import PromptedTell
 from menus.screens.pay import Shop
@@ -65,7 +65,7 @@ class Amount(Ask[Quote]):
 
 
 @dataclass(frozen=True)
-class Confirm(Menu):
+class Confirm(FactMenu):
     """Everything once more. The shop bears our fee; M-Pesa's is the caller's."""
 
     to: int
@@ -76,13 +76,17 @@ class Confirm(Menu):
 
     def title(self, hop: Hop) -> Text:
         return _(
-            "Pay {amount} to {name}, till {till}\nFrom M-Pesa {number}, which charges you {tariff}",
+            "Pay {amount} to {name}, till {till}",
             amount=self.quoted.amount,
             name=self.name,
             till=self.till,
-            number=msisdn.masked(hop.msisdn),
-            tariff=self.quoted.tariff,
         )
+
+    def facts(self, hop: Hop) -> Sequence[Text]:
+        return [
+            _("From M-Pesa {number}", number=msisdn.masked(hop.msisdn)),
+            _("M-Pesa charges you {tariff}", tariff=self.quoted.tariff),
+        ]
 
     def options(self, hop: Hop) -> Sequence[Option]:
         return [Option(_("Confirm"), self._expect)]

@@ -17,22 +17,23 @@ from core import limits, msisdn, rails, settlements, withdrawals
 from core.limits import Bounds
 from core.money import Currency, Money
 from core.orders import Placed
-from menus.screen import AnyScreen, Ask, Hop, Menu, Option
+from menus.screen import AnyScreen, Ask, FactMenu, Hop, Option
 from menus.screens.ordering import OutcomeTell, PinAsk
 from menus.text import Text, _
 
 
 @dataclass(frozen=True)
-class Paused(Menu):
+class Paused(FactMenu):
     """Payouts are stopped until staff have mended something: who withdraws all the same waits."""
 
     purpose: str = "own"
     fetched: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
-        return _(
-            "M-Pesa payouts are paused. Your money would be set aside, and sent when they go on."
-        )
+        return _("M-Pesa payouts are paused.")
+
+    def facts(self, hop: Hop) -> Sequence[Text]:
+        return [_("Your money would be set aside, and sent when they go on.")]
 
     def options(self, hop: Hop) -> Sequence[Option]:
         return [Option(_("Withdraw all the same"), self._go_on)]
@@ -77,8 +78,8 @@ class Confirm(PinAsk):
             "\nEnter PIN to confirm:",
             amount=self.quoted.amount,
             number=msisdn.masked(hop.msisdn),
-            fee=self.quoted.fee,
-            tariff=self.quoted.tariff,
+            fee=self.quoted.fee.figures,
+            tariff=self.quoted.tariff.figures,
             total=self.quoted.total,
         )
 
