@@ -23,7 +23,7 @@ class Last(Tell):
         moved = self.movement
         if moved is None:
             return View(_("You have not used M-Pesa here yet."))
-        lines = [
+        told = [
             mpesa_words.why(moved),
             _("M-Pesa code {receipt}", receipt=moved.receipt) if moved.receipt else None,
             Text(clock.date_and_time(moved.at)),

@@ -28,8 +28,8 @@ class Settle(FactMenu):
     def facts(self, hop: Hop) -> Sequence[Text]:
         number = msisdn.masked(hop.msisdn)
         if self.is_daily:
-            return [_("Your money goes to M-Pesa {number} every day.", number=number)]
-        return [_("Your money stays here until you send it to M-Pesa {number}.", number=number)]
+            return [_("To M-Pesa {number} every day.", number=number)]
+        return [_("To M-Pesa {number} when you say so.", number=number)]
 
     def options(self, hop: Hop) -> Sequence[Option]:
         switch = _("Stop daily settlement") if self.is_daily else _("Settle every day")

@@ -33,7 +33,7 @@ class Paused(FactMenu):
         return _("M-Pesa payouts are paused.")
 
     def facts(self, hop: Hop) -> Sequence[Text]:
-        return [_("Your money would be set aside, and sent when they go on.")]
+        return [_("Yours will wait, set aside.")]
 
     def options(self, hop: Hop) -> Sequence[Option]:
         return [Option(_("Withdraw all the same"), self._go_on)]
