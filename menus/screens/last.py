@@ -29,9 +29,8 @@ class Last(Tell):
             Text(clock.date_and_time(moved.at)),
             _("Ref {reference}", reference=moved.reference),
         ]
-        return View(
-            mpesa_words.told(moved, briefly=True), [line for line in lines if line], numbered=False
-        )
+        lines = [line for line in told if line is not None]
+        return View(mpesa_words.told(moved, briefly=True), lines, numbered=False)
 
 
 def newest(hop: Hop) -> AnyScreen:
