@@ -120,7 +120,7 @@ FACES: Mapping[type[DomainError], Face] = {
     DayCooling: Face(
         _("Until {until} you can send {limit} a day. Left today: {left}."), dated=True
     ),
-    DepositOpen: Face(_("M-Pesa asked you a moment ago. Try again after {until}.")),
+    DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
     HoldResolved: Face(_("That was settled already.")),
