@@ -11,6 +11,9 @@ from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
 from gateway import Doors, create_app
+from gateway.api import limits
+from gateway.api.access import nobody
+from gateway.api.edge import Api
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
 from workers import bell, queues
@@ -41,25 +44,36 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+conversation = Conversation(
+    databases=databases,
+    sessions=RedisSessions(
+        redis,
+        key=settings.turn_key.get_secret_value(),
+        ttl_seconds=settings.ussd.session_ttl_seconds,
+    ),
+    clock=now,
+    hasher=Hasher(settings.pin_pepper.get_secret_value()),
+    veil=Veil(settings.voucher_key.get_secret_value()),
+    otp_key=OtpKey(settings.otp_key.get_secret_value()),
+    ring=ledger.ring,
+    wait=ledger.wait,
+    dial_ahead=settings.ussd.dial_ahead,
+)
+outside = Outside(settings.seal.folder)
 app = create_app(
     databases=databases,
-    conversation=Conversation(
-        databases=databases,
-        sessions=RedisSessions(
-            redis,
-            key=settings.turn_key.get_secret_value(),
-            ttl_seconds=settings.ussd.session_ttl_seconds,
-        ),
-        clock=now,
-        hasher=Hasher(settings.pin_pepper.get_secret_value()),
-        veil=Veil(settings.voucher_key.get_secret_value()),
-        otp_key=OtpKey(settings.otp_key.get_secret_value()),
-        ring=ledger.ring,
-        wait=ledger.wait,
-        dial_ahead=settings.ussd.dial_ahead,
-    ),
+    conversation=conversation,
     clock=now,
     doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
     redis_answers=lambda: bell.answers(redis),
-    outside=Outside(settings.seal.folder),
+    outside=outside,
+    api=Api(
+        conversation=conversation,
+        principal=nobody,
+        limiter=limits.limiter(redis, per_minute=settings.api.per_minute),
+        outside=outside,
+        origins=settings.api.origins,
+        proxies=settings.api.proxies,
+        per_minute=settings.api.per_minute,
+    ),
 )

@@ -46,9 +46,10 @@ class Figures:
         met = None if goal is None else value <= goal
         self._print(Figure(name, round(value, 2), unit, goal=goal, met=met))
 
-    def at_least(self, name: str, value: float, unit: str, goal: float) -> None:
+    def at_least(self, name: str, value: float, unit: str, goal: float | None = None) -> None:
         """A value that should reach `goal`."""
-        self._print(Figure(name, round(value, 1), unit, goal=goal, met=value >= goal))
+        met = None if goal is None else value >= goal
+        self._print(Figure(name, round(value, 1), unit, goal=goal, met=met))
 
     def _print(self, figure: Figure) -> None:
         print(json.dumps(asdict(figure)), flush=True)

@@ -196,6 +196,17 @@ def _python(book: Book, figures: Figures, *, seconds: float, rounds: int) -> Non
 
 
 def _orders(house: stack.Stack, figures: Figures, *, seconds: float) -> None:
+    """
+    From the insert to the outcome.
+
+    With their SMS it is the fake aggregator, on the same two cores, that takes most: what it leaves
+    is told, and the goal is for what an order's way to its outcome is.
+    """
+    say("bench: orders end to end, and the SMS of some by a fake provider beside …")
+    beside = _Asked(house, rate=None, seconds=seconds)
+    figures.at_least("orders end to end, while a fake provider takes SMS", beside.rate, "1/s")
+    for name in ("sms", "sandbox", "web", "floor"):
+        house.stop(name)
     say("bench: orders end to end, as many as go …")
     asked = _Asked(house, rate=None, seconds=seconds)
     figures.at_least("orders end to end, as many as go", asked.rate, "1/s", ORDERS_GOAL)

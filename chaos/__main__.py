@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one object a line, and no table")
     chosen = parser.parse_args(argv)
     _die_tidily(_SECONDS_MAX[chosen.long])
-    figures = Figures(is_told=chosen.json, is_strict=chosen.long)
+    figures = Figures(is_told=chosen.json, judges_times=chosen.long)
     try:
         _measure(figures, is_long=chosen.long, only=chosen.only)
     except KeyboardInterrupt:

@@ -56,6 +56,14 @@ class Action(StrEnum):
     BREAK_CLOSED = "break-closed"
     STATEMENT_TAKEN = "statement-taken"
     ANNOUNCED = "announced"
+    BREAKER_CLOSED = "breaker-closed"
+    FLOAT_MOVED = "float-moved"
+    SUSPENSE_CREDITED = "suspense-credited"
+    SUSPENSE_RETURNING = "suspense-returning"
+    SUSPENSE_STRUCK = "suspense-struck"
+    SUSPENSE_DISMISSED = "suspense-dismissed"
+    DEPOSIT_DECIDED = "deposit-decided"
+    WITHDRAWAL_DECIDED = "withdrawal-decided"
 
 
 @dataclass(frozen=True, slots=True)

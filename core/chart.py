@@ -48,7 +48,7 @@ class Place:
     @property
     def balance_max(self) -> int | None:
         """What we hold never rises above zero: we cannot pay out what is not there."""
-        return 0 if self.side is Side.ASSET else None
+        return 0 if self.side is Side.ASSET and self.mode is Mode.AUTHORISE else None
 
     def open(self, session: Session, *, currency: Currency, owner: int | None = None) -> int:
         """Open this place for a currency (and a subscriber), or find it open; return its id."""
@@ -95,6 +95,33 @@ VOUCHERS = Place(
 VOUCHERS_GIVEN = Place(
     "vouchers:given:{currency}", Side.EXPENSE, "what the house's own vouchers cost us", Mode.RECORD
 )
+MPESA_PAYBILL = Place(
+    "mpesa:paybill:{currency}", Side.ASSET, "what people paid to our M-Pesa paybill", Mode.RECORD
+)
+MPESA_UTILITY = Place(
+    "mpesa:utility:{currency}", Side.ASSET, "our float at M-Pesa, which payouts are made from"
+)
+MPESA_UNDERWAY = Place(
+    "mpesa:underway:{currency}", Side.ASSET, "float that was taken for payouts not yet answered for"
+)
+MPESA_SUSPENSE = Place(
+    "suspense:mpesa:{currency}", Side.LIABILITY, "what came in by M-Pesa and is nobody's yet"
+)
+MPESA_COSTS = Place(
+    "costs:mpesa:{currency}",
+    Side.EXPENSE,
+    "what M-Pesa charges us, less what people paid us for it",
+    Mode.RECORD,
+)
+DEPOSIT_FEES = Place(
+    "fees:deposit:{currency}", Side.INCOME, "what we earn on deposits", Mode.RECORD
+)
+WITHDRAWAL_FEES = Place(
+    "fees:withdrawal:{currency}", Side.INCOME, "what we earn on withdrawals", Mode.RECORD
+)
+BANK = Place(
+    "bank:main:{currency}", Side.CLEARING, "our bank account, behind what is at M-Pesa", Mode.RECORD
+)
 SANDBOX_CASH = Place(
     "sandbox:cash:{currency}", Side.ASSET, "what demo subscribers were given to play with"
 )
@@ -110,6 +137,14 @@ CHART = (
     EXCISE,
     VOUCHERS,
     VOUCHERS_GIVEN,
+    MPESA_PAYBILL,
+    MPESA_UTILITY,
+    MPESA_UNDERWAY,
+    MPESA_SUSPENSE,
+    MPESA_COSTS,
+    DEPOSIT_FEES,
+    WITHDRAWAL_FEES,
+    BANK,
     SANDBOX_CASH,
 )
 

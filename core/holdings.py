@@ -46,3 +46,10 @@ def held(session: Session, *, subscriber: int) -> list[Holding]:
     )
     holdings = [Holding(row.id, Money(row.balance, paths[row.path])) for row in found]
     return sorted(holdings, key=lambda each: LISTED.index(each.currency))
+
+
+def aside(session: Session, *, subscriber: int) -> dict[Currency, Money]:
+    """What of a person's money is set aside by holds, in each currency that ever was."""
+    paths = {chart.HELD.named(currency, owner=subscriber): currency for currency in LISTED}
+    found = session.execute(select(Account.path, Account.balance).where(Account.path.in_(paths)))
+    return {paths[row.path]: Money(row.balance, paths[row.path]) for row in found}

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Text,
     case,
     select,
@@ -41,16 +42,39 @@ class Kind(StrEnum):
     """Somebody wants no promotional messages."""
     SMS_SUBSCRIPTION = "sms-subscription"
     """Somebody has subscribed to a service of ours, or no longer does."""
+    PROMPT_ENDED = "prompt-ended"
+    """How a prompt of ours to pay ended."""
+    PAYOUT_RESULT = "payout-result"
+    """What became of a payout of ours."""
+    PAYOUT_TIMEOUT = "payout-timeout"
+    """That nobody knows yet what becomes of one: a hint to ask, no more."""
+    PAYMENT_RECEIVED = "payment-received"
+    """Somebody paid us unasked."""
+    INQUIRY_RESULT = "inquiry-result"
+    """The answer to a question of ours."""
+    INQUIRY_TIMEOUT = "inquiry-timeout"
+    """That there will most likely be none."""
     USSD_ENDED = "ussd-ended"
     """How a USSD session ended. Kept for figures; nothing acts on it."""
 
 
 class Inbox(Base):
-    """One thing a provider told us. `key` is what makes the provider's repeat harmless."""
+    """
+    One thing a provider told us. `key` is what makes the provider's repeat harmless.
+
+    What comes as a form is kept as its fields, with secrets taken out; what comes as a body is kept
+    byte by byte, with where it came from and the hash of the secret part of its address.
+    """
 
     __tablename__ = "inbox"
     __table_args__ = (
-        Index("ix_inbox_undone", "ring_at", "id", postgresql_where=text("done_at IS NULL")),
+        Index(
+            "ix_inbox_undone",
+            "provider",
+            "ring_at",
+            "id",
+            postgresql_where=text("done_at IS NULL"),
+        ),
         Index("ix_inbox_ended", "received_at", postgresql_where=text("kind = 'ussd-ended'")),
     )
 
@@ -59,6 +83,9 @@ class Inbox(Base):
     kind: Mapped[str] = mapped_column(Text)
     key: Mapped[str] = mapped_column(Text, unique=True)
     form: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    origin: Mapped[str | None] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ring_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     tries: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -73,6 +100,8 @@ class Letter:
     kind: Kind
     form: Mapping[str, str]
     received_at: datetime
+    body: bytes = b""
+    token_hash: bytes | None = None
 
 
 def receive(
@@ -81,7 +110,10 @@ def receive(
     provider: str,
     kind: Kind,
     key: str,
-    form: Mapping[str, str],
+    form: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    token_hash: bytes | None = None,
+    origin: str | None = None,
     now: datetime,
 ) -> None:
     """
@@ -93,6 +125,9 @@ def receive(
         kind: What it is about.
         key: Unique to what is said; the provider repeats itself until it is acknowledged.
         form: The fields as they came, with secrets already taken out.
+        body: The bytes as they came, where they are no form.
+        token_hash: The hash of the secret part of the address it was sent to.
+        origin: The address it came from.
         now: When it came.
     """
     session.execute(
@@ -101,7 +136,10 @@ def receive(
             provider=provider,
             kind=kind.value,
             key=f"{provider}:{kind}:{key}",
-            form=dict(form),
+            form=dict(form or {}),
+            body=body,
+            token_hash=token_hash,
+            origin=origin,
             received_at=now,
             ring_at=now,
             done_at=now if kind is Kind.USSD_ENDED else None,
@@ -113,16 +151,25 @@ def receive(
 def take(session: Session, *, letter: int) -> Letter | None:
     """Take a letter to understand it; None when it is done, or in somebody else's hands."""
     row = session.execute(
-        select(Inbox.kind, Inbox.form, Inbox.received_at)
+        select(Inbox.kind, Inbox.form, Inbox.received_at, Inbox.body, Inbox.token_hash)
         .where(Inbox.id == letter, Inbox.done_at.is_(None))
         .with_for_update(skip_locked=True)
     ).one_or_none()
-    return None if row is None else Letter(letter, Kind(row[0]), row[1], row[2])
+    if row is None:
+        return None
+    return Letter(
+        letter, Kind(row.kind), row.form, row.received_at, row.body or b"", row.token_hash
+    )
 
 
 def close(session: Session, *, letter: int, now: datetime) -> None:
     """Say that a letter was understood and acted on, in the transaction that acted."""
     session.execute(update(Inbox).where(Inbox.id == letter).values(done_at=now))
+
+
+def put_off(session: Session, *, letter: int, until: datetime) -> None:
+    """Keep a letter for later: something else must be known before it can be acted on."""
+    session.execute(update(Inbox).where(Inbox.id == letter).values(ring_at=until))
 
 
 def failed(session: Session, *, letter: int, now: datetime) -> bool:

@@ -24,6 +24,7 @@ def configure(stream: TextIO = sys.stderr) -> None:
     works calls this before anything else, as structlog's own default shows them.
     """
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     PAYMENT = "payment"
     EXCHANGE = "exchange"
     REDEMPTION = "redemption"
+    WITHDRAWAL = "withdrawal"
 
 
 class State(StrEnum):
@@ -149,7 +150,6 @@ def place(
     """
     body = json.dumps(args, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(f"{kind}\n{subscriber}\n{body}".encode()).digest()
-    random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
     row = session.execute(
         text(
             "INSERT INTO orders (key, kind, reference, subscriber_id, args, args_hash, placed_at)"
@@ -159,7 +159,7 @@ def place(
         {
             "key": key,
             "kind": kind.value,
-            "reference": kind.value[0].upper() + random,
+            "reference": reference(kind.value[0].upper()),
             "subscriber": subscriber,
             "args": body,
             "hash": digest,
@@ -176,6 +176,11 @@ def place(
     if first.args_hash != digest:
         raise KeyReused
     return Placed(first.id, first.reference, State(first.state), first.outcome or {})
+
+
+def reference(initial: str) -> str:
+    """Make up what people will call something: a letter that says what it is, and nine others."""
+    return initial + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
 
 
 def get(session: Session, *, order: int) -> Placed:

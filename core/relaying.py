@@ -26,12 +26,14 @@ def due(
     box: type[Outbox | Inbox],
     now: datetime,
     category: Category | None = None,
+    provider: str | None = None,
 ) -> list[int]:
     """
     Take the rows of a box whose time to be rung for has come, and set their next time.
 
     Ring before committing this: should the bell fail, the rows stay due. Of the outbox only what
-    hurries is asked for here, codes and receipts apart; what is promotional is nobody's by name.
+    hurries is asked for here, codes and receipts apart; what is promotional is nobody's by name. Of
+    the inbox, what one provider says.
     """
     rows = (
         select(box.id)
@@ -43,5 +45,7 @@ def due(
     if category is not None:
         # The second as the partial index has it, for PostgreSQL to see that it may be used.
         rows = rows.where(Outbox.category == category.value, text(_HURRIES))
+    if provider is not None:
+        rows = rows.where(Inbox.provider == provider)
     rung = update(box).where(box.id.in_(rows)).values(ring_at=now + RING_AGAIN).returning(box.id)
     return sorted(session.scalars(rung))

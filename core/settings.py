@@ -5,7 +5,8 @@ The one typed settings object, and the only module that reads the environment.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -21,13 +22,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core import seal_notes
 
 _SECRET_LENGTH_MIN: Final = 16
 _SECRET_CHARACTERS_MIN: Final = 8
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _URL_SAFE: Final = re.compile(r"[A-Za-z0-9_.~-]+")
+
+_LOWER_HEX: Final = re.compile(r"[0-9a-f]{32,128}")
 
 NoneIfEmpty: Final = BeforeValidator(lambda given: given or None)
 
@@ -64,12 +68,116 @@ class SmsOrders(BaseModel):
     day_max: int = Field(default=5_000, ge=0, le=1_000_000)
 
 
+def _split(given: object) -> object:
+    """Read a list as one writes it in an environment: with commas."""
+    return (
+        [word.strip() for word in given.split(",") if word.strip()]
+        if isinstance(given, str)
+        else given
+    )
+
+
+Addresses = Annotated[tuple[IPv4Address | IPv6Address, ...], NoDecode, BeforeValidator(_split)]
+
+# developer.safaricom.co.ke, going live. They change without notice, which is why this is a setting.
+SAFARICOM: Final = (
+    "196.201.214.200,196.201.214.206,196.201.214.207,196.201.214.208,196.201.213.114,196.201.213.44,"
+    "196.201.212.127,196.201.212.138,196.201.212.129,196.201.212.136,196.201.212.74,196.201.212.69"
+)
+
+
+class Mpesa(BaseModel):
+    """
+    The account with Safaricom, and who may call back. Amounts are shillings.
+
+    Where nothing of it is given there is no M-Pesa: nothing is prompted for, paid out or taken in.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    consumer_key: SecretStr
+    consumer_secret: SecretStr
+    passkey: SecretStr
+    shortcode: str = Field(pattern=r"^[0-9]{5,7}$")
+    payout_shortcode: Annotated[
+        Annotated[str, Field(pattern=r"^[0-9]{5,7}$")] | None, NoneIfEmpty
+    ] = None
+    initiator: str = Field(min_length=1, max_length=50)
+    initiator_password: SecretStr
+    certificate: Path
+    url: HttpUrl = HttpUrl("https://api.safaricom.co.ke")
+    callback_url: HttpUrl
+    door_token: SecretStr
+    allow_list: Literal["enforce", "log", "off"] = "enforce"
+    addresses: Addresses = Field(default=SAFARICOM, validate_default=True)
+    proxies: int = Field(default=1, ge=0, le=5)
+    when_unsure: Literal["accept", "reject"] = "reject"
+    confirm_above: int = Field(default=5_000, ge=0, le=250_000)
+    prompt_delay_seconds: int = Field(default=3, ge=0, le=60)
+    float_least: int = Field(default=50_000, ge=0, le=1_000_000_000)
+    per_second: int = Field(default=10, ge=1, le=200)
+
+    @field_validator("door_token")
+    @classmethod
+    def _spells_nothing(cls, given: SecretStr) -> SecretStr:
+        # Safaricom refuses addresses with certain words in them (mpesa, exe, sql …): hexadecimal
+        # digits spell none of them.
+        if not _LOWER_HEX.fullmatch(given.get_secret_value()):
+            raise ValueError(
+                "must be 32 to 128 lower-case hexadecimal digits: openssl rand -hex 32"
+            )
+        return given
+
+
+_OF_ONES_OWN: Final = (
+    *("consumer_key", "consumer_secret", "passkey", "shortcode", "initiator"),
+    *("initiator_password", "certificate", "callback_url", "door_token"),
+)
+
+
+def _none_where_nothing_is_given(given: object) -> object:
+    """
+    Let there be no M-Pesa where nothing of the account is given; empty is as if not given.
+
+    A part of an account is not: what is missing of it is told by its own name.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    said = {name: word for name, word in given.items() if word != ""}
+    return said if any(name in said for name in _OF_ONES_OWN) else None
+
+
 class Rates(BaseModel):
     """Where exchange rates come from; without an address nobody is quoted a price."""
 
     model_config = ConfigDict(frozen=True)
 
     url: Annotated[HttpUrl | None, NoneIfEmpty] = None
+
+
+def _words(given: object) -> object:
+    """A list, out of words with commas between them."""
+    if isinstance(given, str):
+        return [word for word in (each.strip() for each in given.split(",")) if word]
+    return given
+
+
+class Api(BaseModel):
+    """The doors for programs: which pages of others may call, and how often anybody may."""
+
+    model_config = ConfigDict(frozen=True)
+
+    origins: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
+    proxies: int = Field(default=0, ge=0, le=5)
+    per_minute: int = Field(default=30, ge=1, le=100_000)
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, given: frozenset[str]) -> frozenset[str]:
+        for each in given:
+            if not _ORIGIN.fullmatch(each):
+                raise ValueError(f"{each} is no origin: https://app.example.com, and no more")
+        return given
 
 
 class Seal(BaseModel):
@@ -115,7 +223,9 @@ class Settings(BaseSettings):
     # Made of nothing where nothing is given, so that what is missing is told by its own name.
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     seal: Seal = Field(default_factory=dict, validate_default=True)
+    mpesa: Annotated[Mpesa | None, BeforeValidator(_none_where_nothing_is_given)] = None
     rates: Rates = Rates()
+    api: Api = Api()
     ussd: Ussd = Ussd()
     sms_orders: SmsOrders = SmsOrders()
 
@@ -143,6 +253,9 @@ class Settings(BaseSettings):
             "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": self.africastalking.callback_token,
             "KABAMBE_SEAL__KEY": self.seal.key,
         }
+        if self.mpesa is not None:
+            # What Safaricom gives out is theirs to choose; this one is ours.
+            secrets["KABAMBE_MPESA__DOOR_TOKEN"] = self.mpesa.door_token
         words = [secret.get_secret_value() for secret in secrets.values()]
         for name, word in zip(secrets, words, strict=True):
             if (
@@ -164,6 +277,9 @@ class Settings(BaseSettings):
             "KABAMBE_AFRICASTALKING__URL": self.africastalking.url,
             "KABAMBE_RATES__URL": self.rates.url,
         }
+        if self.mpesa is not None:
+            addresses["KABAMBE_MPESA__URL"] = self.mpesa.url
+            addresses["KABAMBE_MPESA__CALLBACK_URL"] = self.mpesa.callback_url
         for name, url in addresses.items():
             if url is not None and url.scheme != "https":
                 yield f"{name} must begin with https://."

@@ -223,6 +223,19 @@ def by_wallet_number(session: Session, *, number: str, closed_too: bool = False)
     return _person(row)
 
 
+def by_id(session: Session, *, subscriber: int) -> Person:
+    """
+    The person of an id that something of ours has kept.
+
+    Raises:
+        AccountClosed: They have left.
+    """
+    row = session.execute(_PERSON.where(Subscriber.id == subscriber, _IS_OPEN)).one_or_none()
+    if row is None:
+        raise AccountClosed
+    return _person(row)
+
+
 def _person(row: Row[Any]) -> Person:
     return Person(
         id=row.id,

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import structlog
-from flask import Flask, Response
-from sqlalchemy.exc import SQLAlchemyError
+from apiflask import APIFlask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from core import db
 from core.db import Databases
 from core.seal_outside import Outside
+from gateway import api as programs
 from gateway import health, sms, ussd
 from gateway import log as sealed
+from gateway.api import description
+from gateway.api.edge import Api
 from menus.conversation import Conversation
 
 # A provider waits ten seconds or more for its callback to be taken.
 DATABASE_SECONDS_MAX: Final = 6
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def create_app(
     doors: Doors,
     redis_answers: Callable[[], bool],
     outside: Outside,
-) -> Flask:
+    api: Api,
+) -> APIFlask:
     """
     Hang every door.
 
@@ -53,14 +54,25 @@ def create_app(
         doors: The secrets in the doors' addresses.
         redis_answers: Whether Redis is there.
         outside: What of the sealed log was said outside the database.
+        api: What the routes for programs need.
     """
-    app = Flask(__name__, static_folder=None)
+    app = APIFlask(
+        __name__,
+        title="Kabambe",
+        version=description.VERSION,
+        spec_path=None,
+        docs_path=None,
+        json_errors=False,
+        static_folder=None,  # type: ignore[arg-type] # which is Flask's word for none
+    )
     app.config["MAX_CONTENT_LENGTH"] = ussd.BODY_BYTES_MAX
     app.config["MAX_FORM_PARTS"] = ussd.FIELDS_MAX
+    if api.proxies:
+        behind = ProxyFix(app.wsgi_app, x_for=api.proxies, x_proto=api.proxies)
+        app.wsgi_app = behind  # type: ignore[method-assign]
     # Flask has it that what stands before it replaces its WSGI side.
     app.wsgi_app = ussd.Hops(app.wsgi_app, conversation, token=doors.africastalking)  # type: ignore[method-assign]
     app.before_request(lambda: db.allow(DATABASE_SECONDS_MAX))
-    app.register_error_handler(SQLAlchemyError, _not_kept)
     app.register_blueprint(ussd.door(databases, clock, token=doors.africastalking))
     letters = sms.door(
         databases,
@@ -72,10 +84,5 @@ def create_app(
     app.register_blueprint(letters)
     app.register_blueprint(health.door(databases, clock, redis_answers, outside))
     app.register_blueprint(sealed.door(databases, outside))
+    programs.hang(app, api)
     return app
-
-
-def _not_kept(error: SQLAlchemyError) -> tuple[Response, int]:
-    """Nothing was kept because the database did not answer: whoever told us must tell us again."""
-    log.warning("door.database_failed", error=type(error).__name__)
-    return Response("Not now. Please repeat this.", mimetype="text/plain"), 503

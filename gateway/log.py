@@ -6,7 +6,6 @@ The log's public doors: `GET /log/{checkpoint,key,blocks/<number>,proof/<seal>}`
 from __future__ import annotations
 
 import base64
-from functools import partial
 from typing import Final
 
 from flask import Blueprint, Response, abort, jsonify
@@ -71,9 +70,14 @@ def door(databases: Databases, outside: Outside) -> Blueprint:
         answer.headers["Content-Disposition"] = 'attachment; filename="receipt.tlog-proof"'
         return _lasting(answer, seconds=300)
 
-    growth = partial(_growth, databases, outside)
-    door.add_url_rule("/consistency/<int:older>/<int:newer>", "consistency", growth)
+    _hang_consistency(door, databases, outside)
     return door
+
+
+def _hang_consistency(door: Blueprint, databases: Databases, outside: Outside) -> None:
+    @door.get("/consistency/<int:older>/<int:newer>")
+    def consistency(older: int, newer: int) -> Response:
+        return _growth(databases, outside, older, newer)
 
 
 def _growth(databases: Databases, outside: Outside, older: int, newer: int) -> Response:

@@ -9,18 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from core.deposits import DepositOpen, UnknownDeposit
-from core.paybill import UnknownPayment
-from core.rails import BreakerClosed, NotWholeShillings
-from core.suspense import SuspenseClosed, UnknownSuspense
-from core.withdrawals import UnknownWithdrawal
-
 from core.breaks import BreakClosed, UnknownBreak
 from core.cases import CaseClosed, UnknownCase
 from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
 from core.codes import InvalidVoucherCode
 from core.cooling import AmountCooling, CoolingOff, DayCooling
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
+from core.deposits import DepositOpen, UnknownDeposit
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
@@ -45,7 +40,9 @@ from core.naming import InvalidName, NameVerified, RenamedLately
 from core.orders import KeyReused
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
+from core.paybill import UnknownPayment
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
+from core.rails import BreakerClosed, NotWholeShillings
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -60,6 +57,7 @@ from core.subscribers import (
     InvalidWalletNumber,
     UnknownRecipient,
 )
+from core.suspense import SuspenseClosed, UnknownSuspense
 from core.transfers import SameAccount, UnknownTill
 from core.voucher_batches import BatchOver, InvalidBatch, OtherKey, UnknownBatch
 from core.vouchers import (
@@ -69,6 +67,7 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
+from core.withdrawals import UnknownWithdrawal
 from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
 from menus.text import Text, _

@@ -1,5 +1,5 @@
 r"""
-A country on one laptop: its SMS and USSD provider, and two phones in the browser.
+A country on one laptop: its SMS and USSD provider, its Safaricom, and two phones in the browser.
 
 Started from the repository's root, with exactly one worker, as the country's memory is its own:
 
@@ -9,8 +9,10 @@ Started from the repository's root, with exactly one worker, as the country's me
 (`'sandbox.country:from_environment()'` does the same.) The short graceful timeout is for the open
 message streams, which would otherwise be waited for. From the environment it reads `PORT`, where
 the web is; `KABAMBE_AFRICASTALKING__USERNAME`, `__API_KEY`,
-`__SENDER_ID` and `__CALLBACK_TOKEN`, which the web and the workers read too; and `KABAMBE_HOME`,
-where messages are kept between two runs. Each has the sandbox's default.
+`__SENDER_ID` and `__CALLBACK_TOKEN`, and `KABAMBE_MPESA__SHORTCODE`, `__PAYOUT_SHORTCODE`,
+`__PASSKEY`, `__CONSUMER_KEY`, `__CONSUMER_SECRET`, `__INITIATOR` and `__INITIATOR_PASSWORD`, which
+the web and the workers read too; and `KABAMBE_HOME`, where messages and Safaricom's key are kept
+between two runs. Each has the sandbox's default.
 
 Development and tests only: whoever reaches this port can be any phone.
 """
@@ -29,6 +31,12 @@ from sandbox.africastalking.faults import Faults
 from sandbox.africastalking.messages import Messages
 from sandbox.africastalking.sms import DEFAULT_SENDER, Credentials, SmsApi
 from sandbox.africastalking.ussd import Network
+from sandbox.daraja import certificate
+from sandbox.daraja import doors as daraja_doors
+from sandbox.daraja.certificate import Key
+from sandbox.daraja.contract import Contract
+from sandbox.daraja.safaricom import Safaricom
+from sandbox.daraja.terms import Terms
 from sandbox.environment import variable
 from sandbox.product import SERVICE_CODE
 
@@ -46,6 +54,9 @@ def create_app(
     api_key: str = "sandbox-api-key",
     sender_id: str = "KABAMBE",
     pace: Pace | None = None,
+    contract: Contract | None = None,
+    key: Key | None = None,
+    terms: Terms | None = None,
 ) -> Flask:
     """
     Build the country.
@@ -59,6 +70,9 @@ def create_app(
         api_key: its key.
         sender_id: the sender id it owns, besides the provider's own `AFRICASTKNG`.
         pace: how fast things happen.
+        contract: what we have agreed upon with Safaricom.
+        key: Safaricom's; one that dies with the process when None.
+        terms: how Safaricom usually treats us.
     """
     pace = pace or Pace()
     messages = Messages(None if state_file is None else Path(state_file))
@@ -75,6 +89,15 @@ def create_app(
     app.register_blueprint(
         create_blueprint(api=api, network=network, messages=messages, courier=courier, pace=pace)
     )
+    safaricom = Safaricom(
+        contract or Contract(),
+        key=key,
+        terms=terms,
+        messages=messages,
+        in_session=network.is_talking,
+    )
+    app.register_blueprint(daraja_doors.create_blueprint(safaricom))
+    app.extensions["safaricom"] = safaricom
     app.register_blueprint(feed.create_blueprint())
     app.extensions["courier"] = courier
     _hang_page(app, service_code)
@@ -116,6 +139,23 @@ def from_environment() -> Flask:
         username=variable(account + "USERNAME") or "sandbox",
         api_key=variable(account + "API_KEY") or "sandbox-api-key",
         sender_id=variable(account + "SENDER_ID") or "KABAMBE",
+        contract=_contract(),
+        key=certificate.kept(home),
+        terms=Terms(texts=True),
+    )
+
+
+def _contract() -> Contract:
+    """What the environment tells of our contract with Safaricom; the rest is the sandbox's."""
+    account, usual = "KABAMBE_MPESA__", Contract()
+    return Contract(
+        shortcode=variable(account + "SHORTCODE") or usual.shortcode,
+        payer=variable(account + "PAYOUT_SHORTCODE") or usual.payer,
+        passkey=variable(account + "PASSKEY") or usual.passkey,
+        key=variable(account + "CONSUMER_KEY") or usual.key,
+        secret=variable(account + "CONSUMER_SECRET") or usual.secret,
+        initiator=variable(account + "INITIATOR") or usual.initiator,
+        password=variable(account + "INITIATOR_PASSWORD") or usual.password,
     )
 
 

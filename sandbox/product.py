@@ -16,11 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.daraja.contract import Contract
 from sandbox.engines.places import REPOSITORY, home, private
 from sandbox.environment import everything, variable
 
 HOST = "127.0.0.1"
 SERVICE_CODE = "*384#"
+
+_DOOR_TOKEN = "5a4d6b7e" * 4  # hexadecimal, as it must not spell what Safaricom refuses
 
 _PORT_MAX = 65535
 _ANSWER_SECONDS = 5.0
@@ -122,6 +125,7 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "CALLBACK_TOKEN": "sandbox",
         account + "PER_SECOND": "500",
         account + "URL": f"{ports.sandbox_url}/africastalking",
+        **_mpesa(ports, state),
         "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
         "KABAMBE_SEAL__KEY": _seal_key(state),
         "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
@@ -129,6 +133,32 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }
+
+
+def _mpesa(ports: Ports, state: Path) -> dict[str, str]:
+    """Our contract with the sandbox's Safaricom; its certificate is made if there is none yet."""
+    certificate = state / "daraja.pem"
+    if not certificate.exists():  # in a process of its own, as to import what makes it takes long
+        make = [sys.executable, "-m", "sandbox.daraja.certificate", str(state)]
+        subprocess.run(make, cwd=REPOSITORY, check=True)
+    agreed = Contract()
+    words = {
+        "CONSUMER_KEY": agreed.key,
+        "CONSUMER_SECRET": agreed.secret,
+        "PASSKEY": agreed.passkey,
+        "SHORTCODE": agreed.shortcode,
+        "PAYOUT_SHORTCODE": agreed.payer,
+        "INITIATOR": agreed.initiator,
+        "INITIATOR_PASSWORD": agreed.password,
+        "CERTIFICATE": str(certificate),
+        "DOOR_TOKEN": _DOOR_TOKEN,
+        "CALLBACK_URL": ports.web_url,
+        "URL": f"{ports.sandbox_url}/daraja",
+        "ADDRESSES": HOST,
+        "PROXIES": "0",
+        "PER_SECOND": "100",
+    }
+    return {"KABAMBE_MPESA__" + name: word for name, word in words.items()}
 
 
 def log_folder(state: Path, database_url: str) -> Path:

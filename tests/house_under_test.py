@@ -33,6 +33,9 @@ from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.sms_orders import Bounds
 from gateway import Doors, create_app
+from gateway.api import limits
+from gateway.api.access import nobody
+from gateway.api.edge import Api
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
@@ -49,6 +52,7 @@ MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
 OTP_KEY = OtpKey("one-time codes of the tests")
+OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
 
@@ -82,6 +86,7 @@ class House:
     databases: dict[str, db.Databases]
     conversation: Conversation
     app: Flask
+    api: Api
     bell: Bell
     relay: Relay
     sealer: Sealer
@@ -208,6 +213,18 @@ def _resources(
     )
 
 
+def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
+    """What programs find here; `other` is what a test wants otherwise."""
+    often = other.get("per_minute", OFTEN)
+    given = {
+        "principal": nobody,
+        "limiter": limits.limiter(redis, per_minute=often),
+        "origins": frozenset({"https://app.example"}),
+        "per_minute": often,
+    }
+    return Api(conversation=conversation, outside=outside, **given | other)
+
+
 @contextmanager
 def build(database_url: str, redis_url: str) -> Iterator[House]:
     """Open everything once for a test process."""
@@ -253,6 +270,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
         )
+        api = api_of(conversation, redis, outside)
         house = House(
             bank=Bank(databases["owner"], hasher),
             redis=redis,
@@ -266,7 +284,9 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 doors=Doors(africastalking="sandbox"),
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
+                api=api,
             ),
+            api=api,
             bell=ledger_bell,
             relay=Relay(databases["worker"], redis, clock),
             sealer=Sealer(databases["worker"], Signer("kabambe.test", SEED), outside, clock),

@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 
 import requests
@@ -72,13 +72,11 @@ class Web:
         server = engine.pid
         children = subprocess.run(["pgrep", "-P", str(server)], capture_output=True, check=False)
         pids = (server, *map(int, children.stdout.split()))
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
         try:
+            _signal(pids, signal.SIGSTOP)
             yield
         finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+            _signal(pids, signal.SIGCONT)
 
     @contextmanager
     def stopped(self, engine) -> Iterator[None]:
@@ -129,3 +127,10 @@ class Web:
         )
         assert said.status_code == 200
         return said.text, time.monotonic() - began
+
+
+def _signal(pids: Iterable[int], what: signal.Signals) -> None:
+    """Tell processes; one of a server's own may have ended meanwhile."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, what)

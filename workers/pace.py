@@ -1,10 +1,11 @@
 """
-How fast we speak to the provider of SMS: one pace for all workers, kept in Redis.
+How fast we speak to a provider: one pace for all workers, kept in Redis.
 
 So many messages a second, by the generic cell rate algorithm: `at` is when the next message would
 be due if they went evenly, and whoever is more than a second ahead of it waits. A code may be two
 seconds ahead, so that it passes a crowd of receipts; what is promotional may not be ahead at all,
-so that it goes when nobody else wants to.
+so that it goes when nobody else wants to. With M-Pesa it is money that may be ahead, and questions
+that may not.
 
 When the provider is in trouble the whole line slows down: everybody pauses, twice as long each time
 in a row, then one message goes to see; each success from then on doubles the pace, until it is the
@@ -22,13 +23,13 @@ from redis import Redis
 
 from core.outbox import Category
 
-_KEY: Final = "kabambe:sms:pace"
+_SMS: Final = "kabambe:sms:pace"
 _KEPT_MS: Final = 2 * 3600 * 1000
 _SLOW_MAX: Final = 6
 _PAUSE_FIRST_MS: Final = 500
 _PAUSE_MAX_MS: Final = 3600 * 1000
 
-# How far ahead of an even pace a message may go.
+# How far ahead of an even pace a message, or a call, may go.
 _AHEAD_MS: Final = {Category.CODE: 2000, Category.RECEIPT: 1000, Category.PROMOTIONAL: 0}
 
 # In all: KEYS[1] the pace, ARGV[1] now; milliseconds throughout.
@@ -79,10 +80,19 @@ class Pace:
         redis: Where it is kept.
         clock: What time it is; workers' clocks may differ by less than a second.
         per_second: How many messages the provider is sent in a second, in the long run.
+        name: Where in Redis it is kept: each provider has a pace of its own.
     """
 
-    def __init__(self, redis: Redis, clock: Callable[[], datetime], *, per_second: int) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        clock: Callable[[], datetime],
+        *,
+        per_second: int,
+        name: str = _SMS,
+    ) -> None:
         self._redis = redis
+        self._key = name
         self._clock = clock
         self._each_ms = 1000 / per_second
         self._enter = redis.register_script(_ENTER)
@@ -107,7 +117,9 @@ class Pace:
         ahead = _AHEAD_MS[category]
         while wait_ms := cast(
             "int",
-            self._enter(keys=[_KEY], args=[self._now(), self._each_ms, ahead, count, _KEPT_MS]),
+            self._enter(
+                keys=[self._key], args=[self._now(), self._each_ms, ahead, count, _KEPT_MS]
+            ),
         ):
             left = until - time.monotonic()
             if wait_ms / 1000 > left:
@@ -117,7 +129,7 @@ class Pace:
 
     def leave(self, count: int = 1) -> None:
         """Give turns back that were not used."""
-        self._leave(keys=[_KEY], args=[self._now(), count * self._each_ms])
+        self._leave(keys=[self._key], args=[self._now(), count * self._each_ms])
 
     def slow_down(self, *, least_seconds: float = 0) -> None:
         """
@@ -128,29 +140,29 @@ class Pace:
         """
         least_ms = min(least_seconds * 1000, _PAUSE_MAX_MS)
         args = [self._now(), least_ms, _SLOW_MAX, _PAUSE_FIRST_MS, _KEPT_MS]
-        self._trouble(keys=[_KEY], args=args)
+        self._trouble(keys=[self._key], args=args)
 
     def speed_up(self) -> None:
         """Say that the provider took a message."""
-        self._success(keys=[_KEY], args=[self._now()])
+        self._success(keys=[self._key], args=[self._now()])
 
     def resume(self) -> None:
         """Forget all trouble."""
-        self._redis.delete(_KEY)
+        self._redis.delete(self._key)
 
     def pause_seconds(self) -> float:
         """How long everybody waits from now on; nothing on a good day."""
-        return pause_seconds(self._redis, now=self._clock())
+        return pause_seconds(self._redis, now=self._clock(), name=self._key)
 
     def slowness(self) -> int:
         """How often the pace is halved; nothing on a good day."""
-        return int(cast("bytes | None", self._redis.hget(_KEY, "slow")) or 0)
+        return int(cast("bytes | None", self._redis.hget(self._key, "slow")) or 0)
 
     def _now(self) -> float:
         return self._clock().timestamp() * 1000
 
 
-def pause_seconds(redis: Redis, *, now: datetime) -> float:
+def pause_seconds(redis: Redis, *, now: datetime, name: str = _SMS) -> float:
     """How long nobody is to send anything from now on."""
-    until = cast("bytes | None", redis.hget(_KEY, "until"))
+    until = cast("bytes | None", redis.hget(name, "until"))
     return max(float(until or 0) / 1000 - now.timestamp(), 0)

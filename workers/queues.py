@@ -22,6 +22,7 @@ class Name(StrEnum):
 
     LEDGER = "ledger"
     SMS = "sms"
+    MPESA = "mpesa"
 
 
 def queue(name: Name, redis: Redis) -> Queue:

@@ -129,7 +129,7 @@ class Relay:
             for category in (Category.CODE, Category.RECEIPT):
                 while self._relay(Outbox, DELIVER, now, category=category):
                     pass
-        while self._relay(Inbox, UNDERSTAND, now):
+        while self._relay(Inbox, UNDERSTAND, now, provider="africastalking"):
             pass
 
     def _relay(
@@ -139,6 +139,7 @@ class Relay:
         now: datetime,
         *,
         category: Category | None = None,
+        provider: str | None = None,
     ) -> bool:
         """
         Ring for one lot of a box; whether it was a full one.
@@ -150,7 +151,7 @@ class Relay:
             return False
         more = {} if category is None else {"category": category.value}
         with self._databases.begin() as session:
-            ids = relaying.due(session, box=box, now=now, category=category)
+            ids = relaying.due(session, box=box, now=now, category=category, provider=provider)
             for first in range(0, len(ids), _IDS_PER_JOB):
                 some = ids[first : first + _IDS_PER_JOB]
                 enqueue(self._sms, job, is_first=is_code, ids=some, **more)

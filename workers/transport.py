@@ -79,7 +79,7 @@ class Transport:
         url: str,
         *,
         headers: Mapping[str, str],
-        data: Mapping[str, Any] | None,
+        data: Mapping[str, Any] | bytes | None,
         params: Mapping[str, Any] | None,
         timeouts: Timeouts,
     ) -> Answer:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import requests
 
-log = logging.getLogger(__name__)
+from sandbox.errands import Errands
 
-_ERRANDS_MAX = 20_000
-"""Errands waiting at once; more are refused, as memory is not endless."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,40 +36,14 @@ def line() -> requests.Session:
     return session
 
 
-class Courier:
-    """A few threads that run errands when they are due, the earliest first."""
+class Courier(Errands):
+    """What carries the provider's callbacks to our web, each when it is due."""
 
     def __init__(self, web_url: str, token: str, pace: Pace, *, threads: int = 4) -> None:
+        super().__init__("courier", threads=threads)
         self._web_url = web_url.rstrip("/")
         self._token = token
         self._pace = pace
-        self._threads = threads
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-        self._changed = threading.Condition()
-        self._started = False
-        self._closed = False
-
-    def later(self, seconds: float, errand: Callable[[], None]) -> None:
-        """Run an errand after so many seconds."""
-        with self._changed:
-            if self._closed or len(self._due) >= _ERRANDS_MAX:
-                return
-            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), errand))
-            if not self._started:  # started by the first errand, so after any fork of the server
-                self._started = True
-                for number in range(self._threads):
-                    threading.Thread(
-                        target=self._run, name=f"courier-{number}", daemon=True
-                    ).start()
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Drop what is still due and let the threads end."""
-        with self._changed:
-            self._closed = True
-            self._due.clear()
-            self._changed.notify_all()
 
     def deliver(self, door: str, form: Mapping[str, str], *, after: float = 0) -> None:
         """
@@ -122,17 +91,3 @@ class Courier:
     def _drop(status: int | None) -> None:
         if status != HTTPStatus.OK:
             log.info("the end of a session was not taken: %s", status)
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._due or self._due[0][0] > time.monotonic():
-                    if self._closed:
-                        return
-                    wait = self._due[0][0] - time.monotonic() if self._due else None
-                    self._changed.wait(wait)
-                _, _, errand = heapq.heappop(self._due)
-            try:
-                errand()
-            except Exception:
-                log.exception("an errand failed")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hmac
 import json
-import socket
-import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flask import Response, request
 
+from sandbox import resets
 from sandbox.africastalking import gsm7, wire
 from sandbox.africastalking.account import Account
 from sandbox.africastalking.courier import Courier, Pace
@@ -149,7 +148,7 @@ def _before(fault: Fault) -> Response | None:
         case Html():
             return _text(fault.status, fault.body, "text/html")
         case Reset(kind="reset"):
-            return _reset()
+            return resets.reset()
         case Empty():
             return _json(wire.data(fault.message))
         case Stall(kind="stall"):
@@ -164,7 +163,7 @@ def _after(fault: Fault, body: dict[str, object]) -> Response:
         case Http():
             return _text(fault.status, fault.body)
         case Reset():
-            return _reset()
+            return resets.reset()
         case Answer(kind="malformed"):
             return Response(whole[: len(whole) // 2], 201, content_type="application/json")
         case Answer(kind="charset"):
@@ -194,23 +193,3 @@ def _json(body: dict[str, object], status: int = 201) -> Response:
 
 def _text(status: int, body: str, mimetype: str = "text/plain") -> Response:
     return Response(body, status, mimetype=mimetype)
-
-
-def _reset() -> Response:
-    """
-    Cut the connection before a byte of the answer, with a TCP reset.
-
-    The server closes a connection whose response cannot be written; with no lingering, closing
-    resets it. Both gunicorn and Werkzeug's server hand their socket over in the environment.
-    """
-    for name in ("gunicorn.socket", "werkzeug.socket"):
-        connection = request.environ.get(name)
-        if isinstance(connection, socket.socket):
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.shutdown(socket.SHUT_RD)  # no further request is waited for on it
-
-    def broken() -> Iterator[bytes]:
-        raise ConnectionResetError(104, "Connection reset by peer")
-        yield b""
-
-    return Response(broken(), 201)

@@ -173,6 +173,11 @@ class Network:
         self._abandon(session)
         return Reply(session, session.screen, ended=True)
 
+    def is_talking(self, msisdn: str) -> bool:
+        """Whether a number is in a session just now."""
+        with self._lock:
+            return any(each.msisdn == msisdn for each in self._sessions.values())
+
     def _gone(self) -> Reply:
         life = f"{self._pace.session_life:g} s"
         return Reply(

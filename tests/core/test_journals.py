@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from rail import Rail
 from voucher_shop import Shop
 
 from core import exchange, execution, holds, merchants, rates, reversals, subscribers, transfers
@@ -133,6 +134,39 @@ class Street:
         self.redemption()
         self.house.clock.passes(days=31)
         ledger_jobs.refund_vouchers()
+
+    def deposit(self) -> None:
+        rail = Rail(self.house)
+        rail.settle(rail.prompt(self.wanjiru, 500_00))
+
+    def suspense(self) -> None:
+        Rail(self.house).pay("RKL51ZDR4F", "nobody", 300_00)
+
+    def resolution(self) -> None:
+        rail = Rail(self.house)
+        rail.pay("RKL51ZDR4F", self.otieno.phone.msisdn, 300_00, confirmed=False)
+        rail.confirm("RKL51ZDR4F", 300_00)
+
+    def float(self) -> None:
+        Rail(self.house).fund()
+
+    def withdrawal(self) -> None:
+        self.float()
+        Rail(self.house).withdraw(self.wanjiru, 500_00)
+
+    def sending(self) -> None:
+        self.float()
+        Rail(self.house).payout(self.wanjiru, 500_00)
+
+    def payout(self) -> None:
+        self.float()
+        rail = Rail(self.house)
+        rail.complete(rail.payout(self.wanjiru, 500_00))
+
+    def bounce(self) -> None:
+        self.float()
+        rail = Rail(self.house)
+        rail.bounce(rail.payout(self.wanjiru, 500_00))
 
     def opening(self) -> None:
         """As the sandbox opens its people."""

@@ -40,7 +40,7 @@ class MpesaUser:
         return self.safaricom.transactions()[-1]["receipt"]
 
     def hears(self, person, *messages: str) -> None:
-        """Say which SMS of ours somebody has got since they dialled first, M-Pesa's code as CODE."""
+        """Say which SMS of ours somebody has got, M-Pesa's code as CODE."""
         codes = {each["receipt"] for each in self.safaricom.transactions()}
         got = []
         for each in self.house.messages(person.phone.msisdn):

@@ -223,6 +223,7 @@ class TestHealth:
             doors=Doors(africastalking="x"),
             redis_answers=lambda: False,
             outside=Outside(house.outside),
+            api=house.api,
         )
         ready = app.test_client().get("/ready")
         assert ready.status_code == 503

@@ -12,10 +12,12 @@ from contextlib import ExitStack
 import pytest
 from house import running
 from launched import Run
+from merchant import Ears, Merchant
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from standin import CODE, KEY, PACE, TOKEN, Country, StandIn, served
 
 from sandbox.country import create_app
+from sandbox.daraja.terms import Terms
 
 
 @pytest.fixture
@@ -26,8 +28,26 @@ def country(request) -> Iterator[Country]:
         web_url = stack.enter_context(served(web.app()))
         app = create_app(web_url, CODE, TOKEN, api_key=KEY, sender_id="KABAMBE", pace=pace)
         url = stack.enter_context(served(app))
-        stack.callback(app.extensions["courier"].close)
+        for name in ("courier", "safaricom"):
+            stack.callback(app.extensions[name].close)
         yield Country(url, web)
+
+
+QUICK = Terms(answer_after=0.01, callback_after=0.01, result_after=0.01)
+"""Safaricom in a hurry; a prompt that nobody answers is for a test to ignore."""
+
+
+@pytest.fixture
+def merchant() -> Iterator[Merchant]:
+    """An organisation at Safaricom's, which hears every callback."""
+    ears = Ears()
+    with ExitStack() as stack:
+        ears_url = stack.enter_context(served(ears.app()))
+        app = create_app(ears_url, CODE, TOKEN, pace=PACE, terms=QUICK)
+        url = stack.enter_context(served(app))
+        for name in ("courier", "safaricom"):
+            stack.callback(app.extensions[name].close)
+        yield Merchant(url, ears_url, ears)
 
 
 @pytest.fixture(scope="session")

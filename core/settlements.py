@@ -1,0 +1,130 @@
+"""
+Settlements: what a shop has taken goes to its owner's own number, when they ask, or every day.
+
+A settlement is a withdrawal like any other, of all that the account holds in whole shillings less
+what it costs.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import Boolean, Date, DateTime, ForeignKey, Index, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import subscribers, withdrawals
+from core.db import Base
+from core.errors import DomainError
+from core.ledger import InsufficientFunds
+from core.money import Money, kes
+from core.orders import Placed
+from core.statements import NAIROBI
+from core.subscribers import Person, Subscriber
+from core.withdrawals import Quote
+
+_MOST = 250_000_00
+
+
+class MerchantSettlement(Base):
+    """Whether a merchant is settled every day. `settled_on` is the last day they were, or tried."""
+
+    __tablename__ = "merchant_settlements"
+    __table_args__ = (
+        Index("ix_merchant_settlements_daily", "subscriber_id", postgresql_where=text("is_daily")),
+    )
+
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id), primary_key=True)
+    is_daily: Mapped[bool] = mapped_column(Boolean)
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    settled_on: Mapped[date | None] = mapped_column(Date)
+
+
+def set_daily(session: Session, *, subscriber: int, is_daily: bool, now: datetime) -> None:
+    """Let a merchant be settled every day, or no longer."""
+    changed = {"is_daily": is_daily, "changed_at": now}
+    session.execute(
+        insert(MerchantSettlement)
+        .values(subscriber_id=subscriber, **changed)
+        .on_conflict_do_update(index_elements=["subscriber_id"], set_=changed)
+    )
+
+
+def is_daily(session: Session, *, subscriber: int) -> bool:
+    """Whether a merchant is settled every day."""
+    found = session.scalar(
+        select(MerchantSettlement.is_daily).where(MerchantSettlement.subscriber_id == subscriber)
+    )
+    return bool(found)
+
+
+def quote(session: Session, *, person: Person, now: datetime) -> Quote:
+    """
+    Price the settlement of all that somebody holds: the most that can be paid out at once.
+
+    Raises:
+        InsufficientFunds: Too little is left after what it costs.
+        AccountSuspended, AmountTooSmall, DailyLimitReached and others: As `withdrawals.quote`.
+    """
+    found = subscribers.recipient(session, msisdn=person.msisdn)
+    amount = min(found.balance.minor // 100 * 100, _MOST)
+    while amount > 0:
+        try:
+            return withdrawals.quote(session, person=found, amount=kes(amount), now=now)
+        except InsufficientFunds as error:
+            over = error.requested - error.available
+            amount -= -(-over.minor // 100) * 100
+    raise InsufficientFunds(available=found.balance, requested=_least(found.balance))
+
+
+def _least(available: Money) -> Money:
+    return available + kes(1)
+
+
+def due(session: Session, *, now: datetime, merchants_max: int) -> list[int]:
+    """Who is to be settled today and was not: after midnight in Nairobi, in the order of ids."""
+    today = now.astimezone(NAIROBI).date()
+    found = (
+        select(MerchantSettlement.subscriber_id)
+        .join(Subscriber, Subscriber.id == MerchantSettlement.subscriber_id)
+        .where(MerchantSettlement.is_daily, Subscriber.closed_at.is_(None))
+        .where(MerchantSettlement.settled_on.is_(None) | (MerchantSettlement.settled_on < today))
+        .order_by(MerchantSettlement.subscriber_id)
+        .limit(merchants_max)
+    )
+    return list(session.scalars(found))
+
+
+def settle(session: Session, *, subscriber: int, now: datetime) -> Placed | None:
+    """
+    Order a merchant's settlement of today, once; None where there is nothing to settle.
+
+    Whatever stands against it today is tried again tomorrow.
+    """
+    today = now.astimezone(NAIROBI).date()
+    mine = session.scalar(
+        update(MerchantSettlement)
+        .where(MerchantSettlement.subscriber_id == subscriber, MerchantSettlement.is_daily)
+        .where(MerchantSettlement.settled_on.is_(None) | (MerchantSettlement.settled_on < today))
+        .values(settled_on=today)
+        .returning(MerchantSettlement.subscriber_id)
+    )
+    msisdn = session.scalar(
+        select(Subscriber.msisdn).where(Subscriber.id == mine, Subscriber.closed_at.is_(None))
+    )
+    if msisdn is None:
+        return None
+    person = subscribers.recipient(session, msisdn=msisdn)
+    try:
+        quoted = quote(session, person=person, now=now)
+    except DomainError:
+        return None
+    return withdrawals.order(
+        session,
+        person=person,
+        payee=person.msisdn,
+        quoted=quoted,
+        key=f"settlement:{subscriber}:{today.isoformat()}",
+        now=now,
+        purpose="settlement",
+    )

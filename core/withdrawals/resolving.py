@@ -1,0 +1,275 @@
+"""
+What becomes of a payout: evidence against its row, once, under the row's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import arrivals, chart, ledger, receipts, suspense
+from core.chart import Wanted
+from core.ledger import Draft, Journal, Reason
+from core.money import Currency, Money
+from core.outbox import Event
+from core.receipts import Source, Use
+from core.suspense import Kind
+from core.withdrawals.rows import UNDER_WAY, State, Withdrawal, locked, tell
+
+
+class Came(StrEnum):
+    """What a provider's word came to."""
+
+    DONE = "done"
+    """It is paid, or back, by this."""
+    AGAIN = "again"
+    """It was known."""
+    UNCONFIRMED = "unconfirmed"
+    """It is believed when the provider, asked, says so too: nothing has moved."""
+    REVIEW = "review"
+    """Staff decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a provider's word came to; `case` is what staff must look at, if anything."""
+
+    came: Came
+    state: State
+    case: int | None = None
+
+
+def complete(
+    session: Session,
+    *,
+    withdrawal: int,
+    receipt: str | None,
+    told: Money | None,
+    now: datetime,
+    payee_name: str | None = None,
+    confirmed: bool = False,
+    confirm_above: Money | None = None,
+) -> Resolution:
+    """
+    Take it that a payout has reached its payee: what was set aside goes on. Safe to repeat.
+
+    It counts whatever its owner's account has become meanwhile: paid is paid.
+
+    Args:
+        session: A worker's, short.
+        withdrawal: Which.
+        receipt: The provider's, if it tells one.
+        told: The amount it tells, if it does.
+        now: When.
+        payee_name: What it calls the payee, if it does.
+        confirmed: Whether the provider said so when we asked, and not by a callback alone.
+        confirm_above: Above which amount a callback alone is not believed.
+
+    Raises:
+        UnknownWithdrawal: There is none.
+    """
+    found = locked(session, withdrawal)
+    evidence = {
+        "told": "paid",
+        "receipt": receipt,
+        "amount": None if told is None else str(told),
+        "confirmed": confirmed,
+    }
+    if found.state == State.PAID:
+        return _again(session, found, receipt, evidence, now=now)
+    if told is not None and told != found.money:
+        return _review(session, found, Kind.MISMATCH, evidence, now=now)
+    if found.state not in UNDER_WAY:
+        return _review(session, found, Kind.CONFLICT, evidence, now=now)
+    if not confirmed and confirm_above is not None and confirm_above < found.money:
+        found.next_ask_at = now
+        return Resolution(Came.UNCONFIRMED, State(found.state))
+    if receipt is not None and not _use(session, found, receipt, now=now):
+        return _review(session, found, Kind.REPLAYED, evidence, now=now)
+    found.payee_name = payee_name
+    paid(session, found, now=now)
+    return Resolution(Came.DONE, State.PAID)
+
+
+def fail(
+    session: Session,
+    *,
+    withdrawal: int,
+    code: str,
+    why: str,
+    now: datetime,
+    confirmed: bool = False,
+    confirm_above: Money | None = None,
+) -> Resolution:
+    """
+    Take it that a payout will not reach its payee: what was set aside comes back, the fee too.
+
+    Safe to repeat. What is paid stays so; that it was told otherwise is for staff.
+
+    Args:
+        session: A worker's, short.
+        withdrawal: Which.
+        code: The provider's, for why not.
+        why: In words fit for a log.
+        now: When.
+        confirmed: Whether the provider said so when we asked, and not by a callback alone.
+        confirm_above: Above which amount a callback alone is not believed.
+
+    Raises:
+        UnknownWithdrawal: There is none.
+    """
+    found = locked(session, withdrawal)
+    if found.state == State.FAILED:
+        return Resolution(Came.AGAIN, State.FAILED)
+    evidence = {"told": "failed", "code": code, "confirmed": confirmed}
+    if found.state not in UNDER_WAY:
+        case = _look(session, found, Kind.CONFLICT, evidence, now=now)
+        return Resolution(Came.REVIEW, State(found.state), case)
+    if not confirmed and confirm_above is not None and confirm_above < found.money:
+        found.next_ask_at = now
+        return Resolution(Came.UNCONFIRMED, State(found.state))
+    bounced(session, found, code=code, why=why, now=now)
+    return Resolution(Came.DONE, State.FAILED)
+
+
+def rejected(
+    session: Session, *, withdrawal: int, code: str, why: str, now: datetime
+) -> Resolution:
+    """
+    Say that the provider refused to take a payout: it comes back.
+
+    Where the same identifier was sent before, that may have been taken: it is asked about.
+    """
+    found = locked(session, withdrawal)
+    if found.state != State.SENDING:
+        return Resolution(Came.AGAIN, State(found.state))
+    if found.sends > 1:
+        found.state, found.why, found.next_ask_at = State.UNSURE, why, now
+        return Resolution(Came.UNCONFIRMED, State.UNSURE)
+    bounced(session, found, code=code, why=why, now=now)
+    return Resolution(Came.DONE, State.FAILED)
+
+
+def paid(session: Session, found: Withdrawal, *, now: datetime) -> None:
+    """Let what is set aside for a withdrawal, whose lock is held, go on."""
+    legs = _income(session, found)
+    ids = _opened(session, found)
+    legs[ids[chart.HELD]] = -found.held
+    legs[ids[chart.MPESA_UNDERWAY]] = found.amount
+    draft = Draft(f"{found.subject}:paid", Reason.PAYOUT, legs)
+    arrivals.post(session, draft, now=now)
+    end(session, found, State.PAID, now=now)
+    path = chart.MAIN.named(found.money.currency, owner=found.subscriber_id)
+    balance = ledger.balance(session, path=path).minor
+    more = {"balance": balance, "journal": arrivals.journal(session, draft.key)}
+    event = Event.WITHDRAWAL_PAID if found.purpose == "own" else Event.SETTLEMENT_PAID
+    tell(session, found, event, more, now=now)
+
+
+def end(session: Session, found: Withdrawal, state: State, *, now: datetime) -> None:
+    """Be what it stays; nothing is set aside for it any more."""
+    found.state, found.held, found.ended_at, found.next_ask_at = state, 0, now, None
+    session.flush()
+
+
+def bounced(session: Session, found: Withdrawal, *, code: str, why: str, now: datetime) -> None:
+    """Let what is set aside for a withdrawal, whose lock is held, come back, and its float."""
+    ids = _opened(session, found)
+    legs = {ids[chart.HELD]: -found.held, ids[chart.MAIN]: found.held}
+    has_float = session.scalar(select(Journal.id).where(Journal.key == f"{found.subject}:send"))
+    if has_float is not None:
+        legs |= {ids[chart.MPESA_UNDERWAY]: found.amount, ids[chart.MPESA_UTILITY]: -found.amount}
+    draft = Draft(f"{found.subject}:bounce", Reason.BOUNCE, legs)
+    posting = arrivals.post(session, draft, now=now)
+    found.code, found.why = code, why
+    end(session, found, State.FAILED, now=now)
+    session.execute(select(func.unspend(found.id)))
+    more = {"code": code, "balance": posting.balance_after(ids[chart.MAIN])}
+    tell(session, found, Event.WITHDRAWAL_FAILED, more, now=now)
+
+
+def _opened(session: Session, found: Withdrawal) -> dict[chart.Place, int]:
+    """The accounts that a payout may touch, by their places in the chart."""
+    currency, owner = found.money.currency, found.subscriber_id
+    own = (chart.MAIN, chart.HELD)
+    others = (chart.MPESA_UNDERWAY, chart.MPESA_UTILITY)
+    wanted: list[Wanted] = [(place, currency, owner) for place in own]
+    wanted += [(place, currency, None) for place in others]
+    return {place: id_ for (place, _, _), id_ in chart.opened(session, wanted).items()}
+
+
+def _income(session: Session, found: Withdrawal) -> dict[int, int]:
+    """What of a withdrawal is our fee, the duty in it, and the provider's tariff."""
+    currency: Currency = found.money.currency
+    duty = int(session.scalar(select(func.excise(found.fee, found.requested_at))) or 0)
+    amounts = {
+        chart.WITHDRAWAL_FEES: found.fee - duty,
+        chart.EXCISE: duty,
+        chart.MPESA_COSTS: found.tariff,
+    }
+    moved = {place: amount for place, amount in amounts.items() if amount}
+    ids = chart.opened(session, [(place, currency, None) for place in moved])
+    return {ids[place, currency, None]: amount for place, amount in moved.items()}
+
+
+def _use(session: Session, found: Withdrawal, receipt: str, *, now: datetime) -> bool:
+    mine = Use(Source.WITHDRAWAL, found.id)
+    if receipts.use(session, provider=found.rail, code=receipt, use=mine, now=now) != mine:
+        return False
+    found.receipt = receipt
+    return True
+
+
+def _again(
+    session: Session,
+    found: Withdrawal,
+    receipt: str | None,
+    evidence: Mapping[str, object],
+    *,
+    now: datetime,
+) -> Resolution:
+    if receipt is None or receipt == found.receipt:
+        return Resolution(Came.AGAIN, State.PAID)
+    if found.receipt is None and _use(session, found, receipt, now=now):
+        return Resolution(Came.AGAIN, State.PAID)
+    kind = Kind.REPLAYED if found.receipt is None else Kind.SECOND_RECEIPT
+    return Resolution(Came.REVIEW, State.PAID, _look(session, found, kind, evidence, now=now))
+
+
+def _review(
+    session: Session,
+    found: Withdrawal,
+    kind: Kind,
+    evidence: Mapping[str, object],
+    *,
+    now: datetime,
+) -> Resolution:
+    """Leave it to staff; what is set aside stays so."""
+    case = _look(session, found, kind, evidence, now=now)
+    found.state, found.next_ask_at = State.REVIEW, None
+    return Resolution(Came.REVIEW, State.REVIEW, case)
+
+
+def _look(
+    session: Session,
+    found: Withdrawal,
+    kind: Kind,
+    evidence: Mapping[str, object],
+    *,
+    now: datetime,
+) -> int:
+    return suspense.look(
+        session,
+        kind=kind,
+        subject=found.subject,
+        provider=found.rail,
+        currency=found.money.currency,
+        evidence={**evidence, "was": found.state},
+        subscriber=found.subscriber_id,
+        now=now,
+    )

@@ -1,0 +1,239 @@
+"""
+Where a request of a program's begins and ends: one id, one look at who calls, one transaction.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from time import perf_counter
+from typing import Any, Final
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_limiter import Limiter
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from core import subscribers
+from core.access.principals import Kind, Principal
+from core.audit import Actor
+from core.db import TRIES_MAX, Unit, is_passing
+from core.errors import DomainError
+from core.seal_outside import Outside
+from core.subscribers import Person
+from gateway import problems
+from gateway.api.access import CHALLENGE, need_of
+from gateway.problems import Halted
+from menus.conversation import Conversation
+
+log = structlog.get_logger(__name__)
+
+PREFIX: Final = "/api/"
+BODY_BYTES_MAX: Final = 64 * 1024
+DEPTH_MAX: Final = 8
+_HAS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_UNSEEN: Final = re.compile("[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """
+    Everything the routes for programs need, brought together once.
+
+    Args:
+        conversation: What the phone's side has too: databases, keys, the bell and the wait.
+        principal: Finds out who calls by the `Authorization` header, or halts the request.
+        limiter: Counts requests.
+        outside: What of the sealed log was said outside the database.
+        origins: The web pages that may call from a browser.
+        proxies: How many proxies of ours stand before us and say whom a request is from.
+        per_minute: How many requests a caller may make of one route.
+    """
+
+    conversation: Conversation
+    principal: Callable[[str, Session, datetime], Principal]
+    limiter: Limiter
+    outside: Outside
+    origins: frozenset[str] = frozenset()
+    proxies: int = 0
+    per_minute: int = 30
+
+
+def hang(app: Flask, api: Api) -> None:
+    """Receive every request below the prefix, and see it off."""
+
+    def receive() -> None:
+        if is_ours():
+            _receive(api)
+
+    def see_off(answer: Response) -> Response:
+        return _see_off(answer) if is_ours() else answer
+
+    app.before_request(receive)
+    app.after_request(see_off)
+    app.teardown_request(_forget)
+
+
+def is_ours() -> bool:
+    """Whether a request is a program's."""
+    return request.path.startswith(PREFIX)
+
+
+def _receive(api: Api) -> None:
+    g.request_id = uuid.uuid4().hex
+    g.begun = perf_counter()
+    g.now = api.conversation.clock()
+    g.unit = Unit(api.conversation.databases)
+    g.principal = g.stranger = None
+    structlog.contextvars.bind_contextvars(request=g.request_id)
+    request.max_content_length = BODY_BYTES_MAX
+    if _UNSEEN.search(request.path) or any(map(_UNSEEN.search, request.args.values())):
+        raise Halted(problems.UNREADABLE)
+    if request.endpoint is None:
+        return
+    if request.method in _HAS_BODY:
+        _weigh()
+    header = request.headers.get("Authorization")
+    if header is not None:
+        try:
+            g.principal = api.principal(header, g.unit.reading, g.now)
+        except Halted as halted:
+            # Raised when the request has been counted, and only where it matters who calls.
+            g.stranger = halted
+
+
+def _weigh() -> None:
+    """Refuse a body that is too long, or nested deeper than anything we take."""
+    body = request.get_data(cache=True)
+    if body and request.mimetype != "application/json":
+        raise Halted(problems.NOT_JSON)
+    depth = deepest = 0
+    for byte in re.findall(rb"[\[\]{}]", _STRINGS.sub(b"", body)):
+        depth += 1 if byte in b"[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > DEPTH_MAX:
+        raise Halted(problems.UNREADABLE)
+
+
+def transacted(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a route's view be one transaction, done again when another one won."""
+
+    @wraps(view)
+    def answered(**given: Any) -> Any:  # noqa: ANN401 - whatever Flask makes an answer of
+        _admit(view)
+        for attempt in range(1, TRIES_MAX + 1):
+            unit: Unit = g.unit
+            try:
+                answer = view(**given)
+                unit.commit()
+            except DBAPIError as error:
+                if attempt == TRIES_MAX or not is_passing(error):
+                    raise
+                log.info("api.repeated", error=type(error).__name__)
+            else:
+                return answer
+            finally:
+                unit.close()
+        raise AssertionError("unreachable")
+
+    return answered
+
+
+def _admit(view: Callable[..., Any]) -> None:
+    """Let in who has what the route needs."""
+    permission = need_of(view).permission
+    if permission is None:
+        return
+    principal: Principal | None = g.principal
+    if principal is None:
+        raise g.stranger or Halted(problems.NOT_KNOWN, headers=CHALLENGE)
+    if not principal.may(permission):
+        raise Halted(problems.NOT_PERMITTED, needs=permission.value)
+
+
+@contextmanager
+def recorded() -> Iterator[Session]:
+    """Keep what is written inside although it is refused: a wrong PIN, a wrong code."""
+    unit: Unit = g.unit
+    try:
+        yield unit.session
+    except DomainError:
+        unit.commit()
+        raise
+
+
+def session() -> Session:
+    """The session of this request's transaction."""
+    unit: Unit = g.unit
+    return unit.session
+
+
+def reading() -> Session:
+    """A session for a look at what stands committed."""
+    unit: Unit = g.unit
+    return unit.reading
+
+
+def commit() -> None:
+    """Make what was done so far permanent, before it is waited for what others make of it."""
+    unit: Unit = g.unit
+    unit.commit()
+
+
+def now() -> datetime:
+    """When this request came."""
+    came: datetime = g.now
+    return came
+
+
+def principal() -> Principal:
+    """Who calls. Only routes that need somebody may ask."""
+    caller = g.principal
+    assert isinstance(caller, Principal), "a public route has no caller"
+    return caller
+
+
+def person() -> Person:
+    """
+    The subscriber whose account this request is about.
+
+    Raises:
+        AccountClosed: They have left.
+    """
+    caller = principal()
+    assert caller.subscriber is not None, "staff have no account"
+    return subscribers.by_id(reading(), subscriber=caller.subscriber)
+
+
+def actor(whose: Person) -> Actor:
+    """Who does what is done here, for the audit log."""
+    origin = "api" if principal().kind is Kind.SERVICE else "app"
+    return Actor(whose.msisdn, origin, g.request_id)
+
+
+def _see_off(answer: Response) -> Response:
+    answer.headers["X-Request-Id"] = g.request_id
+    caller = g.principal
+    log.info(
+        "api.answered",
+        method=request.method,
+        route=request.url_rule.rule if request.url_rule else "",
+        status=answer.status_code,
+        ms=round((perf_counter() - g.begun) * 1000, 1),
+        caller=caller.kind.value if caller else "",
+    )
+    return answer
+
+
+def _forget(_error: BaseException | None = None) -> None:
+    unit = g.pop("unit", None)
+    if unit is not None:
+        unit.close()
+        structlog.contextvars.clear_contextvars()

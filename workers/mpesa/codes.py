@@ -1,0 +1,67 @@
+"""
+What Safaricom's codes mean, as data: they change, and nobody announces it.
+
+Codes are of the outcome of a payment, which is another space than the gateway's (see `client`).
+A code that is not listed here means nothing: it is asked about, and staff are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+PAID: Final = "0"
+
+# Prompts (reference daraja.md §1.4). The words are ours, for logs and staff; people are told by the
+# core's events.
+FAILED_PROMPTS: Final[Mapping[str, str]] = {
+    "1": "their balance is too low",
+    "2": "the amount is below the least",
+    "3": "the amount is above the most",
+    "4": "it would pass their day's limit",
+    "8": "it would pass what our paybill may hold",
+    "17": "the same amount was paid two minutes ago",
+    "26": "M-Pesa is too busy",
+    "1001": "they have another transaction open",
+    "1019": "the prompt has expired",
+    "1025": "the prompt could not be sent",
+    "1032": "they cancelled it",
+    "1037": "their phone did not answer",
+    "2001": "the PIN was wrong",
+    "2002": "the store's number is not the agent's",
+    "2028": "our shortcode may not ask for this",
+    "8006": "their PIN is locked",
+    "SFC_IC0003": "our shortcode or the kind of payment is wrong",
+}
+# Of these, what only staff can mend.
+ALARMING_PROMPTS: Final = frozenset({"8", "1025", "2002", "2028", "SFC_IC0003"})
+
+# "The transaction is still under processing", and a push error that turned out paid at times.
+PENDING_PROMPTS: Final = frozenset({"4999", "9999"})
+
+
+class Fate(StrEnum):
+    """What `TransactionStatus` says of a payment. The code beside it is only the question's own."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+_FATES: Final[Mapping[str, Fate]] = {
+    "completed": Fate.COMPLETED,
+    "cancelled": Fate.FAILED,
+    "declined": Fate.FAILED,
+    "expired": Fate.FAILED,
+    "initiated": Fate.PENDING,
+    "authorized": Fate.PENDING,
+    "pendingauthorized": Fate.PENDING,
+}
+
+
+def fate(status: object) -> Fate | None:
+    """Read a `TransactionStatus`; None for one we do not know."""
+    if not isinstance(status, str):
+        return None
+    return _FATES.get(status.replace(" ", "").casefold())
