@@ -68,6 +68,14 @@ class SmsOrders(BaseModel):
     day_max: int = Field(default=5_000, ge=0, le=1_000_000)
 
 
+class Webhooks(BaseModel):
+    """Whether programs on this very machine may be called: in the sandbox alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loopback: bool = False
+
+
 def _split(given: object) -> object:
     """Read a list as one writes it in an environment: with commas."""
     return (
@@ -228,6 +236,7 @@ class Settings(BaseSettings):
     api: Api = Api()
     ussd: Ussd = Ussd()
     sms_orders: SmsOrders = SmsOrders()
+    webhooks: Webhooks = Webhooks()
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Self:
@@ -273,6 +282,8 @@ class Settings(BaseSettings):
     def _sandbox_accounts(self) -> Iterator[str]:
         if self.africastalking.username == "sandbox":
             yield "KABAMBE_AFRICASTALKING__USERNAME is the sandbox's."
+        if self.webhooks.loopback:
+            yield "KABAMBE_WEBHOOKS__LOOPBACK is the sandbox's: strangers would call this machine."
         addresses = {
             "KABAMBE_AFRICASTALKING__URL": self.africastalking.url,
             "KABAMBE_RATES__URL": self.rates.url,

@@ -37,7 +37,7 @@ from core.limits import (
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName, NameVerified, RenamedLately
-from core.orders import KeyReused
+from core.orders import KeyReused, UnknownOrder
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
@@ -67,6 +67,8 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
+from core.webhook_deliveries import UnknownDelivery, WebhookDisabled
+from core.webhooks import InvalidWebhook, TooManyWebhooks, UnknownEventType, UnknownWebhook
 from core.withdrawals import UnknownWithdrawal
 from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
@@ -136,6 +138,7 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidPin: Face(_("A PIN is 4 digits.")),
     InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
+    InvalidWebhook: Face(_("That is not an address we can call.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
     MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
     MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
@@ -180,14 +183,18 @@ FACES: Mapping[type[DomainError], Face] = {
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     TooManyOtps: Face(_("Too many codes. Try again after {until}."), dated=True),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
+    TooManyWebhooks: Face(_("You have {count_max} webhooks already. Remove one first.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownBreak: Face(_("There is no such break.")),
     UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownCase: Face(_("There is no such case.")),
+    UnknownDelivery: Face(_("We did not send that.")),
     UnknownDeposit: Face(_("There is no such deposit.")),
+    UnknownEventType: Face(_("There is no such event.")),
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownLift: Face(_("Nobody has proposed that.")),
+    UnknownOrder: Face(_("Nothing of yours has that reference.")),
     UnknownPayment: Face(_("There is no such payment.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
@@ -197,9 +204,11 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
     UnknownWithdrawal: Face(_("There is no such withdrawal.")),
     UnknownVoucher: Face(_("No voucher has that code. Tries left: {tries_left}")),
+    UnknownWebhook: Face(_("You have no such webhook.")),
     VoucherCancelled: Face(_("That voucher was cancelled.")),
     VoucherExpired: Face(_("That voucher has expired.")),
     VoucherUsed: Face(_("That voucher was used already.")),
+    WebhookDisabled: Face(_("That webhook is turned off.")),
     WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),

@@ -304,6 +304,7 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.RECOVERY_LOCKED: account_notices.recovery_locked,
     Event.NAME_CHANGED: account_notices.name_changed,
     Event.ACCOUNT_CLOSED: account_notices.account_closed,
+    Event.WEBHOOK_DISABLED: account_notices.webhook_disabled,
     Event.ANNOUNCED: _announced,
     **ANSWERS,
 }

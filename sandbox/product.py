@@ -130,6 +130,7 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         "KABAMBE_SEAL__KEY": _seal_key(state),
         "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
+        "KABAMBE_WEBHOOKS__LOOPBACK": "true",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
         "no_proxy": ",".join(sorted(near)),
     }
@@ -204,6 +205,7 @@ def servers(ports: Ports) -> dict[str, list[str]]:
         ],
         "ledger": [*workers, "ledger"],
         "sms": [*workers, "sms"],
+        "webhooks": [*workers, "webhooks"],
         "relay": [*workers, "relay"],
     }
 

@@ -29,6 +29,20 @@ KEPT = {
     "watch_rules",
 }
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+# Most tables are empty, and a test writes few rows: each is deleted in a tenth of the time in which
+# all tables are made anew. What deleting leaves behind goes when that is done, every so often.
+_TRUNCATE_EVERY = 200
+_DELETE = """
+DO $$
+DECLARE each record;
+BEGIN
+    FOR each IN {tables} LOOP
+        EXECUTE format('DELETE FROM %I', each.tablename);
+    END LOOP;
+    PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;
+END $$
+"""
 
 
 @dataclass
@@ -37,13 +51,20 @@ class Bank:
 
     owner: Databases
     hasher: Hasher
+    emptied: int = 0
 
     def empty(self) -> None:
         """Forget everything but the tariffs."""
+        kept = ", ".join(f"'{name}'" for name in sorted(KEPT))
+        listed = f"{_TABLES} AND tablename NOT IN ({kept})"
         with self.owner.begin() as session:
             session.execute(text("SET LOCAL session_replication_role = replica"))
-            tables = set(session.scalars(text(_TABLES))) - KEPT
-            session.execute(text(f"TRUNCATE {', '.join(sorted(tables))} RESTART IDENTITY"))
+            if self.emptied % _TRUNCATE_EVERY == 0:
+                tables = sorted(session.scalars(text(listed)))
+                session.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+            else:
+                session.execute(text(_DELETE.replace("{tables}", listed)))
+            self.emptied += 1
             session.execute(
                 text(
                     "INSERT INTO accounts (path, currency, mode)"

@@ -1,5 +1,5 @@
 """
-`python -m workers {ledger,sms,relay}`: the workers' composition root.
+`python -m workers {ledger,sms,webhooks,relay}`: the workers' composition root.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from redis import Redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import db, logs
+from core.at_rest import Chest
 from core.money import kes
 from core.otp_codes import OtpKey
 from core.seal import Anchor, Sealer
@@ -24,6 +25,7 @@ from core.settings import load
 from core.sms_orders import Bounds
 from workers import ledger, resources
 from workers.bell import Bell
+from workers.caller import Caller
 from workers.ledger import Heartbeat
 from workers.pace import Pace
 from workers.queues import Name, Worker, queue
@@ -79,6 +81,8 @@ def main(argv: Sequence[str]) -> int:
             unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),
             day=kes(settings.sms_orders.day_max * 100),
         ),
+        chest=Chest(settings.at_rest_key.get_secret_value()),
+        webhooks=Caller(loopback=settings.webhooks.loopback),
     )
     resources.install(have)
     if name is Name.LEDGER:

@@ -18,7 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import announcements, backlog, messages, relaying
+from core import announcements, backlog, messages, relaying, webhook_calls
 from core.db import Databases, transact
 from core.inbox import Inbox
 from core.outbox import Category, Outbox
@@ -34,6 +34,7 @@ _SWEEP_SECONDS: Final = 5.0
 _RATES_SECONDS: Final = 30.0
 _RECONCILE_SECONDS: Final = 60.0
 _CREDIT_SECONDS: Final = 60.0
+_CLEAR_SECONDS: Final = 600.0
 # A line that pauses for longer is not rung for: its messages would only be counted as rung.
 _PAUSE_SECONDS_MAX: Final = 2.0
 # Longer than any provider call may take.
@@ -51,6 +52,8 @@ RECONCILE: Final = "workers.reconciliation.run"
 REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
 SCREEN: Final = "workers.compliance.screen"
 LOOK: Final = "workers.compliance.look"
+CALL_WEBHOOKS: Final = "workers.webhooks.deliver"
+CLEAR_WEBHOOKS: Final = "workers.webhooks.clear"
 JOBS: Final = (
     EXECUTE,
     DELIVER,
@@ -64,6 +67,8 @@ JOBS: Final = (
     RECONCILE,
     SCREEN,
     LOOK,
+    CALL_WEBHOOKS,
+    CLEAR_WEBHOOKS,
 )
 
 
@@ -76,10 +81,12 @@ class Relay:
         self._clock = clock
         self._ledger = queue(Name.LEDGER, redis)
         self._sms = queue(Name.SMS, redis)
+        self._webhooks = queue(Name.WEBHOOKS, redis)
         self._swept_at = 0.0
         self._redis = redis
         self._priced_at = 0.0
         self._asked_credit_at = 0.0
+        self._cleared_at = time.monotonic()
         self._reconciled_at = time.monotonic()  # not while everything starts
         self._stopped = threading.Event()
 
@@ -106,6 +113,9 @@ class Relay:
         with self._databases() as session:
             behind = backlog.oldest(session, now=now)
             has_news = messages.count_promotional(session, count_max=1, now=now)
+            is_called = webhook_calls.is_due(session, now=now)
+        if is_called and not self._webhooks.count:
+            enqueue(self._webhooks, CALL_WEBHOOKS)  # one who hears it makes all calls that are due
         if has_news and announcements.is_daytime(now) and not self._sms.count:
             enqueue(self._sms, BROADCAST)  # behind everything, and never two in the queue
         if behind.order > _UNHEARD and not is_deaf(self._ledger):
@@ -122,6 +132,9 @@ class Relay:
         if time.monotonic() - self._asked_credit_at > _CREDIT_SECONDS and not is_deaf(self._sms):
             self._asked_credit_at = time.monotonic()
             enqueue(self._sms, ASK_CREDIT)
+        if time.monotonic() - self._cleared_at > _CLEAR_SECONDS and not self._webhooks.count:
+            self._cleared_at = time.monotonic()
+            enqueue(self._webhooks, CLEAR_WEBHOOKS)
 
     def _ring(self, now: datetime) -> None:
         """Ring for messages and letters; not for messages while nobody may send."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.at_rest import Chest
 from core.db import Databases
 from core.money import Money
 from core.otp_codes import OtpKey
@@ -15,6 +16,7 @@ from core.rates import RateSource
 from core.seal import Anchor
 from core.sms_orders import Bounds
 from workers.bell import Bell
+from workers.caller import Caller
 from workers.pace import Pace
 from workers.sms import SmsSender
 
@@ -33,6 +35,8 @@ class Resources:
     credit_least: Money
     otp_key: OtpKey
     by_sms: Bounds
+    chest: Chest
+    webhooks: Caller
 
 
 _installed: list[Resources] = []

@@ -104,9 +104,11 @@ def _receive(api: Api) -> None:
     if header is not None:
         try:
             g.principal = api.principal(header, g.unit.reading, g.now)
-        except Halted as halted:
+        except (Halted, DomainError) as error:
             # Raised when the request has been counted, and only where it matters who calls.
-            g.stranger = halted
+            g.stranger = error
+        finally:
+            g.unit.close()
 
 
 def _weigh() -> None:
@@ -209,7 +211,8 @@ def person() -> Person:
     """
     caller = principal()
     assert caller.subscriber is not None, "staff have no account"
-    return subscribers.by_id(reading(), subscriber=caller.subscriber)
+    looked = reading() if request.method == "GET" else session()
+    return subscribers.by_id(looked, subscriber=caller.subscriber)
 
 
 def actor(whose: Person) -> Actor:

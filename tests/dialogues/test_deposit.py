@@ -161,7 +161,7 @@ class TestWhatBecameOfIt:
         assert first_line(wanjiru.phone.redials()) == "Deposit of KES 500.00: confirmed."
         wanjiru.phone.types("3", "98").sees("""
             My account: Wanjiru +254712000001
-            Wallet 3840000000015
+            Wallet 3847363387177
             6. Last M-Pesa
             0. Back
         """)

@@ -37,6 +37,7 @@ def test_shillings_for_dollars(house, wanjiru, market):
         2. Use a voucher
         3. Exchange money
         4. My money
+        5. M-Pesa
         0. Back
     """)
     wanjiru.phone.types("3").sees("""
@@ -283,6 +284,7 @@ def test_kwa_kiswahili(amina, market):
         2. Tumia vocha
         3. Badilisha pesa
         4. Pesa zangu
+        5. M-Pesa
         0. Rudi
     """)
     amina.phone.types("3")

@@ -180,6 +180,8 @@ FACTS = {
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
     "receipt": "WWWWWWWWWW",
+    "host": "w" * 40,
+    "why": "failing",
     # The most that staff are not warned of: `./run announce` counts what will be appended.
     "said": "W" * (SMS_SEPTETS_MAX - OPT_OUT_SEPTETS_MAX),
 }
