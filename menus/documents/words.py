@@ -16,6 +16,7 @@ from core.statements import NAIROBI, Line, Statement
 from core.subscribers import Language
 from menus.text import Text, _
 
+_OTHERWISE: Final = (_("Out"), _("In"))
 # What an entry is, when money went out and when it came in.
 MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.TRANSFER: (_("Sent to"), _("Received from")),
@@ -32,11 +33,12 @@ MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.RESOLUTION: (Text("M-Pesa"), _("Received by M-Pesa")),
     Reason.WITHDRAWAL: (_("Withdrawn to M-Pesa"), _("Set aside for M-Pesa")),
     Reason.PAYOUT: (_("Paid out to M-Pesa"), Text("M-Pesa")),
+    Reason.SUSPENSE: _OTHERWISE,  # of these three no person has an entry
+    Reason.SENDING: _OTHERWISE,
+    Reason.FLOAT: _OTHERWISE,
     Reason.BOUNCE: (_("M-Pesa, given back"), _("M-Pesa, given back")),
     Reason.OPENING: (_("Opening gift"), _("Opening gift")),
 }
-_OTHERWISE: Final = (_("Out"), _("In"))
-
 PLACES: Final[Mapping[str, Text]] = {
     "main": _("Main account"),
     "held": _("Set aside"),

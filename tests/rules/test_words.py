@@ -367,14 +367,6 @@ def test_every_event_has_words_that_fit_one_sms(event, language):
     assert parts(said, more=appended) == 1
 
 
-@pytest.mark.parametrize("event", [Event.DEPOSIT_FAILED, Event.WITHDRAWAL_FAILED])
-@pytest.mark.parametrize("code", sorted(mpesa_screens.CODES))
-def test_why_m_pesa_did_not_pay_fits_one_sms(event, code):
-    for language in spoken():
-        said = notices.words(event, FACTS | {"code": code}, language)
-        assert septets(said) <= SMS_SEPTETS_MAX, said
-
-
 @pytest.mark.parametrize(
     ("size", "more", "count"),
     [(160, 0, 1), (161, 0, 2), (306, 0, 2), (307, 0, 3), (136, 24, 1), (137, 24, 2)],
