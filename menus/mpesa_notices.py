@@ -7,12 +7,13 @@ Safaricom asks for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from core import msisdn, orders
 from core.money import Currency, Money
+from core.outbox import Event
 from menus import clock
 from menus.faces import face
 from menus.mpesa_words import why_not_paid, why_not_paid_out
@@ -21,7 +22,7 @@ from menus.text import Text, _
 Facts = Mapping[str, Any]
 
 
-def deposit_settled(facts: Facts) -> Text:
+def _deposit_settled(facts: Facts) -> Text:
     return _(
         "{code} Confirmed. {amount} from M-Pesa is on your account on {at}. Fee {fee}."
         " Balance {balance}. Seal {seal}",
@@ -29,7 +30,7 @@ def deposit_settled(facts: Facts) -> Text:
     )
 
 
-def till_received(facts: Facts) -> Text:
+def _till_received(facts: Facts) -> Text:
     if not facts["msisdn"]:  # of who pays our paybill M-Pesa tells no number
         return _(
             "{code} You were paid {amount} by M-Pesa on {at}. Fee {fee}. Balance {balance}."
@@ -44,7 +45,7 @@ def till_received(facts: Facts) -> Text:
     )
 
 
-def deposit_failed(facts: Facts) -> Text:
+def _deposit_failed(facts: Facts) -> Text:
     return _(
         "{reference} {amount} did not come from M-Pesa. {reason}",
         reason=why_not_paid(facts["code"]),
@@ -52,7 +53,7 @@ def deposit_failed(facts: Facts) -> Text:
     )
 
 
-def till_failed(facts: Facts) -> Text:
+def _till_failed(facts: Facts) -> Text:
     return _(
         "{reference} {number} did not pay you {amount} by M-Pesa.",
         number=msisdn.masked(facts["msisdn"]),
@@ -60,7 +61,7 @@ def till_failed(facts: Facts) -> Text:
     )
 
 
-def deposit_expired(facts: Facts) -> Text:
+def _deposit_expired(facts: Facts) -> Text:
     return _(
         "{reference} M-Pesa has not said if {amount} was paid. If it was, it comes to your account"
         " by itself: check your M-Pesa messages before you pay again.",
@@ -68,7 +69,7 @@ def deposit_expired(facts: Facts) -> Text:
     )
 
 
-def deposit_in_review(facts: Facts) -> Text:
+def _deposit_in_review(facts: Facts) -> Text:
     return _(
         "{reference} We are checking your {amount} from M-Pesa. Nothing is lost; you will hear"
         " from us. Please do not pay again.",
@@ -76,7 +77,7 @@ def deposit_in_review(facts: Facts) -> Text:
     )
 
 
-def withdrawal_paid(facts: Facts) -> Text:
+def _withdrawal_paid(facts: Facts) -> Text:
     return _(
         "{code} Confirmed. {amount} went to your M-Pesa on {at}. Fees {fee}. Balance {balance}."
         " Seal {seal}",
@@ -84,7 +85,7 @@ def withdrawal_paid(facts: Facts) -> Text:
     )
 
 
-def settlement_paid(facts: Facts) -> Text:
+def _settlement_paid(facts: Facts) -> Text:
     return _(
         "{code} Settled: {amount} went to your M-Pesa on {at}. Fees {fee}. Balance {balance}."
         " Seal {seal}",
@@ -92,7 +93,7 @@ def settlement_paid(facts: Facts) -> Text:
     )
 
 
-def withdrawal_failed(facts: Facts) -> Text:
+def _withdrawal_failed(facts: Facts) -> Text:
     return _(
         "{reference} {amount} did not go to your M-Pesa. {reason} It is back on your account, fees"
         " too.",
@@ -101,7 +102,7 @@ def withdrawal_failed(facts: Facts) -> Text:
     )
 
 
-def withdrawal_refused(facts: Facts) -> Text:
+def _withdrawal_refused(facts: Facts) -> Text:
     return _(
         "{reference} Not withdrawn: {amount}. {reason}",
         reason=face(orders.error_of(facts["refusal"])).words,
@@ -109,7 +110,7 @@ def withdrawal_refused(facts: Facts) -> Text:
     )
 
 
-def withdrawal_delayed(facts: Facts) -> Text:
+def _withdrawal_delayed(facts: Facts) -> Text:
     return _(
         "{reference} M-Pesa is slow: your {amount} is set aside and will be sent. You will get an"
         " SMS. Please do not withdraw it again.",
@@ -143,3 +144,18 @@ def _money(facts: Facts, name: str) -> Money:
 
 def _when(facts: Facts) -> str:
     return clock.date_and_time(datetime.fromisoformat(facts["at"]))
+
+
+NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
+    Event.DEPOSIT_SETTLED: _deposit_settled,
+    Event.DEPOSIT_FAILED: _deposit_failed,
+    Event.DEPOSIT_EXPIRED: _deposit_expired,
+    Event.DEPOSIT_IN_REVIEW: _deposit_in_review,
+    Event.TILL_RECEIVED: _till_received,
+    Event.TILL_FAILED: _till_failed,
+    Event.WITHDRAWAL_REFUSED: _withdrawal_refused,
+    Event.WITHDRAWAL_PAID: _withdrawal_paid,
+    Event.WITHDRAWAL_FAILED: _withdrawal_failed,
+    Event.WITHDRAWAL_DELAYED: _withdrawal_delayed,
+    Event.SETTLEMENT_PAID: _settlement_paid,
+}

@@ -12,7 +12,7 @@ from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
-from menus import account_notices, clock, mpesa_notices
+from menus import access_notices, account_notices, clock, mpesa_notices
 from menus.answers import ANSWERS
 from menus.faces import face
 from menus.text import Text, _
@@ -288,17 +288,6 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.VOUCHERS_REFUNDED: _vouchers_refunded,
     Event.VOUCHER_REDEEMED: _voucher_redeemed,
     Event.VOUCHER_REFUSED: _voucher_refused,
-    Event.DEPOSIT_SETTLED: mpesa_notices.deposit_settled,
-    Event.DEPOSIT_FAILED: mpesa_notices.deposit_failed,
-    Event.DEPOSIT_EXPIRED: mpesa_notices.deposit_expired,
-    Event.DEPOSIT_IN_REVIEW: mpesa_notices.deposit_in_review,
-    Event.TILL_RECEIVED: mpesa_notices.till_received,
-    Event.TILL_FAILED: mpesa_notices.till_failed,
-    Event.WITHDRAWAL_REFUSED: mpesa_notices.withdrawal_refused,
-    Event.WITHDRAWAL_PAID: mpesa_notices.withdrawal_paid,
-    Event.WITHDRAWAL_FAILED: mpesa_notices.withdrawal_failed,
-    Event.WITHDRAWAL_DELAYED: mpesa_notices.withdrawal_delayed,
-    Event.SETTLEMENT_PAID: mpesa_notices.settlement_paid,
     Event.PIN_CHANGED: _pin_changed,
     Event.PIN_LOCKED: _pin_locked,
     Event.RECOVERY_LOCKED: account_notices.recovery_locked,
@@ -306,5 +295,7 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.ACCOUNT_CLOSED: account_notices.account_closed,
     Event.WEBHOOK_DISABLED: account_notices.webhook_disabled,
     Event.ANNOUNCED: _announced,
+    **access_notices.NOTICES,
+    **mpesa_notices.NOTICES,
     **ANSWERS,
 }

@@ -14,12 +14,15 @@ from werkzeug.exceptions import HTTPException
 from core.errors import DomainError
 from gateway import problems
 from gateway.api import (
+    auth,
     browsers,
     description,
     edge,
     exchange,
+    keys,
     limits,
     orders,
+    own,
     pages,
     receipts,
     reversals,
@@ -35,6 +38,9 @@ from gateway.problems import Halted
 log = structlog.get_logger(__name__)
 
 DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
+    auth.door,
+    own.door,
+    keys.door,
     wallet.door,
     wallet.people,
     transfers.door,
