@@ -6,6 +6,10 @@ from phone import _without_reference
 from rail import Rail
 from safaricom import until
 
+from workers.mpesa import sweeping
+
+NUMBERS = ("+254712000001", "+254733000002", "+254711000003")
+
 
 class MpesaUser:
     """Lets Safaricom and our hands do what there is to do, and reads what comes of it."""
@@ -15,7 +19,8 @@ class MpesaUser:
         self.safaricom = house.safaricom
         self.rail = Rail(house)
         house.safaricom.begin()
-        house.safaricom.terms(prompt_life=0)  # whoever ignores a prompt does so at once
+        for number in NUMBERS:
+            house.safaricom.phone(number, balance="5000.00", habit=None, registered=True)
 
     @property
     def letters(self) -> int:
@@ -31,9 +36,10 @@ class MpesaUser:
         self.house.safaricom_works()
 
     def is_silent(self, *, seconds: float = 3) -> None:
-        """As many seconds pass, and nothing is heard of M-Pesa."""
+        """As many seconds pass, and nothing is heard of M-Pesa but what it is asked."""
         self.house.clock.passes(seconds=seconds)
         self.house.safaricom_works()
+        sweeping.sweep()
 
     @property
     def receipt(self) -> str:

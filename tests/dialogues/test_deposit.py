@@ -181,6 +181,7 @@ class TestWhatBecameOfIt:
     )
     def test_failed_and_why(self, mpesa, wanjiru, habit, reason):
         mpesa.safaricom.phone("+254712000001", habit=habit)
+        mpesa.safaricom.terms(prompt_life=0.2)  # how long a phone that is ignored shows it
         self.asked(wanjiru)
         mpesa.answers()
         assert first_line(wanjiru.phone.redials()) == f"Deposit of KES 500.00: failed. {reason}"
