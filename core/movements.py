@@ -14,6 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from core.money import Currency, Money
+from core.rails import Provider
 from core.subscribers import Person
 
 
@@ -97,30 +98,32 @@ class Movement:
 _NEWEST: Final = text("""
     (SELECT 'in' AS way, amount, currency, state, code, '' AS name, reference, receipt,
             expected_at AS asked_at
-     FROM deposits WHERE subscriber_id = :subscriber AND purpose = 'own'
+     FROM deposits WHERE subscriber_id = :subscriber AND purpose = 'own' AND provider = :provider
      ORDER BY id DESC LIMIT 1)
     UNION ALL
     (SELECT 'shop', d.amount, d.currency, d.state, d.code, s.name, d.reference, d.receipt,
             d.expected_at
      FROM deposits d JOIN subscribers s ON s.id = d.subscriber_id
-     WHERE d.payer = :msisdn AND d.purpose = 'till'
+     WHERE d.payer = :msisdn AND d.purpose = 'till' AND d.provider = :provider
        AND d.expected_at >= (SELECT registered_at FROM subscribers WHERE id = :subscriber)
      ORDER BY d.expected_at DESC LIMIT 1)
     UNION ALL
     (SELECT 'out', amount, currency, state, code, '', reference, receipt, requested_at
-     FROM withdrawals WHERE subscriber_id = :subscriber ORDER BY id DESC LIMIT 1)
+     FROM withdrawals WHERE subscriber_id = :subscriber AND provider = :provider
+     ORDER BY id DESC LIMIT 1)
     UNION ALL
     (SELECT 'in', amount, currency, state, NULL, '', reference, receipt, received_at
      FROM paybill_payments
-     WHERE subscriber_id = :subscriber AND deposit_id IS NULL AND state <> 'duplicate'
+     WHERE subscriber_id = :subscriber AND provider = :provider
+       AND deposit_id IS NULL AND state <> 'duplicate'
      ORDER BY id DESC LIMIT 1)
     ORDER BY asked_at DESC LIMIT 1
 """)
 
 
-def newest(session: Session, *, person: Person) -> Movement | None:
-    """Their newest movement by any rail, as it stands."""
-    given = {"subscriber": person.id, "msisdn": person.msisdn}
+def newest(session: Session, *, person: Person, provider: Provider) -> Movement | None:
+    """Their newest movement by a rail, as it stands."""
+    given = {"subscriber": person.id, "msisdn": person.msisdn, "provider": provider.value}
     row = session.execute(_NEWEST, given).one_or_none()
     return None if row is None else movement(row)
 

@@ -233,16 +233,8 @@ FACES: Mapping[type[DomainError], Face] = {
     WebhookDisabled: Face(_("That webhook is turned off.")),
     WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
-    BreakerClosed: Face(_("Payouts are not stopped.")),
-    DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
     InvalidPayee: Face(_("That account cannot be paid. Check the number and name.")),
     TooManyCheckouts: Face(_("You have {count_max} payments open. Finish one first.")),
-    NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
-    SuspenseClosed: Face(_("That was decided already.")),
-    UnknownDeposit: Face(_("There is no such deposit.")),
-    UnknownPayment: Face(_("There is no such payment.")),
-    UnknownSuspense: Face(_("There is no such case.")),
-    UnknownWithdrawal: Face(_("There is no such withdrawal.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from core import movements
 from core.movements import Movement
+from core.rails import Provider
 from menus import clock, mpesa_words
 from menus.screen import AnyScreen, Hop, Tell, View
 from menus.text import Text, _
@@ -35,4 +36,4 @@ class Last(Tell):
 
 def newest(hop: Hop) -> AnyScreen:
     """Fetch it."""
-    return Last(movements.newest(hop.unit.reading, person=hop.caller))
+    return Last(movements.newest(hop.unit.reading, person=hop.caller, provider=Provider.MPESA))
