@@ -23,6 +23,7 @@ _NOBODY: Final = {
     Reason.WITHDRAWAL: _MPESA,
     Reason.SENDING: _MPESA,
     Reason.PAYOUT: _MPESA,
+    Reason.RETURN: _("Withdrawal given back"),
     Reason.BOUNCE: _("M-Pesa, given back"),
     Reason.OPENING: _("Opening gift"),
 }

@@ -33,9 +33,11 @@ MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.RESOLUTION: (Text("M-Pesa"), _("Received by M-Pesa")),
     Reason.WITHDRAWAL: (_("Withdrawn to M-Pesa"), _("Set aside for M-Pesa")),
     Reason.PAYOUT: (_("Paid out to M-Pesa"), Text("M-Pesa")),
-    Reason.SUSPENSE: _OTHERWISE,  # of these three no person has an entry
+    Reason.SUSPENSE: _OTHERWISE,  # of these no person has an entry
     Reason.SENDING: _OTHERWISE,
     Reason.FLOAT: _OTHERWISE,
+    Reason.COST: _OTHERWISE,
+    Reason.RETURN: (_("Withdrawal given back"), _("Withdrawal given back")),
     Reason.BOUNCE: (_("M-Pesa, given back"), _("M-Pesa, given back")),
     Reason.OPENING: (_("Opening gift"), _("Opening gift")),
 }
