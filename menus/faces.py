@@ -50,7 +50,7 @@ from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
 from core.payees import InvalidPayee
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
-from core.rails import BreakerClosed, NotWholeShillings
+from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -234,6 +234,7 @@ FACES: Mapping[type[DomainError], Face] = {
     WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     InvalidPayee: Face(_("That account cannot be paid. Check the number and name.")),
+    RailNotOffered: Face(_("That way of paying is not offered.")),
     TooManyCheckouts: Face(_("You have {count_max} payments open. Finish one first.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
