@@ -5,15 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from core import db, logs
+from core.access.tokens import Keyring
+from core.at_rest import Chest
 from core.codes import Veil
 from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
-from gateway import Doors, create_app
+from gateway import Doors, create_app, rails
 from gateway.api import limits
-from gateway.api.access import nobody
+from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api
+from gateway.api.quick_look import QuickLook
 from gateway.callbacks import Callers
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
@@ -61,12 +64,20 @@ conversation = Conversation(
     dial_ahead=settings.ussd.dial_ahead,
     has_mpesa=settings.mpesa is not None,
 )
+keyring = Keyring.parse(
+    settings.api.signing_keys.get_secret_value(), issuer=str(settings.api.public_url)
+)
+quick = QuickLook(redis)
+quick.watch(databases)
 outside = Outside(settings.seal.folder)
 app = create_app(
     databases=databases,
     conversation=conversation,
     clock=now,
-    doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
+    doors=Doors(
+        africastalking=settings.africastalking.callback_token.get_secret_value(),
+        rails=rails.signed(settings.paystack, settings.flutterwave),
+    ),
     redis_answers=lambda: bell.answers(redis),
     outside=outside,
     safaricom=settings.mpesa
@@ -79,11 +90,17 @@ app = create_app(
     ),
     api=Api(
         conversation=conversation,
-        principal=nobody,
+        principal=Doorkeeper(keyring, quick),
+        keyring=keyring,
+        chest=Chest(settings.at_rest_key.get_secret_value()),
         limiter=limits.limiter(redis, per_minute=settings.api.per_minute),
         outside=outside,
         origins=settings.api.origins,
         proxies=settings.api.proxies,
         per_minute=settings.api.per_minute,
+        second_factor_above=settings.api.second_factor_above,
+        rails=rails.offered(
+            settings.paystack, settings.flutterwave, has_mpesa=settings.mpesa is not None
+        ),
     ),
 )

@@ -10,9 +10,9 @@ Started from the repository's root, with exactly one worker, as the country's me
 message streams, which would otherwise be waited for. From the environment it reads `PORT`, where
 the web is; `KABAMBE_AFRICASTALKING__USERNAME`, `__API_KEY`,
 `__SENDER_ID` and `__CALLBACK_TOKEN`, and `KABAMBE_MPESA__SHORTCODE`, `__PAYOUT_SHORTCODE`,
-`__PASSKEY`, `__CONSUMER_KEY`, `__CONSUMER_SECRET`, `__INITIATOR` and `__INITIATOR_PASSWORD`, which
-the web and the workers read too; and `KABAMBE_HOME`, where messages and Safaricom's key are kept
-between two runs. Each has the sandbox's default.
+`__PASSKEY`, `__CONSUMER_KEY`, `__CONSUMER_SECRET`, `__INITIATOR`, `__INITIATOR_PASSWORD` and
+`__CERTIFICATE`, beside which Safaricom's key is kept, all of which the web and the workers read
+too; and `KABAMBE_HOME`, where messages are kept between two runs. Each has the sandbox's default.
 
 Development and tests only: whoever reaches this port can be any phone.
 """
@@ -38,7 +38,10 @@ from sandbox.daraja.contract import Contract
 from sandbox.daraja.safaricom import Safaricom
 from sandbox.daraja.terms import Terms
 from sandbox.environment import variable
-from sandbox.product import SERVICE_CODE
+from sandbox.flutterwave import api as flutterwave
+from sandbox.paystack import api as paystack
+from sandbox.product import FLUTTERWAVE_HASH, FLUTTERWAVE_KEY, PAYSTACK_KEY, SERVICE_CODE
+from sandbox.rails import webhooks as rails
 
 _WEB = Path(__file__).parent / "web"
 _BODY_MAX = 64 * 1024
@@ -57,6 +60,7 @@ def create_app(
     contract: Contract | None = None,
     key: Key | None = None,
     terms: Terms | None = None,
+    rails_pace: rails.Pace | None = None,
 ) -> Flask:
     """
     Build the country.
@@ -73,6 +77,7 @@ def create_app(
         contract: what we have agreed upon with Safaricom.
         key: Safaricom's; one that dies with the process when None.
         terms: how Safaricom usually treats us.
+        rails_pace: how fast Paystack and Flutterwave are.
     """
     pace = pace or Pace()
     messages = Messages(None if state_file is None else Path(state_file))
@@ -101,8 +106,23 @@ def create_app(
     app.register_blueprint(feed.create_blueprint())
     app.register_blueprint(webhooks.create_blueprint())
     app.extensions["courier"] = courier
+    _hang_rails(app, web_url, rails_pace or rails.Pace())
     _hang_page(app, service_code)
     return app
+
+
+def _hang_rails(app: Flask, web_url: str, pace: rails.Pace) -> None:
+    app.register_blueprint(
+        paystack.create_blueprint(web_url=web_url, secret_key=PAYSTACK_KEY, pace=pace)
+    )
+    app.register_blueprint(
+        flutterwave.create_blueprint(
+            web_url=web_url,
+            secret_key=FLUTTERWAVE_KEY,
+            secret_hash=FLUTTERWAVE_HASH,
+            pace=pace,
+        )
+    )
 
 
 def _hang_page(app: Flask, service_code: str) -> None:
@@ -132,6 +152,7 @@ def from_environment() -> Flask:
     """Build the country as the environment describes it."""
     account = "KABAMBE_AFRICASTALKING__"
     home = Path(variable("KABAMBE_HOME") or ".kabambe").expanduser()
+    beside = variable("KABAMBE_MPESA__CERTIFICATE")
     return create_app(
         f"http://127.0.0.1:{variable('PORT') or 8000}",
         SERVICE_CODE,
@@ -141,7 +162,7 @@ def from_environment() -> Flask:
         api_key=variable(account + "API_KEY") or "sandbox-api-key",
         sender_id=variable(account + "SENDER_ID") or "KABAMBE",
         contract=_contract(),
-        key=certificate.kept(home),
+        key=certificate.kept(Path(beside).parent if beside else home),
         terms=Terms(texts=True),
     )
 

@@ -14,12 +14,16 @@ from werkzeug.exceptions import HTTPException
 from core.errors import DomainError
 from gateway import problems
 from gateway.api import (
+    auth,
     browsers,
+    deposits,
     description,
     edge,
     exchange,
+    keys,
     limits,
     orders,
+    own,
     pages,
     receipts,
     reversals,
@@ -27,6 +31,7 @@ from gateway.api import (
     transfers,
     vouchers,
     wallet,
+    withdrawals,
 )
 from gateway.api import log as sealed
 from gateway.api.edge import Api
@@ -35,6 +40,9 @@ from gateway.problems import Halted
 log = structlog.get_logger(__name__)
 
 DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
+    auth.door,
+    own.door,
+    keys.door,
     wallet.door,
     wallet.people,
     transfers.door,
@@ -45,6 +53,8 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     receipts.door,
     reversals.door,
     vouchers.door,
+    deposits.door,
+    withdrawals.door,
     sealed.door,
 )
 
