@@ -51,9 +51,8 @@ def call(house, path, body=b"{}", *, door=DOOR, **more):
 
 
 def told(house) -> list[tuple]:
-    return [
-        tuple(row) for row in house.bank.rows("SELECT kind, body, origin FROM inbox ORDER BY id")
-    ]
+    rows = house.bank.rows("SELECT kind, body, origin FROM inbox ORDER BY id")
+    return [(kind, bytes(body), origin) for kind, body, origin in rows]
 
 
 class TestWhoIsHeard:
