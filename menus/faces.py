@@ -45,6 +45,7 @@ from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rails import BreakerClosed, NotWholeShillings
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
+from core.resolutions import NothingSuspended, StillSuspended
 from core.reversals import UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
@@ -202,6 +203,8 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownPayment: Face(_("There is no such payment.")),
     UnknownSuspense: Face(_("There is no such case.")),
     UnknownWithdrawal: Face(_("There is no such withdrawal.")),
+    NothingSuspended: Face(_("No money stands in suspense there.")),
+    StillSuspended: Face(_("Money waits there. Decide where it goes first.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
 

@@ -83,6 +83,16 @@ class Bank:
         draft = Draft(f"open:{msisdn}", Reason.OPENING, {cash: -amount, account: amount})
         ledger.post(session, drafts=[draft], now=now)
 
+    def give_more(self, msisdn: str, balance: str, *, now) -> None:
+        """More than they were opened with, whatever they may hold."""
+        with self.owner.begin() as session:
+            cash = chart.SANDBOX_CASH.open(session, currency=Currency.KES)
+            amount = Money.parse(balance, Currency.KES).minor
+            account = subscribers.recipient(session, msisdn=msisdn).account_id
+            key = f"more:{msisdn}:{now.isoformat()}"
+            draft = Draft(key, Reason.OPENING, {cash: -amount, account: amount})
+            ledger.post(session, drafts=[draft], now=now)
+
     def balance_of(self, msisdn: str) -> int:
         return self.one(
             "SELECT balance FROM accounts a JOIN subscribers s ON s.account_id = a.id"

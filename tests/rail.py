@@ -11,8 +11,11 @@ from core import (
     deposits,
     execution,
     ledger,
+    limits,
     paybill,
     rails,
+    reconciliation,
+    resolutions,
     subscribers,
     suspense,
     withdrawals,
@@ -94,6 +97,25 @@ class Rail:
             )
         ).id
 
+    def expect_again(self, someone, minor=500_00, *, key):
+        """Without a quote, which may say beforehand that there is one."""
+        person = self.person(someone)
+        quoted = deposits.Quote(kes(minor), kes(0), kes(0))
+        return self.web(
+            lambda session: deposits.expect(
+                session,
+                subscriber=person.id,
+                payer=person.msisdn,
+                quoted=quoted,
+                key=key,
+                now=self.now,
+            )
+        ).id
+
+    def due(self):
+        with self.house.databases["worker"]() as session:
+            return deposits.due(session, now=self.now, deposits_max=10)
+
     def begin(self, deposit):
         return self.worker(
             lambda session: deposits.begin(
@@ -107,6 +129,32 @@ class Rail:
                 session, deposit=deposit, provider_ref=ref or f"ws_CO_{deposit}", now=self.now
             )
         )
+
+    def unsure(self, deposit):
+        self.worker(
+            lambda session: deposits.unsure(session, deposit=deposit, why="no answer", now=self.now)
+        )
+
+    def reject(self, deposit, code):
+        self.worker(
+            lambda session: deposits.rejected(
+                session, deposit=deposit, code=code, why="it says so", now=self.now
+            )
+        )
+
+    def sweep_deposits(self):
+        return self.worker(lambda session: deposits.sweep(session, now=self.now))
+
+    def doubtful(self):
+        with self.house.databases["worker"]() as session:
+            found = deposits.doubtful(session, now=self.now, deposits_max=10)
+        return [each.id for each in found]
+
+    def asked(self, deposit):
+        self.worker(lambda session: deposits.asked(session, deposit=deposit, now=self.now))
+
+    def receipt_of(self, deposit):
+        return self.house.bank.one("SELECT receipt FROM deposits WHERE id = :d", d=deposit)
 
     def prompt(self, someone, minor=500_00, **more):
         """A deposit whose payer has the prompt on their phone."""
@@ -176,6 +224,30 @@ class Rail:
             )
         )
 
+    def move(self, minor, source, target):
+        self.worker(
+            lambda session: rails.move(
+                session,
+                amount=kes(minor),
+                source=source,
+                target=target,
+                key=f"m{next(self.keys)}",
+                actor=STAFF,
+                note="seen",
+                now=self.now,
+            )
+        )
+
+    def spent(self, someone):
+        """What they may still send this month."""
+        with self.house.databases["worker"]() as session:
+            person = self.person(someone).id
+            return limits.allowance(session, subscriber=person, now=self.now).this_month.minor
+
+    def by_token(self, name):
+        with self.house.databases["web"]() as session:
+            return withdrawals.by_token(session, token_hash=token(name))
+
     def order(self, someone, minor=500_00, *, key=None):
         person = self.person(someone)
         key = key or f"w{next(self.keys)}"
@@ -242,6 +314,90 @@ class Rail:
     def withdrawal_state(self, withdrawal):
         return self.house.bank.one("SELECT state FROM withdrawals WHERE id = :w", w=withdrawal)
 
+    def begin_only(self, someone, minor=500_00):
+        """A withdrawal that is just being sent."""
+        withdrawal = self.withdraw(someone, minor)
+        assert self.send(withdrawal) is not None
+        return withdrawal
+
+    def unsure_of(self, withdrawal):
+        self.worker(
+            lambda session: withdrawals.unsure(
+                session, withdrawal=withdrawal, why="no answer", now=self.now
+            )
+        )
+
+    def postpone(self, withdrawal, until):
+        self.worker(
+            lambda session: withdrawals.postpone(
+                session, withdrawal=withdrawal, until=until, why="throttled"
+            )
+        )
+
+    def refuse(self, withdrawal, code="400.002.02"):
+        return self.worker(
+            lambda session: withdrawals.rejected(
+                session, withdrawal=withdrawal, code=code, why="it says so", now=self.now
+            )
+        )
+
+    def not_found(self, withdrawal):
+        self.worker(
+            lambda session: withdrawals.not_found(session, withdrawal=withdrawal, now=self.now)
+        )
+
+    def payouts_due(self):
+        with self.house.databases["worker"]() as session:
+            return withdrawals.due(session, now=self.now, withdrawals_max=10)
+
+    def payouts_doubtful(self):
+        with self.house.databases["worker"]() as session:
+            found = withdrawals.doubtful(session, now=self.now, withdrawals_max=10)
+        return [each.id for each in found]
+
+    def sweep_payouts(self):
+        return self.worker(lambda session: withdrawals.sweep(session, now=self.now))
+
+    def tell_delayed(self):
+        return self.worker(lambda session: withdrawals.tell_delayed(session, now=self.now))
+
+    def tell_float(self, minor):
+        self.worker(
+            lambda session: rails.tell_balance(
+                session, provider=MPESA, account=Pot.UTILITY, available=kes(minor), now=self.now
+            )
+        )
+
+    def break_off(self, code="2001", until=None):
+        return self.worker(
+            lambda session: rails.open_breaker(
+                session, provider=MPESA, code=code, why="w", until=until, now=self.now
+            )
+        )
+
+    def mend(self):
+        self.worker(
+            lambda session: rails.close_breaker(
+                session, provider=MPESA, actor=STAFF, note="new password", now=self.now
+            )
+        )
+
+    # What staff decide
+
+    def case(self):
+        with self.house.databases["worker"]() as session:
+            [found] = suspense.listed(session)
+            return found.id
+
+    def decide(self, decision, **more):
+        """Let staff decide about the one case there is."""
+        case = more.pop("case", None) or self.case()
+        return self.worker(
+            lambda session: getattr(resolutions, decision)(
+                session, case=case, actor=STAFF, note="seen", now=self.now, **more
+            )
+        )
+
     # The book
 
     def balance(self, place, owner=None):
@@ -285,3 +441,5 @@ def opened(house):
         " ON j.key = concat_ws(':', 'withdrawal', w.id, 'send') WHERE w.held > 0"
     )
     assert rail.balance(chart.MPESA_UNDERWAY) == -underway, "float that is under way"
+    looked = reconciliation.whole(house.databases["worker"], clock=house.clock)
+    assert not looked.opened, looked.opened

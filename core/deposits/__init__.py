@@ -25,7 +25,16 @@ from core.deposits.prompting import (
     unsure,
 )
 from core.deposits.rows import MAY_COME, Deposit, DepositOpen, Seen, State, UnknownDeposit
-from core.deposits.settling import Came, Settlement, by_reference, expire, fail, settle
+from core.deposits.settling import (
+    Came,
+    Settlement,
+    by_reference,
+    decided,
+    expire,
+    fail,
+    failed,
+    settle,
+)
 
 __all__ = [
     "MAY_COME",
@@ -44,11 +53,13 @@ __all__ = [
     "begin",
     "by_reference",
     "by_token",
+    "decided",
     "doubtful",
     "due",
     "expect",
     "expire",
     "fail",
+    "failed",
     "newest",
     "prompted",
     "quote",

@@ -28,7 +28,7 @@ from core.withdrawals.paying import (
     tell_delayed,
     unsure,
 )
-from core.withdrawals.resolving import Came, Resolution, complete, fail, rejected
+from core.withdrawals.resolving import Came, Resolution, complete, decided, fail, rejected
 from core.withdrawals.rows import Seen, State, UnknownWithdrawal, Withdrawal, newest
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "by_conversation",
     "by_token",
     "complete",
+    "decided",
     "doubtful",
     "due",
     "fail",
