@@ -12,6 +12,7 @@ from core import (
     execution,
     ledger,
     limits,
+    merchants,
     paybill,
     rails,
     reconciliation,
@@ -64,6 +65,13 @@ class Rail:
                 actor=STAFF,
                 note="t",
                 now=self.now,
+            )
+        )
+
+    def open_till(self, someone):
+        return self.worker(
+            lambda session: merchants.open_till(
+                session, subscriber=self.person(someone).id, actor=STAFF, now=self.now
             )
         )
 
@@ -207,6 +215,25 @@ class Rail:
                 session, receipt=receipt, amount=kes(minor), now=self.now
             )
         )
+
+    def refute(self, receipt):
+        return self.worker(
+            lambda session: paybill.refuted(
+                session, receipt=receipt, why="does not exist", now=self.now
+            )
+        )
+
+    def unconfirmed(self):
+        with self.house.databases["worker"]() as session:
+            return paybill.unconfirmed(session, now=self.now, payments_max=10)
+
+    def payment_state(self, receipt):
+        return self.house.bank.one(
+            "SELECT state FROM paybill_payments WHERE receipt = :r", r=receipt
+        )
+
+    def reference_of(self, deposit):
+        return self.house.bank.one("SELECT reference FROM deposits WHERE id = :d", d=deposit)
 
     # Withdrawals
 
@@ -395,6 +422,16 @@ class Rail:
         return self.worker(
             lambda session: getattr(resolutions, decision)(
                 session, case=case, actor=STAFF, note="seen", now=self.now, **more
+            )
+        )
+
+    def returned(self, case):
+        return self.worker(lambda session: resolutions.returned(session, case=case, now=self.now))
+
+    def return_failed(self, case):
+        self.worker(
+            lambda session: resolutions.return_failed(
+                session, case=case, why="R000002", now=self.now
             )
         )
 
