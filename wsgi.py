@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from core import db, logs
+from core.access.tokens import Keyring
+from core.at_rest import Chest
 from core.codes import Veil
 from core.otp_codes import OtpKey
 from core.pins import Hasher
@@ -12,8 +14,10 @@ from core.seal_outside import Outside
 from core.settings import load
 from gateway import Doors, create_app
 from gateway.api import limits
-from gateway.api.access import nobody
+from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api
+from gateway.api.quick_look import QuickLook
+from gateway.callbacks import Callers
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
 from workers import bell, queues
@@ -58,7 +62,13 @@ conversation = Conversation(
     ring=ledger.ring,
     wait=ledger.wait,
     dial_ahead=settings.ussd.dial_ahead,
+    has_mpesa=settings.mpesa is not None,
 )
+keyring = Keyring.parse(
+    settings.api.signing_keys.get_secret_value(), issuer=str(settings.api.public_url)
+)
+quick = QuickLook(redis)
+quick.watch(databases)
 outside = Outside(settings.seal.folder)
 app = create_app(
     databases=databases,
@@ -67,9 +77,19 @@ app = create_app(
     doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
     redis_answers=lambda: bell.answers(redis),
     outside=outside,
+    safaricom=settings.mpesa
+    and Callers(
+        token=settings.mpesa.door_token.get_secret_value(),
+        addresses=frozenset(map(str, settings.mpesa.addresses)),
+        mode=settings.mpesa.allow_list,
+        shortcode=settings.mpesa.shortcode,
+        accepts_unsure=settings.mpesa.when_unsure == "accept",
+    ),
     api=Api(
         conversation=conversation,
-        principal=nobody,
+        principal=Doorkeeper(keyring, quick),
+        keyring=keyring,
+        chest=Chest(settings.at_rest_key.get_secret_value()),
         limiter=limits.limiter(redis, per_minute=settings.api.per_minute),
         outside=outside,
         origins=settings.api.origins,

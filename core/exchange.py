@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Numeric,
     Row,
     Text,
+    func,
     select,
     text,
 )
@@ -65,12 +67,13 @@ class Quote(Base):
     """
     A price promised to a subscriber until `expires_at`, for one order.
 
-    Amounts are minor units; `spread` is in the currency of `get`.
+    Amounts are minor units; `spread` is in the currency of `get`. Programs know it by `public_id`.
     """
 
     __tablename__ = "quotes"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    public_id: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid(), unique=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
     give_currency: Mapped[str] = mapped_column(Text)
     give: Mapped[int] = mapped_column(BigInteger)
@@ -92,6 +95,7 @@ class Quoted:
     id: int
     price: rates.Price
     expires_at: datetime
+    public_id: UUID
 
 
 def quote(
@@ -134,7 +138,22 @@ def quote(
     )
     session.add(made)
     session.flush()
-    return Quoted(made.id, price, made.expires_at)
+    return Quoted(made.id, price, made.expires_at, made.public_id)
+
+
+def named(session: Session, *, subscriber: int, public_id: UUID) -> int:
+    """
+    The price that was promised to somebody under a name.
+
+    Raises:
+        UnknownQuote: Nothing was promised to them under it.
+    """
+    found = session.scalar(
+        select(Quote.id).where(Quote.public_id == public_id, Quote.subscriber_id == subscriber)
+    )
+    if found is None:
+        raise UnknownQuote
+    return found
 
 
 def order(session: Session, *, subscriber: int, quote: int, key: str, now: datetime) -> Placed:

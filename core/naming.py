@@ -25,6 +25,16 @@ _LENGTH_MAX: Final = 20
 _NAME: Final = r"(?ai)(?!.*kabambe)[a-z][a-z' .-]*[a-z]\.?"
 
 
+_SHOWN: Final = 3
+
+
+def masked(name: str) -> str:
+    """Show enough of a name to be sure of somebody one knows: `Wan*** Kam***`."""
+    return " ".join(
+        f"{word[:_SHOWN] if len(word) > _SHOWN else word[:1]}***" for word in name.split()
+    )
+
+
 @dataclass(eq=False)
 class InvalidName(Invalid):
     """That is not a name we can print on a receipt."""

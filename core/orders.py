@@ -29,7 +29,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import errors
 from core.db import Base
-from core.errors import DomainError, Refused
+from core.errors import DomainError, NotFound, Refused
 from core.money import Currency, Money
 
 # Crockford's base 32: no I, L, O or U, so that a reference survives being read out.
@@ -40,6 +40,11 @@ _RANDOM_LENGTH = 9
 @dataclass(eq=False)
 class KeyReused(Refused):
     """The key was used before for something else."""
+
+
+@dataclass(eq=False)
+class UnknownOrder(NotFound):
+    """Nothing of theirs has that reference."""
 
 
 class Kind(StrEnum):
@@ -60,12 +65,30 @@ class State(StrEnum):
     REFUSED = "refused"
 
 
+class Asked(str):
+    """
+    The key of what a program asks for, with a hash of the request as it was sent.
+
+    What a request comes to changes: a fee does, and a number's owner. That it is the same does not.
+    """
+
+    __slots__ = ("request",)
+    request: bytes
+
+    def __new__(cls, key: str, *, request: bytes) -> Self:
+        """Take the key, and the hash of what is asked under it."""
+        self = super().__new__(cls, key)
+        self.request = request
+        return self
+
+
 class Order(Base):
     """
     What a person asked for.
 
-    `args_hash` is of the arguments as they were first given under `key`; `outcome` is what became
-    of the order: the facts of a success, or a refusal's code and parameters.
+    `args_hash` is of the arguments as they were first given under `key`, or of the request that
+    they were made of; `outcome` is what became of the order: the facts of a success, or a refusal's
+    code and parameters.
     """
 
     __tablename__ = "orders"
@@ -149,7 +172,11 @@ def place(
         KeyReused: The key was used before with other arguments.
     """
     body = json.dumps(args, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(f"{kind}\n{subscriber}\n{body}".encode()).digest()
+    digest = (
+        key.request
+        if isinstance(key, Asked)
+        else hashlib.sha256(f"{kind}\n{subscriber}\n{body}".encode()).digest()
+    )
     row = session.execute(
         text(
             "INSERT INTO orders (key, kind, reference, subscriber_id, args, args_hash, placed_at)"
@@ -157,7 +184,7 @@ def place(
             " ON CONFLICT (key) DO NOTHING RETURNING id, reference"
         ),
         {
-            "key": key,
+            "key": str(key),
             "kind": kind.value,
             "reference": reference(kind.value[0].upper()),
             "subscriber": subscriber,
@@ -168,11 +195,29 @@ def place(
     ).one_or_none()
     if row is not None:
         return Placed(row[0], row[1], State.PLACED, {})
+    first = _under(session, key=key, digest=digest)
+    assert first is not None, "its key was taken"
+    return first
+
+
+def asked(session: Session, *, key: Asked) -> Placed | None:
+    """
+    What was ordered by the same request before, if anything was.
+
+    Raises:
+        KeyReused: The key was used before by another request.
+    """
+    return _under(session, key=key, digest=key.request)
+
+
+def _under(session: Session, *, key: str, digest: bytes) -> Placed | None:
     first = session.execute(
         select(Order.id, Order.reference, Order.state, Order.outcome, Order.args_hash).where(
-            Order.key == key
+            Order.key == str(key)
         )
-    ).one()
+    ).one_or_none()
+    if first is None:
+        return None
     if first.args_hash != digest:
         raise KeyReused
     return Placed(first.id, first.reference, State(first.state), first.outcome or {})
@@ -189,6 +234,21 @@ def get(session: Session, *, order: int) -> Placed:
         select(Order.id, Order.reference, Order.state, Order.outcome).where(Order.id == order)
     ).one()
     return Placed(row[0], row[1], State(row[2]), row[3] or {})
+
+
+def of_reference(session: Session, *, subscriber: int, reference: str) -> Order:
+    """
+    An order of theirs.
+
+    Raises:
+        UnknownOrder: They have none with that reference.
+    """
+    found = session.scalar(
+        select(Order).where(Order.reference == reference, Order.subscriber_id == subscriber)
+    )
+    if found is None:
+        raise UnknownOrder
+    return found
 
 
 def newest_under(session: Session, *, subscriber: int, prefix: str) -> Placed | None:

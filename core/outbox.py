@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -122,6 +122,19 @@ class Event(StrEnum):
     """Told to the owner, who may not have done it."""
     ACCOUNT_CLOSED = "account-closed"
     """The last thing an owner hears of their account."""
+    DEVICE_ADDED = "device-added"
+    """Told to the owner, who may not have logged in."""
+    DEVICE_COPIED = "device-copied"
+    """Somebody has a copy of what a device was logged in by; it no longer is."""
+    LOG_IN_LOCKED = "log-in-locked"
+    """Told to the owner: who has their phone could not say the rest."""
+    SECOND_FACTOR_SET = "second-factor-set"
+    SECOND_FACTOR_REMOVED = "second-factor-removed"
+    """Told to the owner, who may not have done it."""
+    API_KEY_MADE = "api-key-made"
+    """Told to the owner, who may not have done it."""
+    ISSUER_LINKED = "issuer-linked"
+    """Told to the owner, who may not have done it."""
     SMS_ORDER_REFUSED = "sms-order-refused"
     """Money that was asked for by SMS does not move."""
     SMS_BALANCES = "sms-balances"
@@ -142,6 +155,40 @@ class Event(StrEnum):
     SMS_REFUSED = "sms-refused"
     SMS_NOT_UNDERSTOOD = "sms-not-understood"
     """Somebody wrote us an SMS we have no answer to."""
+    WEBHOOK_DISABLED = "webhook-disabled"
+    """Told to the owner: their program has taken nothing for days, so it is called no more."""
+
+
+# What programs are told of, if their owner wants it, and by which name: what became of money. The
+# rest is for people alone, and a code for one of them.
+WEBHOOK_TYPES: Final[Mapping[Event, str]] = {
+    Event.TRANSFER_SENT: "transfer.sent",
+    Event.TRANSFER_RECEIVED: "transfer.received",
+    Event.TRANSFER_REFUSED: "transfer.refused",
+    Event.PAYMENT_SENT: "payment.sent",
+    Event.PAYMENT_RECEIVED: "payment.received",
+    Event.PAYMENT_REFUSED: "payment.refused",
+    Event.EXCHANGED: "exchange.done",
+    Event.EXCHANGE_REFUSED: "exchange.refused",
+    Event.TRANSFER_REVERSED: "reversal.received",
+    Event.TRANSFER_TAKEN_BACK: "reversal.taken",
+    Event.REVERSAL_DECLINED: "reversal.declined",
+    Event.VOUCHERS_ISSUED: "vouchers.issued",
+    Event.VOUCHERS_REFUNDED: "vouchers.refunded",
+    Event.VOUCHER_REDEEMED: "voucher.redeemed",
+    Event.VOUCHER_REFUSED: "voucher.refused",
+    Event.DEPOSIT_SETTLED: "deposit.settled",
+    Event.DEPOSIT_FAILED: "deposit.failed",
+    Event.DEPOSIT_EXPIRED: "deposit.expired",
+    Event.DEPOSIT_IN_REVIEW: "deposit.in-review",
+    Event.TILL_RECEIVED: "till.received",
+    Event.TILL_FAILED: "till.failed",
+    Event.WITHDRAWAL_REFUSED: "withdrawal.refused",
+    Event.WITHDRAWAL_PAID: "withdrawal.paid",
+    Event.WITHDRAWAL_FAILED: "withdrawal.failed",
+    Event.WITHDRAWAL_DELAYED: "withdrawal.delayed",
+    Event.SETTLEMENT_PAID: "settlement.paid",
+}
 
 
 class Outbox(Base):
@@ -150,6 +197,8 @@ class Outbox(Base):
 
     The relay rings for it at `ring_at`, and again later until it is done. `msisdn` and `language`
     say who and how when the person is not (or no longer) a subscriber. `category` is the event's.
+    Where it has a `webhook_type`, a trigger makes a delivery for each endpoint of theirs that wants
+    it (`core.webhooks`): whoever stages an event, no program's is forgotten.
     """
 
     __tablename__ = "outbox"
@@ -195,6 +244,7 @@ class Outbox(Base):
     ring_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     category: Mapped[str] = mapped_column(Text, server_default=Category.RECEIPT.value)
+    webhook_type: Mapped[str | None] = mapped_column(Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +280,7 @@ def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
                 "staged_at": now,
                 "ring_at": now,
                 "category": fact.event.category.value,
+                "webhook_type": WEBHOOK_TYPES.get(fact.event),
             }
             for fact in facts
         ],

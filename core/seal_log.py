@@ -146,6 +146,18 @@ def block(session: Session, number: int) -> Contents | None:
     return Contents(found.number, found.first, found.root, found.sealed_at, leaves.all())
 
 
+def seal_of(session: Session, *, reference: str) -> str | None:
+    """The seal of a journal, by its reference, once there is a leaf of it."""
+    found = session.scalar(
+        text(
+            "SELECT l.hash FROM leaves l JOIN journals j ON j.id = l.journal_id"
+            " WHERE j.reference = :reference"
+        ),
+        {"reference": reference},
+    )
+    return None if found is None else seal_notes.seal(bytes(found))
+
+
 def proof(session: Session, seal: str) -> str | None:
     """
     What shows the journal under a receipt's seal to be in the log; None: it is not (yet).

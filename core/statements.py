@@ -20,7 +20,7 @@ from core import chart
 from core.chart import Place
 from core.db import Databases
 from core.errors import Invalid, Refused
-from core.ledger import Account, Mode, UnknownAccount
+from core.ledger import Account, Mode, Reason, UnknownAccount
 from core.money import Currency, Money
 from core.subscribers import Person, Subscriber
 
@@ -121,8 +121,34 @@ class Statement:
         return self.last - self.after
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    Which lines of an account.
+
+    Args:
+        after: The number of the line before the oldest.
+        last: That of the newest; they are read from there backwards.
+        reasons: Why a journal was written; all where there are none.
+        is_in: Whether only money that came in, or only money that went out, is wanted.
+    """
+
+    after: int
+    last: int
+    reasons: Sequence[Reason] = ()
+    is_in: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some lines, the newest first; `last` is the number to go on from, if there may be more."""
+
+    lines: Sequence[Line]
+    last: int | None
+
+
 # The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it.
-_LINES = """
+_SELECTED = """
     SELECT e.version AS number, j.posted_at, j.reason, e.amount, a.currency,
            CASE WHEN (j.reason, e.amount > 0) IN (('transfer', false), ('payment', true))
            THEN coalesce((
@@ -141,8 +167,19 @@ _LINES = """
         WHERE o.journal_id = j.id AND x.holder_id <> a.holder_id
         ORDER BY o.account_id LIMIT 1
     ) other ON true
-    WHERE e.account_id = :account
 """
+_LINES = f"{_SELECTED} WHERE e.account_id = :account"
+# What is looked for among very many is looked for a stretch at a time.
+_STRETCH: Final = 2_000
+_SOME = text(f"""{_LINES} AND e.version <= :last AND e.version > :down_to
+    AND (:all OR j.reason = ANY (:reasons))
+    AND (e.amount > 0) = coalesce(CAST(:is_in AS boolean), e.amount > 0)
+    ORDER BY e.version DESC LIMIT :most
+""")
+_OF_ONE = text(f"""{_SELECTED}
+    WHERE j.reference = :reference AND a.holder_id = :subscriber AND a.path LIKE 'user:%:main:%'
+    ORDER BY e.amount
+""")
 _NEWEST = text(f"{_LINES} AND e.version < :before ORDER BY e.version DESC LIMIT :most")
 _FORWARD = text(
     f"{_LINES} AND e.version > :after AND e.version <= :last ORDER BY e.version LIMIT :most"
@@ -164,6 +201,40 @@ def latest(
     """
     given = {"account": account, "before": before or _NONE_BEFORE, "most": lines_max}
     return [_line(row) for row in session.execute(_NEWEST, given)]
+
+
+def page(session: Session, *, account: int, wanted: Wanted, lines_max: int) -> Page:
+    """
+    Some of the wanted lines, the newest first. There may be fewer than asked for, and still more.
+
+    Args:
+        session: Any.
+        account: Its id.
+        wanted: Which; `last` is where to go on from.
+        lines_max: How many at most.
+    """
+    down_to = max(wanted.after, wanted.last - _STRETCH)
+    rows = session.execute(
+        _SOME,
+        {
+            "account": account,
+            "last": wanted.last,
+            "down_to": down_to,
+            "all": not wanted.reasons,
+            "reasons": [reason.value for reason in wanted.reasons],
+            "is_in": wanted.is_in,
+            "most": lines_max,
+        },
+    )
+    found = [_line(row) for row in rows]
+    last = found[-1].number - 1 if len(found) == lines_max else down_to
+    return Page(found, last if last > wanted.after else None)
+
+
+def of_reference(session: Session, *, subscriber: int, reference: str) -> Sequence[Line]:
+    """What a journal did to somebody's main accounts, by its reference; what went out is first."""
+    given = {"reference": reference, "subscriber": subscriber}
+    return [_line(row) for row in session.execute(_OF_ONE, given)]
 
 
 def open_statement(

@@ -153,6 +153,20 @@ class Found:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A batch as who issued it sees it: what became of its vouchers, and none of their codes."""
+
+    number: int
+    value: Money
+    count: int
+    redeemed: int
+    refunded: int
+    issued_at: datetime
+    expires_at: datetime
+    cancelled_at: datetime | None
+
+
 def find(
     session: Session, *, person: Person, typed: str, veil: Veil, actor: Actor, now: datetime
 ) -> Found:
@@ -316,6 +330,13 @@ def _settle_late(
         error = VoucherUsed()
         return Result(Outcome.refused(row.id, error), [_refused(row, error)])
     return _settle(session, row, mine, now, ledger.post(session, drafts=[draft], now=now))
+
+
+def issued_by(session: Session, *, subscriber: int) -> list[Issued]:
+    """The newest hundred batches that somebody issued, the newest first."""
+    found = text("SELECT * FROM batches_of(:subscriber)")
+    rows = session.execute(found, {"subscriber": subscriber})
+    return [Issued(row[0], Money(row[1], Currency[row[2]]), *row[3:]) for row in rows]
 
 
 def _wanted(row: Row[Any]) -> list[Wanted]:

@@ -9,6 +9,7 @@ import base64
 from typing import Final
 
 from flask import Blueprint, Response, abort, jsonify
+from sqlalchemy.orm import Session
 
 from core import seal_log
 from core.db import Databases
@@ -27,11 +28,8 @@ def door(databases: Databases, outside: Outside) -> Blueprint:
     door = Blueprint("log", __name__, url_prefix="/log")
 
     @door.get("/checkpoint")
-    def checkpoint() -> Response:
-        newest = outside.newest()
-        if newest is None:
-            abort(404, "Nothing has been sealed yet.")
-        return _lasting(Response(newest.note, content_type=_TEXT), seconds=1)
+    def _checkpoint() -> Response:
+        return checkpoint(outside)
 
     @door.get("/key")
     def key() -> Response:
@@ -41,43 +39,56 @@ def door(databases: Databases, outside: Outside) -> Blueprint:
         return _lasting(Response(verifier + "\n", content_type=_TEXT), seconds=3600)
 
     @door.get("/blocks/<int:number>")
-    def block(number: int) -> Response:
-        if number > _NUMBER_MAX:
-            abort(404, "There is no such block.")
+    def _block(number: int) -> Response:
         with databases() as session:
-            found = seal_log.block(session, number)
-        if found is None:
-            abort(404, "There is no such block yet.")
-        answer = jsonify(
-            number=found.number,
-            first=found.first,
-            count=len(found.leaves),
-            root=base64.b64encode(found.root).decode(),
-            sealed_at=found.sealed_at.isoformat(),
-            leaves=[base64.b64encode(leaf).decode() for leaf in found.leaves],
-        )
-        answer = _lasting(answer, seconds=365 * 86_400)
-        answer.cache_control.immutable = True  # a block never changes
-        return answer
+            return block(session, number)
 
     @door.get("/proof/<seal>")
-    def proof(seal: str) -> Response:
+    def _proof(seal: str) -> Response:
         with databases() as session:
-            found = seal_log.proof(session, seal)
-        if found is None:
-            abort(404, "Nothing under this seal is in the log. A new receipt's is, in a second.")
-        answer = Response(found, content_type=_TEXT)
-        answer.headers["Content-Disposition"] = 'attachment; filename="receipt.tlog-proof"'
-        return _lasting(answer, seconds=300)
+            return proof(session, seal)
 
-    _hang_consistency(door, databases, outside)
-    return door
-
-
-def _hang_consistency(door: Blueprint, databases: Databases, outside: Outside) -> None:
     @door.get("/consistency/<int:older>/<int:newer>")
     def consistency(older: int, newer: int) -> Response:
         return _growth(databases, outside, older, newer)
+
+    return door
+
+
+def checkpoint(outside: Outside) -> Response:
+    """Show the newest checkpoint that was said outside."""
+    newest = outside.newest()
+    if newest is None:
+        abort(404, "Nothing has been sealed yet.")
+    return _lasting(Response(newest.note, content_type=_TEXT), seconds=1)
+
+
+def block(session: Session, number: int) -> Response:
+    """Show a block: the hashes of its leaves, and the root at its end."""
+    found = None if number > _NUMBER_MAX else seal_log.block(session, number)
+    if found is None:
+        abort(404, "There is no such block yet.")
+    answer = jsonify(
+        number=found.number,
+        first=found.first,
+        count=len(found.leaves),
+        root=base64.b64encode(found.root).decode(),
+        sealed_at=found.sealed_at.isoformat(),
+        leaves=[base64.b64encode(leaf).decode() for leaf in found.leaves],
+    )
+    answer = _lasting(answer, seconds=365 * 86_400)
+    answer.cache_control.immutable = True  # a block never changes
+    return answer
+
+
+def proof(session: Session, seal: str) -> Response:
+    """Prove that what is under a seal is in the log."""
+    found = seal_log.proof(session, seal)
+    if found is None:
+        abort(404, "Nothing under this seal is in the log. A new receipt's is, in a second.")
+    answer = Response(found, content_type=_TEXT)
+    answer.headers["Content-Disposition"] = 'attachment; filename="receipt.tlog-proof"'
+    return _lasting(answer, seconds=300)
 
 
 def _growth(databases: Databases, outside: Outside, older: int, newer: int) -> Response:

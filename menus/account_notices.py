@@ -50,5 +50,19 @@ def account_closed(facts: Facts) -> Text:
     )
 
 
+def webhook_disabled(facts: Facts) -> Text:
+    if facts["why"] == "gone":
+        return _(
+            "Kabambe calls your webhook at {host} no more: it said that it is gone. Turn it on"
+            " again in the app.",
+            host=facts["host"],
+        )
+    return _(
+        "Kabambe calls your webhook at {host} no more: it has failed for 3 days. Turn it on again"
+        " in the app.",
+        host=facts["host"],
+    )
+
+
 def _until(facts: Facts) -> str:
     return clock.day_and_minute_after(datetime.fromisoformat(facts["until"]))

@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.access.devices import InvalidDeviceName, UnknownDevice
+from core.access.keys import ApiKeyNotOver, InvalidApiKey, TooManyApiKeys, UnknownApiKey
+from core.access.principals import NotAuthenticated
+from core.access.refreshes import RefreshUnderWay
+from core.access.tickets import TicketOver
+from core.access.totp import NoSecondFactor, SecondFactorNeeded, SecondFactorSet, SecondFactorWrong
+from core.access.tries import LogInLocked
 from core.breaks import BreakClosed, UnknownBreak
 from core.cases import CaseClosed, UnknownCase
 from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
@@ -37,7 +44,7 @@ from core.limits import (
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName, NameVerified, RenamedLately
-from core.orders import KeyReused
+from core.orders import KeyReused, UnknownOrder
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
@@ -68,6 +75,8 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
+from core.webhook_deliveries import UnknownDelivery, WebhookDisabled
+from core.webhooks import InvalidWebhook, TooManyWebhooks, UnknownEventType, UnknownWebhook
 from core.withdrawals import UnknownWithdrawal
 from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
@@ -106,6 +115,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     AnswerTooLong: Face(_("Too long ({letters_max} at most).")),
+    ApiKeyNotOver: Face(_("Only a key that has ended can be followed by another.")),
     BreakClosed: Face(_("That was closed already.")),
     BatchOver: Face(_("That batch of vouchers has ended.")),
     CaseClosed: Face(_("That case is closed.")),
@@ -125,8 +135,10 @@ FACES: Mapping[type[DomainError], Face] = {
     HoldTooSmall: Face(_("Only {held} is set aside.")),
     InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
     InvalidAmount: Face(_("That is not an amount.")),
+    InvalidApiKey: Face(_("A key needs a name, and something it may do.")),
     InvalidBatch: Face(_("A batch has 1 to 50,000 vouchers and ends within 5 years.")),
     InvalidChoice: Face(_("That is not on the menu.")),
+    InvalidDeviceName: Face(_("Name the device in 1 to 24 plain letters and digits.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use your own name, 2 to 20 letters, A to Z.")),
     InvalidOtp: Face(_("A code is 6 digits.")),
@@ -135,7 +147,9 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidPin: Face(_("A PIN is 4 digits.")),
     InvalidVoucherCode: Face(_("That is not a voucher code. Check the 20 digits.")),
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
+    InvalidWebhook: Face(_("That is not an address we can call.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
+    LogInLocked: Face(_("Too many wrong tries. Try again after {until}.")),
     MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
     MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
@@ -143,7 +157,9 @@ FACES: Mapping[type[DomainError], Face] = {
     NameVerified: Face(_("Your name is from your ID. Please contact us to change it.")),
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please say why, in 500 letters at most.")),
+    NoSecondFactor: Face(_("You have no second factor to do that with.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
+    NotAuthenticated: Face(_("Please log in again.")),
     NotExecuted: Face(UNEXPECTED),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
@@ -163,10 +179,14 @@ FACES: Mapping[type[DomainError], Face] = {
         dated=True,
     ),
     RecoveryOver: Face(_("That took too long. Dial again and start again."), hangs_up=True),
+    RefreshUnderWay: Face(_("Another request is doing that now.")),
     RenamedLately: Face(_("You can change your name again after {until}."), dated=True),
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
+    SecondFactorNeeded: Face(_("Enter the 6 digits of your authenticator too.")),
+    SecondFactorSet: Face(_("You have a second factor. Remove it first.")),
+    SecondFactorWrong: Face(_("Those 6 digits are wrong or were used. Wait for the next.")),
     SmsLimitReached: Face(_("By SMS you can send {limit} a day. Dial *384# to send more.")),
     SmsTooLate: Face(_("Your SMS came late. Dial *384# to see what was done.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
@@ -174,25 +194,35 @@ FACES: Mapping[type[DomainError], Face] = {
         _("Something is not settled yet: an order, vouchers, or money asked back. Try later.")
     ),
     SuspensionStands: Face(_("Two people must agree to that.")),
+    TicketOver: Face(_("That took too long. Please ask for a new code.")),
+    TooManyApiKeys: Face(_("You have {count_max} keys. Revoke one first.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     TooManyOtps: Face(_("Too many codes. Try again after {until}."), dated=True),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
+    TooManyWebhooks: Face(_("You have {count_max} webhooks already. Remove one first.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownApiKey: Face(_("You have no such key.")),
     UnknownBreak: Face(_("There is no such break.")),
     UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownCase: Face(_("There is no such case.")),
+    UnknownDevice: Face(_("You are not logged in there.")),
+    UnknownDelivery: Face(_("We did not send that.")),
+    UnknownEventType: Face(_("There is no such event.")),
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownLift: Face(_("Nobody has proposed that.")),
+    UnknownOrder: Face(_("Nothing of yours has that reference.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
     UnknownTill: Face(_("No shop has that till number.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
     UnknownVoucher: Face(_("No voucher has that code. Tries left: {tries_left}")),
+    UnknownWebhook: Face(_("You have no such webhook.")),
     VoucherCancelled: Face(_("That voucher was cancelled.")),
     VoucherExpired: Face(_("That voucher has expired.")),
     VoucherUsed: Face(_("That voucher was used already.")),
+    WebhookDisabled: Face(_("That webhook is turned off.")),
     WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     BreakerClosed: Face(_("Payouts are not stopped.")),

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from flask import Flask, Response, render_template, send_from_directory
 
-from sandbox import feed
+from sandbox import feed, webhooks
 from sandbox.africastalking.account import Account
 from sandbox.africastalking.courier import Courier, Pace
 from sandbox.africastalking.doors import create_blueprint
@@ -99,6 +99,7 @@ def create_app(
     app.register_blueprint(daraja_doors.create_blueprint(safaricom))
     app.extensions["safaricom"] = safaricom
     app.register_blueprint(feed.create_blueprint())
+    app.register_blueprint(webhooks.create_blueprint())
     app.extensions["courier"] = courier
     _hang_page(app, service_code)
     return app

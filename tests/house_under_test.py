@@ -17,13 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import safaricom
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
 from redis import Redis
+from safaricom import Safaricom
 from werkzeug.serving import make_server
 
 from core import db, logs, seal
+from core.access.tokens import Keyring
+from core.at_rest import Chest
 from core.codes import Veil
 from core.money import kes
 from core.otp_codes import OtpKey
@@ -34,24 +38,32 @@ from core.seal_outside import Outside
 from core.sms_orders import Bounds
 from gateway import Doors, create_app
 from gateway.api import limits
-from gateway.api.access import nobody
+from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api
+from gateway.api.quick_look import QuickLook
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
 from sandbox.africastalking.courier import Pace
-from workers import bell, pace, queues, resources
+from workers import bell, ledger, pace, queues, resources
 from workers.bell import Bell
+from workers.caller import Caller
+from workers.daraja.line import Line
 from workers.queues import Name
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
+from workers.ringing import Bells
 from workers.sms.africastalking import AfricasTalking
+from workers.transport import Timeouts
 
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
+SIGNING_KEYS = "sandbox:c2lnbmluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
+KEYRING = Keyring.parse(SIGNING_KEYS, issuer="http://127.0.0.1:8000/")
 OTP_KEY = OtpKey("one-time codes of the tests")
+CHEST = Chest("secrets at rest of the tests")
 OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
@@ -94,6 +106,7 @@ class House:
     country_url: str
     database_url: str
     redis_url: str
+    safaricom: Safaricom
     workers_are_there: bool = True
     worker_is_elsewhere: bool = False
     client: Any = field(init=False)
@@ -114,6 +127,9 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        if self.safaricom.is_used:
+            self.safaricom.reset()
+        requests.delete(f"{self.country_url}/webhooks", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
         now = self.clock()
@@ -142,6 +158,45 @@ class House:
             self.bell.beat(timedelta(0))
             self.work(Name.LEDGER)
 
+    @contextmanager
+    def ledger_elsewhere(self) -> Iterator[None]:
+        """Let the ledger work in a thread of its own, as it would in a process."""
+        self.worker_is_elsewhere = True
+        ended = threading.Event()
+
+        def work() -> None:
+            while not ended.wait(0.02):
+                self.bell.beat(timedelta(0))
+                ledger.execute()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.worker_is_elsewhere = False
+
+    @contextmanager
+    def limited(self, **other: Any) -> Iterator[Any]:
+        """A client of an app with the limits that a test wants."""
+        api = api_of(self.conversation, self.redis, Outside(self.outside), **other)
+        app = create_app(
+            databases=self.databases["web"],
+            conversation=self.conversation,
+            clock=self.clock,
+            doors=Doors(africastalking="sandbox"),
+            redis_answers=lambda: bell.answers(self.redis),
+            outside=Outside(self.outside),
+            api=api,
+        )
+        yield app.test_client()
+
+    def logged_in(self, msisdn: str) -> str:
+        """What somebody's app shows that it is theirs, without what went before."""
+        return self.bank.log_in(msisdn, keyring=KEYRING, now=self.clock())
+
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""
         self.relay.once()
@@ -153,6 +208,11 @@ class House:
         self.send_messages()
         url = f"{self.country_url}/africastalking/messages"
         return requests.get(url, params={"to": msisdn}, timeout=5).json()
+
+    def safaricom_works(self) -> None:
+        """Let the relay ring for what is due at Safaricom's, and its worker do it."""
+        self.relay.once()
+        self.work(Name.MPESA)
 
     def fault(self, **fault: object) -> None:
         """Script the provider's next answers."""
@@ -188,6 +248,7 @@ def _resources(
     ledger_bell: Bell,
     country_url: str,
     outside: Outside,
+    line: Line,
     stack: ExitStack,
 ) -> Resources:
     sender = AfricasTalking(
@@ -199,6 +260,8 @@ def _resources(
     stack.callback(sender.close)
     feed = RateFeed(f"{country_url}/rates")
     stack.callback(feed.close)
+    caller = Caller(loopback=True, timeouts=Timeouts(connect_seconds=1.0, read_seconds=1.0))
+    stack.callback(caller.close)
     return Resources(
         databases=database,
         clock=clock,
@@ -210,14 +273,46 @@ def _resources(
         by_sms=BY_SMS,
         pace=pace.Pace(redis, clock, per_second=500),
         credit_least=kes(500_00),
+        chest=CHEST,
+        webhooks=caller,
+        mpesa=line,
+        heard=Bells(redis, queues.queue(Name.MPESA, redis)).heard,
     )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[dict[str, db.Databases]]:
+    databases = {
+        "owner": db.connect(url),
+        "web": db.connect(url, role=db.WEB, connections_max=20),
+        "worker": db.connect(url, role=db.WORKER, connections_max=20),
+    }
+    yield databases
+    for each in databases.values():
+        each.kw["bind"].dispose()
+
+
+@contextmanager
+def _country() -> Iterator[str]:
+    """The providers, as the sandbox plays them."""
+    fake = country.create_app(
+        "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
+    )
+    with served(fake) as url:
+        yield url
+        for name in ("courier", "safaricom"):
+            fake.extensions[name].close()
 
 
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
     """What programs find here; `other` is what a test wants otherwise."""
     often = other.get("per_minute", OFTEN)
+    quick = QuickLook(redis)
+    quick.watch(conversation.databases)
     given = {
-        "principal": nobody,
+        "principal": Doorkeeper(KEYRING, quick),
+        "keyring": KEYRING,
+        "chest": CHEST,
         "limiter": limits.limiter(redis, per_minute=often),
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
@@ -231,22 +326,15 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
     with ExitStack() as stack:
         # Descriptor 2 is where pytest listens, whatever sys.stderr is by then.
         logs.configure(stack.enter_context(open(2, "w", buffering=1, closefd=False)))
-        databases = {
-            "owner": db.connect(database_url),
-            "web": db.connect(database_url, role=db.WEB, connections_max=20),
-            "worker": db.connect(database_url, role=db.WORKER, connections_max=20),
-        }
-        for each in databases.values():
-            stack.callback(each.kw["bind"].dispose)
+        databases = stack.enter_context(_connected(database_url))
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
-        fake = country.create_app(
-            "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
-        )
-        country_url = stack.enter_context(served(fake))
-        stack.callback(fake.extensions["courier"].close)
+        country_url = stack.enter_context(_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
+        # Safaricom calls back to the web, which is built a few lines on.
+        web_url = stack.enter_context(served(lambda *hop: house.app(*hop)))  # noqa: PLW0108 - not built yet
+        world = stack.enter_context(safaricom.opened(redis, clock, web_url, country_url))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
         resources.install(
@@ -257,6 +345,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 ledger_bell=ledger_bell,
                 country_url=country_url,
                 outside=outside,
+                line=world.line,
                 stack=stack,
             )
         )
@@ -284,13 +373,15 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 doors=Doors(africastalking="sandbox"),
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
+                safaricom=safaricom.CALLERS,
                 api=api,
             ),
             api=api,
             bell=ledger_bell,
-            relay=Relay(databases["worker"], redis, clock),
+            relay=Relay(databases["worker"], redis, clock, has_mpesa=True),
             sealer=Sealer(databases["worker"], Signer("kabambe.test", SEED), outside, clock),
             outside=folder,
+            safaricom=world,
             country_url=country_url,
             database_url=database_url,
             redis_url=redis_url,

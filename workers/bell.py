@@ -77,7 +77,9 @@ class Bell:
         try:
             with suppress(RedisError):
                 if self.is_answered():
-                    self._waiting.blpop([f"{_OUTCOME}{order}"], timeout=seconds)
+                    outcome = f"{_OUTCOME}{order}"
+                    # It stays there: whoever asks for the same thing again may wait too.
+                    self._waiting.blmove(outcome, outcome, seconds, "LEFT", "LEFT")  # type: ignore[arg-type]
         finally:
             self._chairs.release()
 

@@ -22,6 +22,7 @@ class Name(StrEnum):
 
     LEDGER = "ledger"
     SMS = "sms"
+    WEBHOOKS = "webhooks"
     MPESA = "mpesa"
 
 

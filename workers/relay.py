@@ -16,15 +16,18 @@ import psycopg2
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
+from rq import Queue
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import announcements, backlog, messages, relaying
+from core import announcements, backlog, messages, relaying, webhook_calls
 from core.db import Databases, transact
 from core.inbox import Inbox
 from core.outbox import Category, Outbox
 from workers import pace
 from workers.bell import EXECUTE
+from workers.mpesa.rings import Rings
 from workers.queues import Name, enqueue, is_deaf, queue
+from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +37,7 @@ _SWEEP_SECONDS: Final = 5.0
 _RATES_SECONDS: Final = 30.0
 _RECONCILE_SECONDS: Final = 60.0
 _CREDIT_SECONDS: Final = 60.0
+_CLEAR_SECONDS: Final = 600.0
 # A line that pauses for longer is not rung for: its messages would only be counted as rung.
 _PAUSE_SECONDS_MAX: Final = 2.0
 # Longer than any provider call may take.
@@ -51,6 +55,9 @@ RECONCILE: Final = "workers.reconciliation.run"
 REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
 SCREEN: Final = "workers.compliance.screen"
 LOOK: Final = "workers.compliance.look"
+UNDERSTAND_MPESA: Final = "workers.mpesa.letters.understand"
+CALL_WEBHOOKS: Final = "workers.webhooks.deliver"
+CLEAR_WEBHOOKS: Final = "workers.webhooks.clear"
 JOBS: Final = (
     EXECUTE,
     DELIVER,
@@ -64,22 +71,37 @@ JOBS: Final = (
     RECONCILE,
     SCREEN,
     LOOK,
+    UNDERSTAND_MPESA,
+    *Job,
+    CALL_WEBHOOKS,
+    CLEAR_WEBHOOKS,
 )
 
 
 class Relay:
     """Wakes at once when something is staged, and every second anyway."""
 
-    def __init__(self, databases: Databases, redis: Redis, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        databases: Databases,
+        redis: Redis,
+        clock: Callable[[], datetime],
+        *,
+        has_mpesa: bool = False,
+    ) -> None:
         """Take what it works with."""
+        self._mpesa = Rings(databases, redis) if has_mpesa else None
         self._databases = databases
         self._clock = clock
         self._ledger = queue(Name.LEDGER, redis)
         self._sms = queue(Name.SMS, redis)
+        self._safaricom = queue(Name.MPESA, redis)
+        self._webhooks = queue(Name.WEBHOOKS, redis)
         self._swept_at = 0.0
         self._redis = redis
         self._priced_at = 0.0
         self._asked_credit_at = 0.0
+        self._cleared_at = time.monotonic()
         self._reconciled_at = time.monotonic()  # not while everything starts
         self._stopped = threading.Event()
 
@@ -106,6 +128,9 @@ class Relay:
         with self._databases() as session:
             behind = backlog.oldest(session, now=now)
             has_news = messages.count_promotional(session, count_max=1, now=now)
+            is_called = webhook_calls.is_due(session, now=now)
+        if is_called and not self._webhooks.count:
+            enqueue(self._webhooks, CALL_WEBHOOKS)  # one who hears it makes all calls that are due
         if has_news and announcements.is_daytime(now) and not self._sms.count:
             enqueue(self._sms, BROADCAST)  # behind everything, and never two in the queue
         if behind.order > _UNHEARD and not is_deaf(self._ledger):
@@ -122,6 +147,9 @@ class Relay:
         if time.monotonic() - self._asked_credit_at > _CREDIT_SECONDS and not is_deaf(self._sms):
             self._asked_credit_at = time.monotonic()
             enqueue(self._sms, ASK_CREDIT)
+        if time.monotonic() - self._cleared_at > _CLEAR_SECONDS and not self._webhooks.count:
+            self._cleared_at = time.monotonic()
+            enqueue(self._webhooks, CLEAR_WEBHOOKS)
 
     def _ring(self, now: datetime) -> None:
         """Ring for messages and letters; not for messages while nobody may send."""
@@ -131,6 +159,12 @@ class Relay:
                     pass
         while self._relay(Inbox, UNDERSTAND, now, provider="africastalking"):
             pass
+        if self._mpesa is not None:
+            # On a queue of its own, so that a slow Safaricom never holds up an SMS.
+            line = self._safaricom
+            while self._relay(Inbox, UNDERSTAND_MPESA, now, provider="mpesa", line=line):
+                pass
+            self._mpesa.ring(now)
 
     def _relay(
         self,
@@ -140,6 +174,7 @@ class Relay:
         *,
         category: Category | None = None,
         provider: str | None = None,
+        line: Queue | None = None,
     ) -> bool:
         """
         Ring for one lot of a box; whether it was a full one.
@@ -147,14 +182,15 @@ class Relay:
         Not into ears that are full, but for codes, which go before what is queued already.
         """
         is_code = category is Category.CODE
-        if is_deaf(self._sms, even_for_codes=is_code):
+        line = line or self._sms
+        if is_deaf(line, even_for_codes=is_code):
             return False
         more = {} if category is None else {"category": category.value}
         with self._databases.begin() as session:
             ids = relaying.due(session, box=box, now=now, category=category, provider=provider)
             for first in range(0, len(ids), _IDS_PER_JOB):
                 some = ids[first : first + _IDS_PER_JOB]
-                enqueue(self._sms, job, is_first=is_code, ids=some, **more)
+                enqueue(line, job, is_first=is_code, ids=some, **more)
         return len(ids) == relaying.ROWS_MAX
 
     def _sweep(self, now: datetime) -> None:

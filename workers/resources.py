@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from core.at_rest import Chest
 from core.db import Databases
 from core.money import Money
 from core.otp_codes import OtpKey
@@ -15,7 +16,10 @@ from core.rates import RateSource
 from core.seal import Anchor
 from core.sms_orders import Bounds
 from workers.bell import Bell
+from workers.caller import Caller
+from workers.daraja.line import Line
 from workers.pace import Pace
+from workers.ringing import Job
 from workers.sms import SmsSender
 
 
@@ -33,6 +37,10 @@ class Resources:
     credit_least: Money
     otp_key: OtpKey
     by_sms: Bounds
+    chest: Chest
+    webhooks: Caller
+    mpesa: Line | None = None
+    heard: Callable[[Job], None] = lambda _: None
 
 
 _installed: list[Resources] = []

@@ -12,7 +12,7 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -68,10 +68,13 @@ class Transport:
     Args:
         headers: Sent with every request. A key belongs here, so that no argument of a call, and
             so no traceback, ever holds it.
+        may_reach: Whether an address (as numbers) may be connected to; without it any may.
     """
 
-    def __init__(self, *, headers: Mapping[str, str]) -> None:
-        self.session = _session(headers)
+    def __init__(
+        self, *, headers: Mapping[str, str], may_reach: Callable[[str], bool] | None = None
+    ) -> None:
+        self.session = _session(headers, may_reach)
 
     def request(
         self,
@@ -184,6 +187,10 @@ class _Response(http.client.HTTPResponse):
         self.msg.defects.clear()
 
 
+class AddressForbidden(NewConnectionError):
+    """The name leads to an address that may not be reached."""
+
+
 class _Connection(HTTPConnection):
     """
     A connection that notes the moment a request begins to be written.
@@ -193,6 +200,11 @@ class _Connection(HTTPConnection):
     """
 
     response_class = _Response
+
+    @staticmethod
+    def may_reach(_address: str) -> bool:
+        """Whether to connect to an address (as numbers): to any, unless a guard stands here."""
+        return True
 
     def send(self, data: Any) -> None:  # noqa: ANN401 - as http.client has it
         if self.sock is None:
@@ -211,6 +223,10 @@ class _Connection(HTTPConnection):
             found = socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
+        # These very addresses are connected to, so a name that leads elsewhere a moment later leads
+        # nowhere; and one that leads to both kinds is up to no good.
+        if not all(self.may_reach(str(each[4][0])) for each in found):
+            raise AddressForbidden(self, "its name leads where we do not call")
         assert isinstance(self.timeout, float | int)  # the session never goes without
         deadline = time.monotonic() + self.timeout
         failed: OSError | None = None
@@ -249,7 +265,9 @@ class _Session(requests.Session):
         """Nowhere: even told not to follow, requests would read all of a redirect's body first."""
 
 
-def _session(headers: Mapping[str, str]) -> requests.Session:
+def _session(
+    headers: Mapping[str, str], may_reach: Callable[[str], bool] | None
+) -> requests.Session:
     session = _Session()
     # The environment must not reroute the key (HTTP_PROXY), replace it (.netrc) or choose whom we
     # trust (REQUESTS_CA_BUNDLE): settings come from core/settings.py alone. It is also read anew
@@ -265,6 +283,20 @@ def _session(headers: Mapping[str, str]) -> requests.Session:
     # very moment of writing is an Unknown like any other cut.
     adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS_KEPT, max_retries=0)
     adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    if may_reach is not None:
+        adapter.poolmanager.pool_classes_by_scheme = {
+            "http": _guarded(_Pool, may_reach),
+            "https": _guarded(_TlsPool, may_reach),
+        }
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
+
+
+def _guarded(
+    pool: type[urllib3.HTTPConnectionPool], may_reach: Callable[[str], bool]
+) -> type[urllib3.HTTPConnectionPool]:
+    """The same pool, its connections made to such addresses alone."""
+    guard = {"may_reach": staticmethod(may_reach)}
+    connection = type("_Guarded", (pool.ConnectionCls,), guard)
+    return type("_GuardedPool", (pool,), {"ConnectionCls": connection})

@@ -99,7 +99,7 @@ def prompted(session: Session, *, deposit: int, provider_ref: str, now: datetime
     What was told by its callback meanwhile stands.
     """
     found = locked(session, deposit)
-    if found.provider_ref is None:
+    if found.provider_ref is None and not _is_anothers(session, found, provider_ref):
         found.provider_ref = provider_ref
     if found.state in {State.PROMPTING, State.UNSURE}:
         found.state = State.PROMPTED
@@ -160,9 +160,31 @@ def asked(session: Session, *, deposit: int, now: datetime) -> None:
     found.next_ask_at = _next_ask(found, now)
 
 
+def is_called(session: Session, *, deposit: int, provider_ref: str) -> bool:
+    """Whether a provider's name for a prompt is this deposit's, as far as we know it."""
+    known = session.scalar(select(Deposit.provider_ref).where(Deposit.id == deposit))
+    return known in (None, provider_ref)
+
+
+def doubt(session: Session, *, deposit: int, provider_ref: str, now: datetime) -> None:
+    """Have the provider asked now how a prompt ended, by what it calls it; nothing is believed."""
+    prompted(session, deposit=deposit, provider_ref=provider_ref, now=now)
+    found = locked(session, deposit)
+    if found.state in {State.PROMPTED, State.EXPIRED}:
+        found.next_ask_at = now
+
+
 def by_token(session: Session, *, token_hash: bytes) -> int | None:
     """The deposit whose callback's address holds a token, by its SHA-256."""
     return session.scalar(select(Deposit.id).where(Deposit.token_hash == token_hash))
+
+
+def _is_anothers(session: Session, found: Deposit, provider_ref: str) -> bool:
+    """Whether a provider calls another prompt so: whoever says so of this one is mistaken."""
+    other = select(Deposit.id).where(
+        Deposit.provider == found.provider, Deposit.provider_ref == provider_ref
+    )
+    return session.scalar(other) is not None
 
 
 def _next_ask(found: Deposit, now: datetime) -> datetime:

@@ -13,13 +13,46 @@ from werkzeug.exceptions import HTTPException
 
 from core.errors import DomainError
 from gateway import problems
-from gateway.api import browsers, description, edge, limits, pages, wallet
+from gateway.api import (
+    auth,
+    browsers,
+    description,
+    edge,
+    exchange,
+    keys,
+    limits,
+    orders,
+    own,
+    pages,
+    receipts,
+    reversals,
+    transactions,
+    transfers,
+    vouchers,
+    wallet,
+)
+from gateway.api import log as sealed
 from gateway.api.edge import Api
 from gateway.problems import Halted
 
 log = structlog.get_logger(__name__)
 
-DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (wallet.door,)
+DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
+    auth.door,
+    own.door,
+    keys.door,
+    wallet.door,
+    wallet.people,
+    transfers.door,
+    transfers.payments,
+    orders.door,
+    exchange.door,
+    transactions.door,
+    receipts.door,
+    reversals.door,
+    vouchers.door,
+    sealed.door,
+)
 
 
 def hang(app: APIFlask, api: Api) -> None:

@@ -59,6 +59,11 @@ _LIMIT_HEADERS: Final = {
         ("RateLimit-Reset", "Seconds until there are more."),
     )
 }
+_BYTES: Final = {"contentEncoding": "binary"}
+_LOCATION: Final = {
+    "schema": {"type": "string", "format": "uri-reference"},
+    "description": "Where to ask what became of it.",
+}
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _EVERYWHERE: Final = (
     problems.UNREADABLE,
@@ -75,6 +80,17 @@ def refuses(*errors: type[DomainError]) -> Callable[[V], V]:
 
     def declared(view: V) -> V:
         view.refuses = errors  # type: ignore[attr-defined]
+        return view
+
+    return declared
+
+
+def tells(mimetype: str, *, may_miss: bool = False) -> Callable[[V], V]:
+    """Tell in the description that a route answers with what is no JSON; or that it may be none."""
+
+    def declared(view: V) -> V:
+        view.tells = mimetype  # type: ignore[attr-defined]
+        view.may_miss = may_miss  # type: ignore[attr-defined]
         return view
 
     return declared
@@ -108,6 +124,14 @@ def _finished(app: APIFlask, spec: dict[str, Any] | str) -> dict[str, Any]:
             operation["security"] = []
         if hasattr(view, "keyed"):
             operation["parameters"] = [*operation.get("parameters", []), _KEY]
+        if (mimetype := getattr(view, "tells", None)) is not None:
+            shape = {"type": "string"} | ({} if mimetype.startswith("text/") else _BYTES)
+            done = {"description": "As it is.", "content": {mimetype: {"schema": shape}}}
+            operation["responses"] = {"200": done}
+        if hasattr(view, "waits"):
+            done = operation["responses"]["201"]
+            done["headers"] = {"Location": _LOCATION}
+            operation["responses"]["202"] = done | {"description": "Received, and not done yet."}
         for answer in operation["responses"].values():
             answer.setdefault("headers", {}).update(_LIMIT_HEADERS)
         told = _problems(path, operation, view)
@@ -144,7 +168,7 @@ def _problems(
         told += _WITH_BODY
     elif any(each["in"] == "query" for each in operation.get("parameters", ())):
         told.append(problems.INVALID_REQUEST)
-    if "{" in path:
+    if "{" in path or getattr(view, "may_miss", False):
         told.append(problems.NOT_HERE)
     found: dict[HTTPStatus, list[tuple[str, str]]] = {}
     for problem in told:

@@ -22,6 +22,8 @@ from sqlalchemy.orm import Session
 
 from core import subscribers
 from core.access.principals import Kind, Principal
+from core.access.tokens import Keyring
+from core.at_rest import Chest
 from core.audit import Actor
 from core.db import TRIES_MAX, Unit, is_passing
 from core.errors import DomainError
@@ -50,6 +52,8 @@ class Api:
     Args:
         conversation: What the phone's side has too: databases, keys, the bell and the wait.
         principal: Finds out who calls by the `Authorization` header, or halts the request.
+        keyring: What access tokens are signed with.
+        chest: What locks secrets that must be read again.
         limiter: Counts requests.
         outside: What of the sealed log was said outside the database.
         origins: The web pages that may call from a browser.
@@ -59,6 +63,8 @@ class Api:
 
     conversation: Conversation
     principal: Callable[[str, Session, datetime], Principal]
+    keyring: Keyring
+    chest: Chest
     limiter: Limiter
     outside: Outside
     origins: frozenset[str] = frozenset()
@@ -104,9 +110,11 @@ def _receive(api: Api) -> None:
     if header is not None:
         try:
             g.principal = api.principal(header, g.unit.reading, g.now)
-        except Halted as halted:
+        except (Halted, DomainError) as error:
             # Raised when the request has been counted, and only where it matters who calls.
-            g.stranger = halted
+            g.stranger = error
+        finally:
+            g.unit.close()
 
 
 def _weigh() -> None:
@@ -209,7 +217,8 @@ def person() -> Person:
     """
     caller = principal()
     assert caller.subscriber is not None, "staff have no account"
-    return subscribers.by_id(reading(), subscriber=caller.subscriber)
+    looked = reading() if request.method == "GET" else session()
+    return subscribers.by_id(looked, subscriber=caller.subscriber)
 
 
 def actor(whose: Person) -> Actor:

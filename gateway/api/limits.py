@@ -7,17 +7,24 @@ Where Redis does not answer, each process counts by itself until it does.
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
 
 from flask import Response, g, request
-from flask_limiter import ApplicationLimit, Limiter, RequestLimit
+from flask_limiter import ApplicationLimit, Limiter, RequestLimit, RouteLimit
 from redis import Redis
 
 from core.access.principals import Kind, Principal
 from gateway.api import edge
+from gateway.api.edge import Api
 
 # One address may be that of thousands of phones behind an operator's translation.
 _ADDRESS_TIMES: Final = 40
+_STRANGERS_OF: Final = 3
+_STRANGERS_MINUTES: Final = 5
+
+V = TypeVar("V", bound=Callable[..., Any])
 
 
 def limiter(redis: Redis, *, per_minute: int) -> Limiter:
@@ -54,6 +61,45 @@ def caller() -> str:
 def address() -> str:
     """Where a request comes from."""
     return f"address:{request.remote_addr}"
+
+
+def lookups(api: Api) -> Callable[[V], V]:
+    """Count who is looked up: names are people's own."""
+    few = max(api.per_minute // _STRANGERS_OF, 1)
+    return _alike(api.limiter.limit(f"{few} per minute", override_defaults=False))
+
+
+def documents(api: Api) -> Callable[[V], V]:
+    """Count what takes seconds to write."""
+    few = max(api.per_minute // _STRANGERS_OF, 1)
+    return _alike(api.limiter.shared_limit(f"{few} per minute", scope="documents"))
+
+
+def strangers(api: Api) -> Callable[[V], V]:
+    """
+    Count what a caller asks about people who are not there, on all routes together.
+
+    Whoever pays people they know hardly ever does; whoever tries out numbers does little else.
+    """
+    few = max(api.per_minute // _STRANGERS_OF, 1)
+    limit = api.limiter.shared_limit(
+        f"{few} per minute; {few * _STRANGERS_MINUTES} per day",
+        scope="strangers",
+        key_func=caller,
+        override_defaults=False,
+        deduct_when=lambda answer: answer.status_code == HTTPStatus.NOT_FOUND,
+    )
+    return _alike(limit)
+
+
+def _alike(limit: RouteLimit) -> Callable[[V], V]:
+    """A limit as a decorator that leaves a view's type as it is."""
+
+    def limited(view: V) -> V:
+        made: V = limit(view)  # type: ignore[assignment] # it is wrapped
+        return made
+
+    return limited
 
 
 def tell(limit: RequestLimit | None, answer: Response) -> Response:

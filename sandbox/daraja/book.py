@@ -8,7 +8,7 @@ number is spoken of, with KES 50,000.00 and the PIN 1234; what a door told of a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -82,6 +82,7 @@ class Wallet:
     locked: bool = False
     habit: Habit | None = None
     wrong_pins: int = 0
+    sim_changed: datetime | None = None
     day: date | None = None
     moved: Decimal = Decimal(0)
     """KES that moved on that day, in or out."""
@@ -141,7 +142,8 @@ class Transaction:
     code: str = ""
     completed: datetime | None = None
     charge: Decimal = Decimal("0.00")
-    debit_account: str = ""
+    account_of: str = ""
+    """The account of the shortcode that it took from or gave to."""
     reversed_by: str = ""
     linked: str = ""
     """The receipt that this one takes back."""
@@ -155,6 +157,7 @@ class Line:
     shortcode: str
     account: str
     transaction: Transaction
+    at: datetime
     details: str
     change: Decimal
     balance: Decimal
@@ -173,6 +176,8 @@ class Book:
         self.wallets: dict[str, Wallet] = {}
         self.transactions: dict[str, Transaction] = {}
         self.lines: list[Line] = []
+        self.done: Callable[[Transaction], None] = lambda _: None
+        """Told of every transaction that moved money."""
         self._by_originator: dict[str, Transaction] = {}
         self._by_conversation: dict[str, Transaction] = {}
 
@@ -182,6 +187,11 @@ class Book:
             first, last = _FIRST[int(msisdn[-1])], _LAST[int(msisdn[-2])]
             self.wallets[msisdn] = Wallet(msisdn, f"{first} {last}")
         return self.wallets[msisdn]
+
+    def name_of(self, shortcode: str) -> str:
+        """What is said of a shortcode, whether or not there is one."""
+        found = self.organisations.get(shortcode)
+        return shortcode if found is None else found.public_name
 
     def add(self, transaction: Transaction) -> None:
         """Write a transaction down, whatever will become of it."""
@@ -258,7 +268,6 @@ class Book:
             wallet.count(amount, at.date())
             charge = Decimal(next(fee for most, fee in _TARIFF if amount <= most))
             transaction.charge = wire.two(charge)
-            transaction.debit_account = UTILITY
             words = (
                 f"{transaction.reason} to {wallet.public_name}."
                 f" Original conversation ID is {transaction.originator}"
@@ -275,13 +284,14 @@ class Book:
     def give_back(self, transaction: Transaction, of: Transaction, *, at: datetime) -> str:
         """Reverse what a person paid, or a part of it; the answer is the result code."""
         organisation = self.organisations[transaction.shortcode]
-        account = of.debit_account
+        account = of.account_of
         if transaction.amount > organisation.accounts[account]:
             self.refuse(transaction, "1", at)
             return "1"
         wallet = self.wallet(transaction.msisdn)
         wallet.balance += transaction.amount
         of.reversed_by, transaction.linked = transaction.receipt, of.receipt
+        transaction.account_of = account
         words = f"Reversal of {of.receipt} to {wallet.public_name}"
         self._finish(transaction, at)
         self._write(transaction, account, -transaction.amount, words, wallet.public_name)
@@ -295,7 +305,6 @@ class Book:
         if transaction.amount > organisation.accounts[debit]:
             self.refuse(transaction, "1", at)
             return "1"
-        transaction.debit_account = debit
         self._finish(transaction, at)
         words = f"{transaction.reason} to {to.public_name}"
         self._write(transaction, debit, -transaction.amount, words, to.public_name)
@@ -340,6 +349,7 @@ class Book:
 
     def _finish(self, transaction: Transaction, at: datetime) -> None:
         transaction.code, transaction.status, transaction.completed = "0", "Completed", at
+        self.done(transaction)
 
     def _write(
         self,
@@ -354,13 +364,13 @@ class Book:
         of = organisation or self.organisations[transaction.shortcode]
         of.accounts[account] += change
         transaction.details = transaction.details or words
-        if transaction.kind == "c2b":
-            transaction.debit_account = account
+        transaction.account_of = transaction.account_of or account
         self.lines.append(
             Line(
                 shortcode=of.shortcode,
                 account=account,
                 transaction=transaction,
+                at=transaction.completed or transaction.initiated,
                 details=words,
                 change=change,
                 balance=of.accounts[account],

@@ -12,8 +12,10 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import BadRequest, NotFound
 
-from sandbox.daraja.book import CHARGES, Book, Transaction, Wallet
+from sandbox.daraja import wire
+from sandbox.daraja.book import CHARGES, UTILITY, Book, Transaction, Wallet
 from sandbox.daraja.safaricom import Safaricom
+from sandbox.daraja.statement import exported
 from sandbox.daraja.terms import Habit
 from sandbox.daraja.words import Kes, body, kes, number, said
 
@@ -31,9 +33,16 @@ class _Changes(BaseModel):
     habit: Habit | None = None
     registered: bool | None = None
     locked: bool | None = None
+    sim_changed: datetime | None = None
 
 
 def hang(doors: Blueprint, safaricom: Safaricom) -> None:
+    """Hang them on the provider's blueprint."""
+    _hang_balances(doors, safaricom)
+    _hang_lists(doors, safaricom)
+
+
+def _hang_balances(doors: Blueprint, safaricom: Safaricom) -> None:
     book = safaricom.book
 
     @doors.route(_PREFIX + "/phones/<raw>", methods=["GET", "PUT"])
@@ -58,6 +67,10 @@ def hang(doors: Blueprint, safaricom: Safaricom) -> None:
                     organisation.accounts[name] = kes(balance)
             return jsonify({name: f"{each:.2f}" for name, each in organisation.accounts.items()})
 
+
+def _hang_lists(doors: Blueprint, safaricom: Safaricom) -> None:
+    book = safaricom.book
+
     @doors.get(_PREFIX + "/transactions")
     def transactions() -> Response:
         wanted = request.args.get("receipt")
@@ -70,10 +83,36 @@ def hang(doors: Blueprint, safaricom: Safaricom) -> None:
                 ]
             )
 
+    @doors.get(_PREFIX + "/statement")
+    def statement() -> Response:
+        told = request.args
+        organisation = book.organisations.get(told.get("shortcode", safaricom.contract.shortcode))
+        account = told.get("account", UTILITY)
+        if organisation is None or account not in organisation.accounts:
+            raise NotFound("There is no such account.")
+        words = exported(
+            book,
+            organisation,
+            account,
+            start=_moment(told.get("from")),
+            end=_moment(told.get("to")),
+            bare=told.get("bare") == "1",
+        )
+        return Response(words, content_type="text/csv; charset=utf-8")
+
     @doors.get(_PREFIX + "/totals")
     def totals() -> Response:
         with book.lock:
             return jsonify(_totals(book))
+
+
+def _moment(raw: str | None) -> datetime | None:
+    if raw is None:
+        return None
+    try:
+        return datetime.fromisoformat(raw).replace(tzinfo=wire.NAIROBI)
+    except ValueError as error:
+        raise BadRequest(f"{raw!r} is no time, such as 2026-11-28T00:00:00.") from error
 
 
 def _totals(book: Book) -> dict[str, object]:

@@ -10,10 +10,11 @@ What tests and those who play tell the fake Safaricom to do, below `/daraja/cont
 | `/requests`, `/callbacks` | `GET`, `DELETE`: `sandbox/daraja/record.py`                         |
 | `/phones/<number>`        | `GET`, `PUT`: a person's M-PESA: `balance`, `pin`, `name`, `habit`  |
 |                           | (`ask` `accept` `cancel` `ignore` `wrong-pin`, null for the usual), |
-|                           | `registered`, `locked`                                              |
+|                           | `registered`, `locked`, `sim_changed`                               |
 | `/accounts/<shortcode>`   | `GET`, `PUT`: its accounts by name, such as                         |
 |                           | `{"Utility Account": "500.00"}`                                     |
 | `/transactions`           | `GET`: all of Safaricom's book, oldest first; `?receipt=` narrows   |
+| `/statement`              | `GET`: an account as CSV: `sandbox/daraja/statement.py`             |
 | `/totals`                 | `GET`: what was collected, paid out and reversed, and how often     |
 | `/initiators`             | `DELETE`: unlocks them; `PUT {"name", "password"}` changes a        |
 |                           | password, `{"name", "forbidden": true}` takes the role away         |

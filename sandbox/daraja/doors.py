@@ -3,14 +3,21 @@ Safaricom's addresses below `/daraja`: the API, and what its phones do.
 
 The API's base address is `http://127.0.0.1:SANDBOX_PORT/daraja`, then Safaricom's own paths:
 
-| path                                                    | script's `on` |
-|---------------------------------------------------------|---------------|
-| `GET /oauth/v1/generate?grant_type=client_credentials`  | `oauth`       |
-| `POST /mpesa/stkpush/v1/processrequest`                 | `stk`         |
-| `POST /mpesa/stkpushquery/v1/query`                     | `query`       |
-| `POST /mpesa/c2b/v1/registerurl`, `/mpesa/c2b/v2/…`     | `register`    |
-| `POST /mpesa/c2b/v1/simulate`, `/mpesa/c2b/v2/simulate` | `simulate`    |
-| `POST /mpesa/b2c/v1/paymentrequest`, `/mpesa/b2c/v3/…`  | `b2c`         |
+| path                                                               | script's `on` |
+|--------------------------------------------------------------------|---------------|
+| `GET /oauth/v1/generate?grant_type=client_credentials`             | `oauth`       |
+| `POST /mpesa/stkpush/v1/processrequest`                            | `stk`         |
+| `POST /mpesa/stkpushquery/v1/query`                                | `query`       |
+| `POST /mpesa/c2b/v1/registerurl`, `/mpesa/c2b/v2/…`                | `register`    |
+| `POST /mpesa/c2b/v1/simulate`, `/mpesa/c2b/v2/simulate`            | `simulate`    |
+| `POST /mpesa/transactionstatus/v1/query`                           | `status`      |
+| `POST /mpesa/accountbalance/v1/query`                              | `balance`     |
+| `POST /mpesa/reversal/v1/request`                                  | `reversal`    |
+| `POST /mpesa/b2b/v1/paymentrequest`                                | `b2b`         |
+| `POST /mpesa/qrcode/v1/generate`                                   | `qr`          |
+| `POST /pulltransactions/v1/register`, `/pulltransactions/v1/query` | `pull`        |
+| `POST /imsi/v1/checkATI`, `/imsi/v2/checkATI`                      | `imsi`        |
+| `POST /mpesa/b2c/v1/paymentrequest`, `/mpesa/b2c/v3/…`             | `b2c`         |
 
 Its phones (numbers in any usual form):
 
@@ -98,6 +105,16 @@ def _endpoints(safaricom: Safaricom) -> Iterator[tuple[str, Api, str, Handler]]:
     for version in ("v1", "v3"):
         handler = partial(payouts.request, version=version)
         yield f"/mpesa/b2c/{version}/paymentrequest", "b2c", "InitiatorName", handler
+    questions, at_once = safaricom.questions, safaricom.at_once
+    yield "/mpesa/transactionstatus/v1/query", "status", "Initiator", questions.status
+    yield "/mpesa/accountbalance/v1/query", "balance", "Initiator", questions.balance
+    yield "/mpesa/reversal/v1/request", "reversal", "Initiator", questions.reverse
+    yield "/mpesa/b2b/v1/paymentrequest", "b2b", "Initiator", safaricom.transfers.request
+    yield "/mpesa/qrcode/v1/generate", "qr", "MerchantName", at_once.picture
+    yield "/pulltransactions/v1/register", "pull", "ShortCode", at_once.register_pull
+    yield "/pulltransactions/v1/query", "pull", "ShortCode", at_once.pull
+    for version in ("v1", "v2"):
+        yield f"/imsi/{version}/checkATI", "imsi", "customerNumber", at_once.sim_change
 
 
 def _hang_phones(doors: Blueprint, safaricom: Safaricom) -> None:

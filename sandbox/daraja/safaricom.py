@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sandbox.africastalking.messages import Messages
 from sandbox.daraja import certificate
+from sandbox.daraja.at_once import AtOnce
 from sandbox.daraja.book import UTILITY, Book, Organisation
 from sandbox.daraja.callbacks import Callbacks
 from sandbox.daraja.certificate import Key
@@ -16,8 +17,11 @@ from sandbox.daraja.gate import Gate
 from sandbox.daraja.paybill import Paybill
 from sandbox.daraja.payouts import Payouts
 from sandbox.daraja.prompts import Prompts
+from sandbox.daraja.questions import Questions
 from sandbox.daraja.record import Record
 from sandbox.daraja.terms import House, Terms
+from sandbox.daraja.texts import Texts
+from sandbox.daraja.transfers import Transfers
 from sandbox.errands import Errands
 
 _THREADS = 8
@@ -47,7 +51,6 @@ class Safaricom:
     ) -> None:
         self.contract = contract
         self.key = key or certificate.of_this_process()
-        self.messages = messages
         self.house = House(terms or Terms())
         self.faults = Faults()
         self.record = Record()
@@ -59,6 +62,8 @@ class Safaricom:
         for each in organisations:
             each.accounts[UTILITY] = contract.float_kes
         self.book = Book(organisations)
+        if messages is not None:
+            self.book.done = Texts(self.book, self.house, messages).tell
         self.callbacks = Callbacks(self.errands, self.house, self.record)
         self.initiators = Initiators(self.key, {contract.initiator: contract.password})
         self.gate = Gate(contract, self.house, self.faults, self.record, self.book.ids)
@@ -79,6 +84,15 @@ class Safaricom:
             tills={contract.till: contract.shortcode},
             in_session=in_session,
         )
+        self.questions = Questions(
+            book=self.book,
+            house=self.house,
+            callbacks=self.callbacks,
+            errands=self.errands,
+            initiators=self.initiators,
+        )
+        self.transfers = Transfers(self.questions, self.house)
+        self.at_once = AtOnce(self.book)
         self.payouts = Payouts(
             book=self.book,
             house=self.house,

@@ -37,7 +37,7 @@ and `GET` shows all of it. All times are in seconds.
 
 Quirks, each false unless told: `balance_item` (an item `Balance` without a value in callbacks),
 `doubled_debit_party` (status results say `DebitPartyName` twice and never `CreditPartyName`),
-`spaced_keys` (`Conversation ID`), `bare_parameter` (the only parameter is an object),
+`spaced_keys` (`Conversation ID`), `bare_parameter` (a failure has one, which is no array),
 `reference_array` (`ReferenceItem` is an array), `shuffled` (parameters in any order),
 `whole_amounts` (`1` instead of `1.00`), `gateway_originator` (a B2C result carries an
 `OriginatorConversationID` of Safaricom's own).

@@ -6,7 +6,7 @@ import json
 import re
 import string
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from random import Random
@@ -143,7 +143,7 @@ def result(
     originator: str,
     conversation: str,
     transaction: str,
-    parameters: Sequence[Mapping[str, object]] = (),
+    parameters: object = (),
     reference: object,
     as_strings: bool = False,
 ) -> dict[str, object]:
@@ -171,7 +171,7 @@ def result(
         "TransactionID": transaction,
     }
     if parameters:
-        body["ResultParameters"] = {"ResultParameter": list(parameters)}
+        body["ResultParameters"] = {"ResultParameter": parameters}
     body["ReferenceData"] = {"ReferenceItem": reference}
     return {"Result": body}
 

@@ -3,6 +3,7 @@
 
 const CODE = document.documentElement.dataset.serviceCode;
 const NETWORK = "/africastalking";
+const MPESA = "/daraja/prompts";
 const MESSAGES_KEPT = 500;
 const HOPS_KEPT = 50;
 const TAP_MS = 900; // how soon the same key again means its next letter
@@ -41,8 +42,8 @@ function nairobi(instant) {
     { timeZone: "Africa/Nairobi", hour: "2-digit", minute: "2-digit" });
 }
 
-async function call(body) {
-  const answer = await fetch(`${NETWORK}/ussd`, {
+async function call(body, to = `${NETWORK}/ussd`) {
+  const answer = await fetch(to, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
@@ -63,10 +64,11 @@ class Phone {
     this.line = line;
     line.append(document.getElementById("handset").content.cloneNode(true));
     for (const name of ["person", "other", "screen", "network", "mail", "unread", "clock", "words",
-      "typed", "mode", "call", "clear", "end", "keypad", "inbox", "messages", "soft-left", "soft-right"]) {
+      "typed", "mode", "ignore", "call", "clear", "end", "keypad", "inbox", "messages", "soft-left", "soft-right"]) {
       this[name.replace("-l", "L").replace("-r", "R")] = line.querySelector("." + name);
     }
     this.session = null;
+    this.prompt = null;
     this.busy = false;
     this.letters = false;
     this.tap = { key: "", at: 0, turn: 0 };
@@ -110,6 +112,7 @@ class Phone {
       this.tap.key = "";
       this.typed.value = [...this.typed.value].slice(0, -1).join("");
     });
+    this.ignore.addEventListener("click", () => this.answerPrompt({ ignore: true }));
     this.mode.addEventListener("click", () => this.setLetters(!this.letters));
     this.person.addEventListener("change", () => {
       this.other.hidden = this.person.value !== "";
@@ -125,7 +128,9 @@ class Phone {
     this.network.textContent = operator(this.number);
     this.read = this.received().length;
     this.showInbox();
+    this.prompt = null;
     this.rest();
+    this.see();
   }
 
   /** Show the clock, and be ready to dial. */
@@ -144,13 +149,17 @@ class Phone {
 
   /** Prepare the entry for what comes next: a dial, or an answer within a session. */
   offer(text) {
-    const label = this.session ? "Answer" : "Dial";
+    const label = this.prompt ? "Send" : this.session ? "Answer" : "Dial";
     this.typed.value = text;
-    this.typed.setAttribute("aria-label", label);
+    this.typed.classList.toggle("secret", this.prompt !== null);
+    this.typed.placeholder = this.prompt ? "PIN 1234" : "";
+    this.typed.setAttribute("aria-label", this.prompt ? "M-PESA PIN" : label);
     this.call.setAttribute("aria-label", label);
+    this.end.setAttribute("aria-label", this.prompt ? "Cancel" : "Hang up");
     this.softLeft.textContent = label;
-    this.softRight.textContent = this.session ? "Hang up" : "";
+    this.softRight.textContent = this.prompt ? "Cancel" : this.session ? "Hang up" : "";
     this.mode.hidden = !this.session;
+    this.ignore.hidden = !this.prompt;
     this.setLetters(false);
   }
 
@@ -181,6 +190,7 @@ class Phone {
 
   async send() {
     if (this.busy) return;
+    if (this.prompt) return this.answerPrompt({ pin: this.typed.value });
     const said = this.typed.value;
     const duplicate = document.getElementById("twice").checked;
     if (!this.session) this.setWords("USSD code running …", "busy");
@@ -204,6 +214,38 @@ class Phone {
       this.busy = false;
       this.offer(this.session ? "" : CODE);
       this.focusIfOurs();
+      this.see();
+    }
+  }
+
+  /** Show the prompt that waits on this number, and put away one that has ended; a call goes first. */
+  see() {
+    if (this.session || this.busy) return;
+    const waiting = prompts.find((each) => each.to === this.number) ?? null;
+    if (waiting?.id === this.prompt?.id) return;
+    this.prompt = waiting;
+    this.setWords(waiting ? `${waiting.words}\n\nEnter M-PESA PIN:` : "The request has ended.");
+    this.offer(waiting ? "" : CODE);
+    if (waiting) hint(`tab-${phones.indexOf(this) + 1}`);
+    this.focusIfOurs();
+  }
+
+  async answerPrompt(said) {
+    if (this.busy) return;
+    this.busy = true;
+    const { id } = this.prompt;
+    try {
+      const { result } = await call(said, `${MPESA}/${id}`);
+      this.setWords(PROMPT_ENDS[result] ?? `M-PESA did not take it (${result}).`);
+    } catch (error) {
+      this.setWords(error instanceof TypeError ? "No network. Is Kabambe running?" : error.message);
+    } finally {
+      prompts = prompts.filter((each) => each.id !== id);
+      this.prompt = null;
+      this.busy = false;
+      this.offer(CODE);
+      this.see();
+      this.focusIfOurs();
     }
   }
 
@@ -216,9 +258,11 @@ class Phone {
 
   async hangUp() {
     if (this.busy) return;
+    if (this.prompt) return this.answerPrompt({ cancel: true });
     const session = this.session;
     this.rest();
     if (session) await call({ session, hangup: true }).catch(() => {});
+    this.see();
   }
 
   /** Show what this number has received, newest first. */
@@ -340,6 +384,40 @@ async function poll() {
   setTimeout(poll, 1000);
 }
 
+/* Prompts of M-PESA: a stream too, and else a question every second. */
+
+let prompts = [];
+const PROMPT_ENDS = {
+  0: "Sent. M-PESA will confirm it by SMS.",
+  1: "You do not have enough money in M-PESA.",
+  17: "You have just paid the same. Wait two minutes.",
+  1032: "You cancelled the request.",
+  1037: "",
+  2001: "Wrong PIN. Nothing was paid.",
+  8006: "Your M-PESA PIN is locked.",
+};
+
+function showPrompts(list) {
+  prompts = list;
+  for (const phone of phones) phone.see();
+}
+
+function followPrompts() {
+  if (!window.EventSource) return pollPrompts();
+  const stream = new EventSource(`${MPESA}/stream`);
+  stream.onmessage = (event) => showPrompts(JSON.parse(event.data));
+  stream.onerror = () => {
+    if (stream.readyState === EventSource.CLOSED) pollPrompts();
+  };
+}
+
+async function pollPrompts() {
+  try {
+    showPrompts(await (await fetch(MPESA)).json());
+  } catch { /* that the sandbox is gone is said where messages are followed */ }
+  setTimeout(pollPrompts, 1000);
+}
+
 /* Tabs, on a small screen. */
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -388,4 +466,5 @@ setInterval(() => {
   }
 }, 1000);
 follow();
+followPrompts();
 phones[0].focusIfOurs();

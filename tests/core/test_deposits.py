@@ -158,6 +158,17 @@ class TestPrompting:
         rail.prompted(deposit, "ws_CO_9")
         assert rail.deposit_state(deposit) == State.SETTLED
 
+    def test_is_not_called_what_another_is(self, rail, otieno, wanjiru):
+        first, second = rail.prompt(otieno), rail.expect(wanjiru)
+        rail.house.clock.passes(seconds=3)
+        rail.begin(second)
+        rail.prompted(second, f"ws_CO_{first}")
+        assert rail.deposit_state(second) == State.PROMPTED
+        assert rail.house.bank.rows("SELECT provider_ref FROM deposits ORDER BY id") == [
+            (f"ws_CO_{first}",),
+            (None,),
+        ]
+
     def test_a_rejection_ends_it(self, rail, otieno):
         deposit = rail.expect(otieno)
         rail.house.clock.passes(seconds=3)

@@ -91,6 +91,7 @@ class TestCompose:
             "web": None,
             "worker-ledger": ["python", "-m", "workers", "ledger"],
             "worker-sms": ["python", "-m", "workers", "sms"],
+            "worker-webhooks": ["python", "-m", "workers", "webhooks"],
             "worker-mpesa": ["python", "-m", "workers", "mpesa"],
             "relay": ["python", "-m", "workers", "relay"],
             "migrate": ["alembic", "upgrade", "head"],

@@ -176,6 +176,10 @@ FACTS = {
     "total": BALANCE.minor,
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
+    "device": "W" * 24,
+    "issuer": "W" * 20,
+    "host": "w" * 40,
+    "why": "failing",
     # The most that staff are not warned of: `./run announce` counts what will be appended.
     "said": "W" * (SMS_SEPTETS_MAX - OPT_OUT_SEPTETS_MAX),
 }

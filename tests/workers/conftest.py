@@ -1,4 +1,4 @@
-"""A desk for what goes out by SMS, and people to tell."""
+"""A desk for what goes out by SMS, people to tell, and programs of theirs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 from processes import environment
+from programs import Programs
 
 from workers import desk, desk_sms
 
@@ -41,3 +42,8 @@ def people(house):
     for n, number in enumerate(numbers):
         house.register(number, name="Person", language="sw" if n % 2 else "en")
     return numbers
+
+
+@pytest.fixture
+def programs(house, wanjiru, otieno):
+    return Programs(house, otieno)

@@ -65,7 +65,7 @@ def test_only_so_many_wait_at_once(house):
     waiting = [threading.Thread(target=house.bell.wait, args=(n,)) for n in range(6)]
     for each in waiting:
         each.start()
-    while len([c for c in house.redis.client_list() if "blpop" in c["cmd"]]) < len(waiting):
+    while len([c for c in house.redis.client_list() if "blmove" in c["cmd"]]) < len(waiting):
         time.sleep(0.005)
     began = time.monotonic()
     house.bell.wait(99)  # there is no chair left
@@ -73,6 +73,22 @@ def test_only_so_many_wait_at_once(house):
     house.bell.announce(range(6))
     for each in waiting:
         each.join()
+
+
+def test_all_who_wait_for_one_order_hear_of_it_at_once(house):
+    house.bell.beat(timedelta(0))
+    waiting = [threading.Thread(target=house.bell.wait, args=(7,)) for _ in range(5)]
+    for each in waiting:
+        each.start()
+    while len([c for c in house.redis.client_list() if "blmove" in c["cmd"]]) < len(waiting):
+        time.sleep(0.005)
+    began = time.monotonic()
+    house.bell.announce([7])
+    for each in waiting:
+        each.join()
+    assert time.monotonic() - began < 1
+    [key] = house.redis.keys("*outcome*")
+    assert 0 < house.redis.ttl(key) <= 10
 
 
 def test_an_order_whose_ring_was_lost_is_rung_for_by_the_relay(house, wanjiru, otieno):

@@ -1,0 +1,42 @@
+"""Lines of an account: which are wanted, and a page of them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from core.ledger import Reason
+from core.money import Currency
+from gateway.api.schemas import Sent, Told
+from gateway.api.schemas.orders import Line
+
+_Day = Annotated[date | None, Field(strict=False)]
+
+
+class Account(Sent):
+    """Which of somebody's accounts, and which days of it, by Nairobi's calendar."""
+
+    currency: Annotated[Currency, Field(strict=False)] = Currency.KES
+    account: Literal["main", "held", "owed"] = "main"
+    since: _Day = Field(default=None, description="The first day.")
+    until: _Day = Field(default=None, description="The day after the last.")
+
+
+class Filter(Account):
+    """Which lines, and how many at once."""
+
+    kind: Annotated[Reason | None, Field(strict=False)] = None
+    direction: Literal["in", "out"] | None = None
+    limit: Annotated[int, Field(strict=False, ge=1, le=100)] = 50
+    cursor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,24}$")] | None = Field(
+        default=None, description="`next` of the page before."
+    )
+
+
+class Lines(Told):
+    """Some lines, the newest first. There may be fewer than asked for, and still a `next`."""
+
+    lines: list[Line]
+    next: str | None = Field(description="The cursor to go on from; null at the end.")

@@ -1,0 +1,22 @@
+"""Apps in the hands of the people of the tests."""
+
+from __future__ import annotations
+
+import pytest
+from app import App
+
+
+@pytest.fixture
+def app(house) -> App:
+    """An app that nobody is logged in to."""
+    return App(house.app.test_client())
+
+
+@pytest.fixture
+def wanjiru_s(house, wanjiru) -> App:
+    return App(house.app.test_client(), house.logged_in(wanjiru.phone.msisdn))
+
+
+@pytest.fixture
+def otieno_s(house, otieno) -> App:
+    return App(house.app.test_client(), house.logged_in(otieno.phone.msisdn))
