@@ -27,7 +27,8 @@ _CREDITED: Final = """
             SELECT excise(r.fee, {at}) AS duty
         ) c
         CROSS JOIN LATERAL (VALUES
-            ('mpesa:paybill:' || lower(r.currency), -r.amount),
+            (concat_ws(':', r.provider, CASE r.provider WHEN 'mpesa' THEN 'paybill'
+                ELSE 'balance' END, lower(r.currency)), -r.amount),
             (concat_ws(':', 'user', r.subscriber_id, 'main', lower(r.currency)),
                 r.amount - r.fee),
             (concat_ws(':', 'fees', {income}, lower(r.currency)), r.fee - c.duty),
@@ -118,7 +119,10 @@ WITHDRAWALS: Final = _asked(
     """
     CROSS JOIN LATERAL (
         SELECT r.amount + r.fee + r.tariff AS total, lower(r.currency) AS currency,
-               excise(r.fee, r.requested_at) AS duty
+               excise(r.fee, r.requested_at) AS duty,
+               concat_ws(':', r.provider, CASE r.provider WHEN 'mpesa' THEN 'utility'
+                   ELSE 'balance' END, lower(r.currency)) AS pot,
+               concat_ws(':', r.provider, 'underway', lower(r.currency)) AS underway
     ) n
     CROSS JOIN LATERAL (
         SELECT jsonb_object_agg(l.path, l.amount) FILTER (WHERE l.name = 's') AS s,
@@ -126,32 +130,33 @@ WITHDRAWALS: Final = _asked(
                jsonb_object_agg(l.path, l.amount)
                    FILTER (WHERE l.name = 'b' AND (s.id IS NOT NULL OR l.path LIKE 'user:%')) AS b
         FROM (VALUES
-            ('s', 'mpesa:utility:' || n.currency, r.amount),
-            ('s', 'mpesa:underway:' || n.currency, -r.amount),
+            ('s', n.pot, r.amount),
+            ('s', n.underway, -r.amount),
             ('p', concat_ws(':', 'user', r.subscriber_id, 'held', n.currency), -n.total),
-            ('p', 'mpesa:underway:' || n.currency, r.amount),
+            ('p', n.underway, r.amount),
             ('p', 'fees:withdrawal:' || n.currency, r.fee - n.duty),
             ('p', 'tax:excise:' || n.currency, n.duty),
-            ('p', 'costs:mpesa:' || n.currency, r.tariff),
+            ('p', concat_ws(':', 'costs', r.provider, n.currency), r.tariff),
             ('b', concat_ws(':', 'user', r.subscriber_id, 'held', n.currency), -n.total),
             ('b', concat_ws(':', 'user', r.subscriber_id, 'main', n.currency), n.total),
-            ('b', 'mpesa:underway:' || n.currency, r.amount),
-            ('b', 'mpesa:utility:' || n.currency, -r.amount)
+            ('b', n.underway, r.amount),
+            ('b', n.pot, -r.amount)
         ) AS l (name, path, amount)
         WHERE l.amount <> 0
     ) w
+    CROSS JOIN LATERAL (SELECT r.state IN ('paid', 'returned') AS is_paid) o
     CROSS JOIN LATERAL (
         SELECT concat_ws(', ',
                    CASE WHEN r.sends > 0 THEN 'sending ' || w.s::text
                         ELSE 'sending ' || s.legs::text END,
-                   CASE WHEN r.state = 'paid' AND b.id IS NULL THEN 'payout ' || w.p::text END,
-                   CASE WHEN r.held = 0 AND (r.state <> 'paid' OR b.id IS NOT NULL)
+                   CASE WHEN o.is_paid AND b.id IS NULL THEN 'payout ' || w.p::text END,
+                   CASE WHEN r.held = 0 AND NOT (o.is_paid AND b.id IS NULL)
                         THEN 'bounce ' || w.b::text END,
-                   CASE WHEN r.state = 'paid' AND b.id IS NOT NULL THEN 'late' END) AS expected,
+                   CASE WHEN o.is_paid AND b.id IS NOT NULL THEN 'late' END) AS expected,
                concat_ws(', ', concat_ws(' ', s.reason, s.legs::text),
                    concat_ws(' ', p.reason, p.legs::text),
                    concat_ws(' ', b.reason, b.legs::text),
-                   CASE WHEN t.legs ->> ('mpesa:utility:' || n.currency) = r.amount::text
+                   CASE WHEN t.legs ->> n.pot = r.amount::text
                         THEN 'late' WHEN t.id IS NOT NULL THEN t.legs::text END) AS found
     ) c
     CROSS JOIN LATERAL (
@@ -171,13 +176,16 @@ SUSPENSE: Final = _asked(
     _UNDER.format(key="concat_ws(':', 'suspense', r.id, 'out')", name="o"),
     """
     CROSS JOIN LATERAL (
+        SELECT concat_ws(':', 'suspense', r.provider, lower(r.currency)) AS path
+    ) n
+    CROSS JOIN LATERAL (
         SELECT concat_ws(', ',
                    CASE WHEN r.amount > 0 THEN 'suspense ' || r.amount END,
                    CASE WHEN r.amount > 0 AND r.state = 'closed'
                         THEN 'resolution ' || -r.amount END) AS expected,
                concat_ws(', ',
-                   i.reason || ' ' || (i.legs ->> ('suspense:mpesa:' || lower(r.currency))),
-                   o.reason || ' ' || (o.legs ->> ('suspense:mpesa:' || lower(r.currency))))
+                   i.reason || ' ' || (i.legs ->> n.path),
+                   o.reason || ' ' || (o.legs ->> n.path))
                    AS found
     ) c
     CROSS JOIN LATERAL (
@@ -224,7 +232,7 @@ UNEXPLAINED: Final = text("""
                 SELECT FROM suspense_cases c WHERE c.id = k.id AND j.key = concat_ws(':',
                     'suspense', c.id, CASE j.reason WHEN 'resolution' THEN 'out' END))
         WHEN j.reason = 'withdrawal' THEN NOT EXISTS (SELECT FROM orders o WHERE o.key = j.key)
-        WHEN j.reason IN ('sending', 'payout', 'bounce')
+        WHEN j.reason IN ('sending', 'payout', 'bounce', 'return')
             THEN NOT EXISTS (
                 SELECT FROM withdrawals w WHERE w.id = k.id
                   AND j.key LIKE concat_ws(':', 'withdrawal', w.id, '%'))

@@ -95,6 +95,7 @@ def credit(
         purpose=purpose,
         now=now,
         is_suspended=True,
+        provider=found.provider,
     )
     if isinstance(posted, DomainError):
         raise posted
@@ -237,7 +238,13 @@ def _let_go(
     note: str,
     now: datetime,
 ) -> None:
-    arrivals.let_go(session, key=f"suspense:{found.id}:out", amount=found.money, now=now)
+    arrivals.let_go(
+        session,
+        provider=found.provider,
+        key=f"suspense:{found.id}:out",
+        amount=found.money,
+        now=now,
+    )
     suspense.close(session, found=found, outcome=outcome, by=by, note=note, now=now)
     if isinstance(row, Payment):
         row.state = paybill.State(outcome.value)

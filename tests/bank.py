@@ -43,7 +43,8 @@ BEGIN
         EXECUTE format('DELETE FROM %I', each.tablename);
     END LOOP;
     PERFORM setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
-    FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL;
+    FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+        AND sequencename <> 'entry_numbers';  -- sessions hold some of its numbers beforehand
 END $$
 """
 

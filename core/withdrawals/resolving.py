@@ -128,7 +128,7 @@ def fail(
         return Resolution(Came.AGAIN, State.FAILED)
     evidence = {"told": "failed", "code": code, "confirmed": confirmed}
     if found.state not in UNDER_WAY:
-        case = _look(session, found, Kind.CONFLICT, evidence, now=now)
+        case = look(session, found, Kind.CONFLICT, evidence, now=now)
         return Resolution(Came.REVIEW, State(found.state), case)
     if not confirmed and confirm_above is not None and confirm_above < found.money:
         found.next_ask_at = now
@@ -157,10 +157,10 @@ def rejected(
 
 def paid(session: Session, found: Withdrawal, *, now: datetime) -> None:
     """Let what is set aside for a withdrawal, whose lock is held, go on."""
-    legs = _income(session, found)
-    ids = _opened(session, found)
+    legs = income(session, found)
+    ids = opened(session, found)
     legs[ids[chart.HELD]] = -found.held
-    legs[ids[chart.MPESA_UNDERWAY]] = found.amount
+    legs[ids[chart.RAILS[found.provider].underway]] = found.amount
     draft = Draft(f"{found.subject}:paid", Reason.PAYOUT, legs)
     arrivals.post(session, draft, now=now)
     end(session, found, State.PAID, now=now)
@@ -179,11 +179,12 @@ def end(session: Session, found: Withdrawal, state: State, *, now: datetime) -> 
 
 def bounced(session: Session, found: Withdrawal, *, code: str, why: str, now: datetime) -> None:
     """Let what is set aside for a withdrawal, whose lock is held, come back, and its float."""
-    ids = _opened(session, found)
+    ids = opened(session, found)
     legs = {ids[chart.HELD]: -found.held, ids[chart.MAIN]: found.held}
     has_float = session.scalar(select(Journal.id).where(Journal.key == f"{found.subject}:send"))
     if has_float is not None:
-        legs |= {ids[chart.MPESA_UNDERWAY]: found.amount, ids[chart.MPESA_UTILITY]: -found.amount}
+        rail = chart.RAILS[found.provider]
+        legs |= {ids[rail.underway]: found.amount, ids[rail.float_]: -found.amount}
     draft = Draft(f"{found.subject}:bounce", Reason.BOUNCE, legs)
     posting = arrivals.post(session, draft, now=now)
     found.code, found.why = code, why
@@ -214,18 +215,19 @@ def decided(session: Session, found: Withdrawal, *, is_paid: bool, now: datetime
 def _paid_late(session: Session, found: Withdrawal, *, now: datetime) -> None:
     """Book a payout that came to light when its money had come back already: its owner owes it."""
     currency, owner = found.money.currency, found.subscriber_id
-    utility = chart.MPESA_UTILITY.open(session, currency=currency)
-    float_left = -ledger.balance(session, path=chart.MPESA_UTILITY.named(currency)).minor
+    rail = chart.RAILS[found.provider]
+    pot = rail.float_.open(session, currency=currency)
+    float_left = -ledger.balance(session, path=rail.float_.named(currency)).minor
     if float_left < found.amount:
         raise InsufficientFunds(available=Money(float_left, currency), requested=found.money)
     key = f"{found.subject}:late"
     if arrivals.left(session, owner) is not None:  # nobody is there who could owe it
-        costs = chart.MPESA_COSTS.open(session, currency=currency)
-        legs = {utility: found.amount, costs: -found.amount}
+        costs = rail.costs.open(session, currency=currency)
+        legs = {pot: found.amount, costs: -found.amount}
         arrivals.post(session, Draft(key, Reason.PAYOUT, legs), now=now)
         return
     main = chart.MAIN.open(session, currency=currency, owner=owner)
-    legs = _income(session, found) | {main: -found.total, utility: found.amount}
+    legs = income(session, found) | {main: -found.total, pot: found.amount}
     [posting] = ledger.post(session, drafts=[Draft(key, Reason.PAYOUT, legs)], now=now)
     if posting.outcome == InsufficientFunds.code:
         # The account is locked from here on: what it holds now is what is taken.
@@ -236,24 +238,24 @@ def _paid_late(session: Session, found: Withdrawal, *, now: datetime) -> None:
         arrivals.post(session, Draft(key, Reason.PAYOUT, moved), now=now)
 
 
-def _opened(session: Session, found: Withdrawal) -> dict[chart.Place, int]:
+def opened(session: Session, found: Withdrawal) -> dict[chart.Place, int]:
     """The accounts that a payout may touch, by their places in the chart."""
     currency, owner = found.money.currency, found.subscriber_id
     own = (chart.MAIN, chart.HELD)
-    others = (chart.MPESA_UNDERWAY, chart.MPESA_UTILITY)
+    others = (chart.RAILS[found.provider].underway, chart.RAILS[found.provider].float_)
     wanted: list[Wanted] = [(place, currency, owner) for place in own]
     wanted += [(place, currency, None) for place in others]
     return {place: id_ for (place, _, _), id_ in chart.opened(session, wanted).items()}
 
 
-def _income(session: Session, found: Withdrawal) -> dict[int, int]:
+def income(session: Session, found: Withdrawal) -> dict[int, int]:
     """What of a withdrawal is our fee, the duty in it, and the provider's tariff."""
     currency: Currency = found.money.currency
     duty = int(session.scalar(select(func.excise(found.fee, found.requested_at))) or 0)
     amounts = {
         chart.WITHDRAWAL_FEES: found.fee - duty,
         chart.EXCISE: duty,
-        chart.MPESA_COSTS: found.tariff,
+        chart.RAILS[found.provider].costs: found.tariff,
     }
     moved = {place: amount for place, amount in amounts.items() if amount}
     ids = chart.opened(session, [(place, currency, None) for place in moved])
@@ -281,7 +283,7 @@ def _again(
     if found.receipt is None and _use(session, found, receipt, now=now):
         return Resolution(Came.AGAIN, State.PAID)
     kind = Kind.REPLAYED if found.receipt is None else Kind.SECOND_RECEIPT
-    return Resolution(Came.REVIEW, State.PAID, _look(session, found, kind, evidence, now=now))
+    return Resolution(Came.REVIEW, State.PAID, look(session, found, kind, evidence, now=now))
 
 
 def _review(
@@ -293,12 +295,12 @@ def _review(
     now: datetime,
 ) -> Resolution:
     """Leave it to staff; what is set aside stays so."""
-    case = _look(session, found, kind, evidence, now=now)
+    case = look(session, found, kind, evidence, now=now)
     found.state, found.next_ask_at = State.REVIEW, None
     return Resolution(Came.REVIEW, State.REVIEW, case)
 
 
-def _look(
+def look(
     session: Session,
     found: Withdrawal,
     kind: Kind,
@@ -306,6 +308,7 @@ def _look(
     *,
     now: datetime,
 ) -> int:
+    """Let staff look at a withdrawal whose lock is held; return the case."""
     return suspense.look(
         session,
         kind=kind,
