@@ -363,6 +363,7 @@ def tell(
     ).one()
     facts = {
         "reference": found.reference,
+        "provider": found.provider,
         "amount": found.amount,
         "fee": found.fee,
         "currency": found.currency,

@@ -34,6 +34,7 @@ from core.withdrawals.paying import (
 from core.withdrawals.resolving import Came, Resolution, complete, decided, fail, rejected
 from core.withdrawals.returning import returned
 from core.withdrawals.rows import Seen, State, UnknownWithdrawal, Withdrawal, newest
+from core.withdrawals.seeing import listed, of_reference, worth
 
 __all__ = [
     "Asking",
@@ -62,8 +63,10 @@ __all__ = [
     "is_about",
     "is_due",
     "is_open",
+    "listed",
     "newest",
     "not_found",
+    "of_reference",
     "order",
     "plan",
     "postpone",
@@ -76,4 +79,5 @@ __all__ = [
     "sweep",
     "tell_delayed",
     "unsure",
+    "worth",
 ]
