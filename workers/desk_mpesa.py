@@ -12,19 +12,19 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from redis import Redis
 from sqlalchemy import text
 
-from core import inquiries, merchants, rails, resolutions, subscribers, suspense
+from core import inquiries, merchants, rails, resolutions
 from core.inquiries import Kind, State
 from core.money import Currency, Money
 from core.rails import Pot, Provider
 from core.settings import load
-from core.suspense import Case
-from workers import composing, reconcile
+from workers import composing, desk_suspense, reconcile
 from workers.bills import Misread
 from workers.daraja.credential import BadCertificate
 from workers.daraja.line import Line
@@ -112,46 +112,6 @@ def _rows(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as a
         print("Nothing is under way.")
 
 
-def _list_suspense(desk: Desk, given: argparse.Namespace) -> None:
-    found = desk.do(lambda session: suspense.listed(session, after=given.after))
-    for each in found:
-        print(_said(each))
-    if not found:
-        print("No case of suspense is open.")
-
-
-def _show_suspense(desk: Desk, given: argparse.Namespace) -> None:
-    found = desk.do(lambda session: suspense.get(session, case=given.case))
-    print(_said(found))
-    for fact in found.evidence:
-        print("  " + ", ".join(f"{name} {value}" for name, value in fact.items()))
-    if found.closed_at is not None:
-        print(f"  {found.outcome} by {found.closed_by} {found.closed_at:%F %T}Z: {found.note}")
-
-
-def _said(case: Case) -> str:
-    receipt = f"  receipt {case.receipt}" if case.receipt else ""
-    return (
-        f"{case.id}  {case.kind}  {case.subject}  {case.money}  {case.state}"
-        f"  {case.opened_at:%F %R}Z{receipt}"
-    )
-
-
-def _credit(desk: Desk, given: argparse.Namespace) -> None:
-    subscriber = desk.do(lambda session: subscribers.recipient(session, msisdn=given.number))
-    desk.do_with_money(
-        lambda session: resolutions.credit(
-            session,
-            case=given.case,
-            person=subscriber,
-            actor=desk.actor,
-            note=given.why,
-            now=desk.now,
-        )
-    )
-    print(f"Case {given.case}: {given.number} has the money.")
-
-
 def _reverse(desk: Desk, given: argparse.Namespace) -> None:
     with _line() as line:
         back = desk.do_with_money(
@@ -172,40 +132,15 @@ def _reverse(desk: Desk, given: argparse.Namespace) -> None:
             raise Unfit("Safaricom did not take it: the case is open as before.")
     has_come = _answered(desk, subject, Kind.REVERSAL)
     print(f"Case {given.case}: Safaricom {'has answered' if has_come else 'was asked'}.")
-    _show_suspense(desk, given)
-
-
-def _strike(desk: Desk, given: argparse.Namespace) -> None:
-    decide = resolutions.strike if given.what == "strike" else resolutions.dismiss
-    desk.do_with_money(
-        lambda session: decide(
-            session, case=given.case, actor=desk.actor, note=given.why, now=desk.now
-        )
-    )
-    print(f"Case {given.case} is closed.")
-
-
-def _decide(desk: Desk, given: argparse.Namespace) -> None:
-    desk.do_with_money(
-        lambda session: resolutions.decide_payout(
-            session,
-            case=given.case,
-            is_paid=given.what == "paid",
-            actor=desk.actor,
-            note=given.why,
-            now=desk.now,
-        )
-    )
-    print(f"Case {given.case}: the payout is taken as {given.what}.")
+    desk_suspense.show(desk, given)
 
 
 def _float(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as all commands
     for pot in (Pot.UTILITY, Pot.PAYBILL):
-        told = desk.do(
-            lambda session, pot=pot: rails.told_balance(
-                session, provider=Provider.MPESA, account=pot.value, currency=Currency.KES
-            )
+        ask = partial(
+            rails.told_balance, provider=Provider.MPESA, account=pot.value, currency=Currency.KES
         )
+        told = desk.do(ask)
         if told is None:
             print(f"{pot.value}: Safaricom has not said yet.")
         else:
@@ -297,10 +232,93 @@ def _statement(desk: Desk, given: argparse.Namespace) -> None:
 
 
 def _qr(desk: Desk, given: argparse.Namespace) -> None:
-    merchant = desk.do(lambda session: merchants.at(session, till=given.till))
+    merchant = desk.do(lambda session: merchants.at_till(session, till=given.till))
     amount = None if given.amount is None else Money.parse(given.amount, Currency.KES)
     with _line() as line:
         picture = line.client.qr(name=merchant.name, till=given.till, amount=amount)
     path: Path = given.to or Path(f"till-{given.till}.png")
     path.write_bytes(picture)
     print(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./run", description=__doc__)
+    top = parser.add_subparsers(dest="command", required=True).add_parser("mpesa")
+    commands = top.add_subparsers(required=True)
+    signed = argparse.ArgumentParser(add_help=False)
+    signed.add_argument("--by", required=True, type=signature, help="who you are: a name")
+    signed.add_argument("--why", required=True, help="your reason or note, in words")
+    looking = argparse.ArgumentParser(add_help=False)
+    looking.set_defaults(by=getpass.getuser())
+
+    def command(
+        under: argparse._SubParsersAction[argparse.ArgumentParser],
+        name: str,
+        do: Callable[[Desk, argparse.Namespace], None],
+        *,
+        what: str,
+        is_signed: bool = False,
+        **arguments: Callable[[str], object],
+    ) -> argparse.ArgumentParser:
+        made = under.add_parser(name, help=what, parents=[signed if is_signed else looking])
+        for argument, kind in arguments.items():
+            made.add_argument(argument, type=kind)
+        made.set_defaults(do=do, what=name)
+        return made
+
+    command(commands, "rows", _rows, what="what is under way")
+    command(commands, "balance", _balance, what="ask Safaricom what we have there")
+    command(commands, "status", _status, what="ask what became of a receipt, or a W…", of=str)
+    command(commands, "register-urls", _register, what="tell Safaricom our addresses, once")
+    command(commands, "statement", _statement, what="compare a statement's CSV", file=Path)
+    drawing = command(commands, "qr", _qr, what="a QR code that pays a till", till=str)
+    drawing.add_argument("--amount", help="KES; left out, the payer types it")
+    drawing.add_argument("--to", type=Path, help="the file; till-….png")
+    command(commands, "reverse", _reverse, what="send it back", is_signed=True, case=int)
+    floats = commands.add_parser("float", help="what is there to pay out from").add_subparsers(
+        required=True
+    )
+    command(floats, "show", _float, what="as Safaricom said last")
+    moving = command(floats, "move", _move_float, what="write a transfer down", is_signed=True)
+    for pot in ("source", "target"):
+        moving.add_argument(pot, choices=[*Pot])
+    moving.add_argument("amount")
+    moving.add_argument("--key", required=True, help="Safaricom's receipt, or the bank's")
+    breaker = commands.add_parser("breaker", help="whether payouts go out").add_subparsers(
+        required=True
+    )
+    command(breaker, "show", _breaker, what="what stops them")
+    command(breaker, "close", _breaker, what="let them go on", is_signed=True)
+    cases = commands.add_parser("suspense", help="what staff must look at").add_subparsers(
+        required=True
+    )
+    listing = command(cases, "list", desk_suspense.listed, what="cases that are open")
+    listing.add_argument("--after", type=int, default=0, help="go on from this case")
+    command(cases, "show", desk_suspense.show, what="one case", case=int)
+    command(
+        cases,
+        "credit",
+        desk_suspense.credit,
+        what="give it to a number",
+        is_signed=True,
+        case=int,
+        number=str,
+    )
+    decisions = {
+        "strike": (desk_suspense.close, "it had never come"),
+        "dismiss": (desk_suspense.close, "nothing is left to do"),
+        "paid": (desk_suspense.decide, "the payout was paid"),
+        "failed": (desk_suspense.decide, "the payout was not paid"),
+    }
+    for name, (do, what) in decisions.items():
+        command(cases, name, do, what=what, is_signed=True, case=int)
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do one thing; the answer is the exit status."""
+    return sit(_parser().parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -37,7 +37,7 @@ _NOT_PAYMENTS: Final = ("charge", "organization settlement", "transfer", "revenu
 _HEADING_LINES_MAX: Final = 40
 
 
-@dataclass(frozen=True)
+@dataclass
 class OrganisationStatement:
     """
     One file of it, and our side; a `core.providers.Provider`.
