@@ -10,6 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from core.access.devices import InvalidDeviceName, UnknownDevice
+from core.access.issuers import (
+    AlreadyLinked,
+    NotLinked,
+    SignInOver,
+    SignInRefused,
+    SignInUnavailable,
+)
 from core.access.keys import ApiKeyNotOver, InvalidApiKey, TooManyApiKeys, UnknownApiKey
 from core.access.principals import NotAuthenticated
 from core.access.refreshes import RefreshUnderWay
@@ -108,6 +115,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AccountClosed: Face(_("This account is closed."), hangs_up=True),
     AccountSuspended: Face(_("Your account cannot send money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
+    AlreadyLinked: Face(_("One of the two accounts is linked already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountCooling: Face(_("Your PIN is new: at most {most} at once until {until}."), dated=True),
@@ -160,6 +168,7 @@ FACES: Mapping[type[DomainError], Face] = {
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotAuthenticated: Face(_("Please log in again.")),
     NotExecuted: Face(UNEXPECTED),
+    NotLinked: Face(_("No account here is linked to that. Log in by phone first.")),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
     OtpExpired: Face(_("That code is over. Please ask for a new one.")),
@@ -186,6 +195,9 @@ FACES: Mapping[type[DomainError], Face] = {
     SecondFactorNeeded: Face(_("Enter the 6 digits of your authenticator too.")),
     SecondFactorSet: Face(_("You have a second factor. Remove it first.")),
     SecondFactorWrong: Face(_("Those 6 digits are wrong or were used. Wait for the next.")),
+    SignInOver: Face(_("That sign-in is over. Please begin again.")),
+    SignInRefused: Face(_("That sign-in was refused. Please begin again.")),
+    SignInUnavailable: Face(_("We cannot ask there now. Please try again shortly.")),
     SmsLimitReached: Face(_("By SMS you can send {limit} a day. Dial *384# to send more.")),
     SmsTooLate: Face(_("Your SMS came late. Dial *384# to see what was done.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
