@@ -11,7 +11,7 @@ from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
-from gateway import Doors, composing, create_app
+from gateway import Doors, composing, create_app, rails
 from gateway.callbacks import Callers
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
@@ -64,7 +64,10 @@ app = create_app(
     databases=databases,
     conversation=conversation,
     clock=now,
-    doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
+    doors=Doors(
+        africastalking=settings.africastalking.callback_token.get_secret_value(),
+        rails=rails.signed(settings.paystack, settings.flutterwave),
+    ),
     redis_answers=lambda: bell.answers(redis),
     outside=outside,
     safaricom=settings.mpesa

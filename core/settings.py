@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core import seal_notes
 from core.access.tokens import Keyring
+from core.rail_settings import FlutterwaveAccount, PaystackAccount
 
 _SECRET_LENGTH_MIN: Final = 16
 _SECRET_CHARACTERS_MIN: Final = 8
@@ -266,6 +267,8 @@ class Settings(BaseSettings):
     seal: Seal = Field(default_factory=dict, validate_default=True)
     mpesa: Annotated[Mpesa | None, BeforeValidator(_none_where_nothing_is_given)] = None
     oidc: Annotated[Oidc | None, BeforeValidator(_none_without_a_client)] = None
+    paystack: PaystackAccount = None
+    flutterwave: FlutterwaveAccount = None
     rates: Rates = Rates()
     api: Api = Field(default_factory=dict, validate_default=True)
     ussd: Ussd = Ussd()
@@ -281,6 +284,8 @@ class Settings(BaseSettings):
             )
         if self.environment == "production":
             faults = [*self._weak_secrets(), *self._sandbox_accounts()]
+            for rail in (self.paystack, self.flutterwave):
+                faults += rail.unfit() if rail is not None else []
             if faults:
                 raise ValueError(" ".join(faults))
         return self

@@ -21,6 +21,7 @@ import safaricom
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
+from rails_under_test import SIGNED, SLOW, rail_clients, reset_rails
 from redis import Redis
 from safaricom import Safaricom
 from werkzeug.serving import make_server
@@ -65,6 +66,7 @@ KEYRING = Keyring.parse(SIGNING_KEYS, issuer="http://127.0.0.1:8000/")
 OTP_KEY = OtpKey("one-time codes of the tests")
 CHEST = Chest("secrets at rest of the tests")
 OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
+DOORS = Doors(africastalking="sandbox", rails=SIGNED)
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
 
@@ -127,6 +129,7 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        reset_rails(self.country_url)
         if self.safaricom.is_used:
             self.safaricom.reset()
         requests.delete(f"{self.country_url}/webhooks", timeout=5)
@@ -277,6 +280,7 @@ def _resources(
         webhooks=caller,
         mpesa=line,
         heard=Bells(redis, queues.queue(Name.MPESA, redis)).heard,
+        rails=rail_clients(country_url, stack),
     )
 
 
@@ -290,18 +294,6 @@ def _connected(url: str) -> Iterator[dict[str, db.Databases]]:
     yield databases
     for each in databases.values():
         each.kw["bind"].dispose()
-
-
-@contextmanager
-def _country() -> Iterator[str]:
-    """The providers, as the sandbox plays them."""
-    fake = country.create_app(
-        "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
-    )
-    with served(fake) as url:
-        yield url
-        for name in ("courier", "safaricom"):
-            fake.extensions[name].close()
 
 
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
@@ -318,6 +310,24 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
         "per_minute": often,
     }
     return Api(conversation=conversation, outside=outside, **given | other)
+
+
+@contextmanager
+def _country() -> Iterator[str]:
+    """Serve the fake country, in which nothing happens by itself."""
+    fake = country.create_app(
+        "http://127.0.0.1:9",
+        "*384#",
+        "sandbox",
+        api_key=KEY,
+        pace=Pace(report_after=3600),
+        rails_pace=SLOW,
+    )
+    with served(fake) as url:
+        yield url
+    kept = fake.extensions
+    for each in (kept["courier"], kept["safaricom"], *kept["rails"]):
+        each.close()
 
 
 @contextmanager
@@ -370,7 +380,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 databases=databases["web"],
                 conversation=conversation,
                 clock=clock,
-                doors=Doors(africastalking="sandbox"),
+                doors=DOORS,
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
                 safaricom=safaricom.CALLERS,

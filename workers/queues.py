@@ -25,6 +25,7 @@ class Name(StrEnum):
     WEBHOOKS = "webhooks"
     MPESA = "mpesa"
     ISSUERS = "issuers"
+    RAILS = "rails"
 
 
 def queue(name: Name, redis: Redis) -> Queue:

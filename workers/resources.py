@@ -4,14 +4,15 @@ What jobs work with. RQ calls a job by its name and nothing else, so this is whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.at_rest import Chest
 from core.db import Databases
 from core.money import Money
 from core.otp_codes import OtpKey
+from core.rails import Provider
 from core.rates import RateSource
 from core.seal import Anchor
 from core.sms_orders import Bounds
@@ -20,6 +21,7 @@ from workers.caller import Caller
 from workers.daraja.line import Line
 from workers.oidc import Issuer
 from workers.pace import Pace
+from workers.rails import PaymentRail
 from workers.ringing import Job
 from workers.sms import SmsSender
 
@@ -43,6 +45,7 @@ class Resources:
     mpesa: Line | None = None
     issuer: Issuer | None = None
     heard: Callable[[Job], None] = lambda _: None
+    rails: Mapping[Provider, PaymentRail] = field(default_factory=dict)
 
 
 _installed: list[Resources] = []

@@ -28,9 +28,9 @@ EXAMPLE = dict(
 )
 
 # A setting, or a password of the stores.
-SECRET = re.compile(r"(PEPPER|_KEY|TOKEN|PASSWORD|SECRET|PASSKEY)$")
+SECRET = re.compile(r"(PEPPER|_KEY|TOKEN|PASSWORD|SECRET|PASSKEY|SECRET_HASH)$")
 # Whom we may do without: where nothing of the account is given, there is none.
-OPTIONAL = re.compile(r"KABAMBE_(MPESA|OIDC)__")
+OPTIONAL = re.compile(r"KABAMBE_(MPESA|OIDC|PAYSTACK|FLUTTERWAVE)__")
 
 
 def variables(model: type[BaseModel] = Settings, prefix: str = "KABAMBE_") -> set[str]:
@@ -94,6 +94,7 @@ class TestCompose:
             "worker-issuers": ["python", "-m", "workers", "issuers"],
             "worker-webhooks": ["python", "-m", "workers", "webhooks"],
             "worker-mpesa": ["python", "-m", "workers", "mpesa"],
+            "worker-rails": ["python", "-m", "workers", "rails"],
             "relay": ["python", "-m", "workers", "relay"],
             "migrate": ["alembic", "upgrade", "head"],
         }
@@ -134,6 +135,7 @@ class TestCompose:
     def test_one_long_job_holds_up_no_code(self):
         assert SERVICES["worker-sms"]["deploy"]["replicas"] > 1
         assert SERVICES["worker-mpesa"]["deploy"]["replicas"] > 1
+        assert SERVICES["worker-rails"]["deploy"]["replicas"] > 1
 
 
 class TestVariables:

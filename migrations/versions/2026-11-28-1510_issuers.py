@@ -11,7 +11,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "issuers"
-down_revision = "access"
+down_revision = "checkouts"
 branch_labels = None
 depends_on = None
 
