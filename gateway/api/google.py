@@ -45,7 +45,12 @@ _chairs: Final = threading.BoundedSemaphore(_WAITING_MAX)
 def door(api: Api) -> APIBlueprint:
     """Hang the routes."""
     door = APIBlueprint("google", __name__, url_prefix="/api/v1/auth/google", tag=TAG)
+    _log_in(door, api)
+    _link(door, api)
+    return door
 
+
+def _log_in(door: APIBlueprint, api: Api) -> None:
     @door.post("")
     @public
     @door.output(SignInBegun, status_code=201)
@@ -72,6 +77,8 @@ def door(api: Api) -> APIBlueprint:
         lives = int(tickets.LIVES.total_seconds())
         return TicketTold(ticket=ticket, registered=True, expires_in=lives)
 
+
+def _link(door: APIBlueprint, api: Api) -> None:
     @door.post("/link")
     @needs(Permission.OWN)
     @door.input(Confirmed, arg_name="given")
@@ -120,8 +127,6 @@ def door(api: Api) -> APIBlueprint:
             now=edge.now(),
         )
         return ""
-
-    return door
 
 
 def _issuer(api: Api) -> edge.Issuer:
