@@ -12,6 +12,7 @@ from core.access.tokens import Keyring
 from core.at_rest import Chest
 from core.seal_outside import Outside
 from core.settings import Oidc, Settings
+from gateway import rails
 from gateway.api import limits
 from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api, Issuer
@@ -43,6 +44,10 @@ def api_of(
         origins=told.origins,
         proxies=told.proxies,
         per_minute=told.per_minute,
+        second_factor_above=told.second_factor_above,
+        rails=rails.offered(
+            settings.paystack, settings.flutterwave, has_mpesa=settings.mpesa is not None
+        ),
     )
 
 

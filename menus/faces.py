@@ -12,6 +12,7 @@ from typing import Any
 from core.access.devices import InvalidDeviceName, UnknownDevice
 from core.access.issuers import (
     AlreadyLinked,
+    NoIssuer,
     NotLinked,
     SignInOver,
     SignInRefused,
@@ -57,7 +58,7 @@ from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
 from core.payees import InvalidPayee
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
-from core.rails import BreakerClosed, NotWholeShillings
+from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -161,6 +162,7 @@ FACES: Mapping[type[DomainError], Face] = {
     MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
     MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
+    NoIssuer: Face(_("You can log in by phone only.")),
     NoOtp: Face(_("We sent you no code. Please ask for one.")),
     NameVerified: Face(_("Your name is from your ID. Please contact us to change it.")),
     NoPapers: Face(_("There are no papers yet.")),
@@ -240,6 +242,7 @@ FACES: Mapping[type[DomainError], Face] = {
     BreakerClosed: Face(_("Payouts are not stopped.")),
     DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
     InvalidPayee: Face(_("That account cannot be paid. Check the number and name.")),
+    RailNotOffered: Face(_("That way of paying is not offered.")),
     TooManyCheckouts: Face(_("You have {count_max} payments open. Finish one first.")),
     NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
     SuspenseClosed: Face(_("That was decided already.")),

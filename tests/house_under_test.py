@@ -16,17 +16,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import bank
 import requests
 import safaricom
+from apiflask import APIFlask
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
-from rails_under_test import SIGNED, SLOW, rail_clients, reset_rails
+from rails_under_test import OFFERED, SIGNED, SLOW, rail_clients, reset_rails
 from redis import Redis
 from safaricom import Safaricom
 from werkzeug.serving import make_server
 
-from core import db, logs, seal
+from core import db, logs, merchants, seal, subscribers
+from core.access import keys
+from core.access.principals import Permission
 from core.access.tokens import Keyring
 from core.at_rest import Chest
 from core.codes import Veil
@@ -200,6 +204,28 @@ class House:
         """What somebody's app shows that it is theirs, without what went before."""
         return self.bank.log_in(msisdn, keyring=KEYRING, now=self.clock())
 
+    def key_of(self, msisdn: str, permissions: set[str]) -> str:
+        """A key that somebody has made for a program."""
+        with self.databases["web"].begin() as session:
+            made = keys.make(
+                session,
+                person=subscribers.recipient(session, msisdn=msisdn),
+                name="till",
+                permissions=[Permission(each) for each in permissions],
+                lifetime=keys.Lifetime.DAY,
+                actor=bank.OPENER,
+                now=self.clock(),
+            )
+        return made.key
+
+    def opens_till(self, msisdn: str) -> str:
+        """Make somebody a merchant."""
+        with self.databases["worker"].begin() as session:
+            owner = subscribers.recipient(session, msisdn=msisdn).id
+            return merchants.open_till(
+                session, subscriber=owner, actor=bank.OPENER, now=self.clock()
+            )
+
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""
         self.relay.once()
@@ -308,6 +334,7 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
         "limiter": limits.limiter(redis, per_minute=often),
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
+        "rails": OFFERED,
     }
     return Api(conversation=conversation, outside=outside, **given | other)
 
@@ -397,3 +424,27 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             redis_url=redis_url,
         )
         yield house
+
+
+def unconnected(folder: Path) -> APIFlask:
+    """An app that says what it would do, with nothing behind it."""
+    databases, redis = db.connect("postgresql://nobody@127.0.0.1:9/none"), Redis(port=9)
+    conversation = Conversation(
+        databases=databases,
+        sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
+        clock=Clock(),
+        hasher=Hasher("test-pepper", cheap=True),
+        veil=Veil("veil of the tests"),
+        otp_key=OTP_KEY,
+        ring=lambda: None,
+        wait=lambda _order, _seconds: None,
+    )
+    return create_app(
+        databases=databases,
+        conversation=conversation,
+        clock=conversation.clock,
+        doors=Doors(africastalking="sandbox"),
+        redis_answers=lambda: False,
+        outside=Outside(folder),
+        api=api_of(conversation, redis, Outside(folder)),
+    )

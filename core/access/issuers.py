@@ -62,6 +62,11 @@ class SignInUnavailable(Unavailable):
 
 
 @dataclass(eq=False)
+class NoIssuer(NotFound):
+    """There is nobody to sign in with but by phone: no issuer of identities is configured."""
+
+
+@dataclass(eq=False)
 class NotLinked(NotFound):
     """No account here is linked to that account of the issuer's: log in by phone, and link it."""
 

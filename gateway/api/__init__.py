@@ -16,6 +16,7 @@ from gateway import problems
 from gateway.api import (
     auth,
     browsers,
+    deposits,
     description,
     edge,
     exchange,
@@ -31,6 +32,7 @@ from gateway.api import (
     transfers,
     vouchers,
     wallet,
+    withdrawals,
 )
 from gateway.api import log as sealed
 from gateway.api.edge import Api
@@ -53,6 +55,8 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     receipts.door,
     reversals.door,
     vouchers.door,
+    deposits.door,
+    withdrawals.door,
     sealed.door,
 )
 

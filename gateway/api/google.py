@@ -54,7 +54,7 @@ def _log_in(door: APIBlueprint, api: Api) -> None:
     @door.post("")
     @public
     @door.output(SignInBegun, status_code=201)
-    @refuses(issuers.SignInUnavailable)
+    @refuses(issuers.NoIssuer)
     def begin_sign_in() -> SignInBegun:
         """Begin to log in with the issuer: open `authorization_url` in a browser."""
         return _begin(api, subscriber=None)
@@ -64,7 +64,11 @@ def _log_in(door: APIBlueprint, api: Api) -> None:
     @door.input(SignInAnswered, arg_name="answered")
     @door.output(TicketTold)
     @refuses(
-        issuers.SignInOver, issuers.SignInRefused, issuers.SignInUnavailable, issuers.NotLinked
+        issuers.SignInOver,
+        issuers.SignInRefused,
+        issuers.SignInUnavailable,
+        issuers.NoIssuer,
+        issuers.NotLinked,
     )
     def finish_sign_in(answered: SignInAnswered) -> TicketTold:
         """Take what the issuer sent back for a ticket, to log in with by PIN."""
@@ -83,7 +87,7 @@ def _link(door: APIBlueprint, api: Api) -> None:
     @needs(Permission.OWN)
     @door.input(Confirmed, arg_name="given")
     @door.output(SignInBegun, status_code=201)
-    @refuses(issuers.SignInUnavailable, *PINS)
+    @refuses(issuers.NoIssuer, *PINS)
     def begin_link(given: Confirmed) -> SignInBegun:
         """Begin to link the caller's account to one of the issuer's, confirmed by PIN."""
         confirm_pin(api, given.pin.get_secret_value())
@@ -94,7 +98,11 @@ def _link(door: APIBlueprint, api: Api) -> None:
     @door.input(SignInAnswered, arg_name="answered")
     @door.output({}, status_code=204)
     @refuses(
-        issuers.SignInOver, issuers.SignInRefused, issuers.SignInUnavailable, issuers.AlreadyLinked
+        issuers.SignInOver,
+        issuers.SignInRefused,
+        issuers.SignInUnavailable,
+        issuers.NoIssuer,
+        issuers.AlreadyLinked,
     )
     def finish_link(answered: SignInAnswered) -> str:
         """Link the accounts, by who began it."""
@@ -115,7 +123,7 @@ def _link(door: APIBlueprint, api: Api) -> None:
     @door.delete("/link")
     @needs(Permission.OWN)
     @door.output({}, status_code=204)
-    @refuses(issuers.NotLinked, issuers.SignInUnavailable)
+    @refuses(issuers.NotLinked, issuers.NoIssuer)
     def unlink() -> str:
         """End the link, at once."""
         person = edge.person()
@@ -131,7 +139,7 @@ def _link(door: APIBlueprint, api: Api) -> None:
 
 def _issuer(api: Api) -> edge.Issuer:
     if api.issuer is None:
-        raise issuers.SignInUnavailable
+        raise issuers.NoIssuer
     return api.issuer
 
 

@@ -91,7 +91,7 @@ class TestSignIn:
         refused(app.post("/auth/google/link", pin="9174"), 403, "wrong-pin")
 
     def test_where_there_is_no_issuer_it_is_said(self, house):
-        refused(Smartphone(house).post("/auth/google"), 503, "sign-in-unavailable")
+        refused(Smartphone(house).post("/auth/google"), 404, "no-issuer")
 
 
 class TestTheAddress:
