@@ -10,17 +10,19 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core import chart, db, ledger, pins, registration, subscribers
+from core import chart, db, ledger, pins, rails, registration, subscribers
 from core.audit import Actor
 from core.ledger import Draft, Reason
-from core.money import Currency
+from core.money import Currency, Money
 from core.pins import Hasher
+from core.rails import Pot
 from core.settings import load
 from core.subscribers import Language, Tier
 
 OPENER: Final = Actor("system", "sandbox", "demo")
 PIN: Final = "4071"
 BALANCE: Final = 10_000_00
+FLOAT: Final = 5_000_000_00
 
 PEOPLE: Final = (
     ("+254712000001", "Wanjiru", Language.ENGLISH),
@@ -60,6 +62,20 @@ def open_people(session: Session, *, hasher: Hasher, now: datetime) -> None:
         ledger.post(session, drafts=[draft], now=now)
 
 
+def fund(session: Session, *, now: datetime) -> None:
+    """Tell the book of the float that the sandbox's Safaricom has for us at first."""
+    rails.move(
+        session,
+        amount=Money(FLOAT, Currency.KES),
+        source=Pot.BANK,
+        target=Pot.UTILITY,
+        key="demo",
+        actor=OPENER,
+        note="opened for play",
+        now=now,
+    )
+
+
 def main() -> int:
     """Open them in the database of this environment, if it is a sandbox."""
     settings = load()
@@ -70,6 +86,7 @@ def main() -> int:
     hasher = Hasher(settings.pin_pepper.get_secret_value())
     now = datetime.now(UTC)
     db.transact(databases, lambda session: open_people(session, hasher=hasher, now=now))
+    db.transact(databases, lambda session: fund(session, now=now))
     return 0
 
 
