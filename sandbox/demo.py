@@ -1,5 +1,5 @@
 """
-Opens the demo subscribers, with something to play with. Twice is as once.
+Opens the demo subscribers, with something to play with, and the house's float. Twice is as once.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from sqlalchemy.orm import Session
 from core import chart, db, ledger, pins, rails, registration, subscribers
 from core.audit import Actor
 from core.ledger import Draft, Reason
-from core.money import Currency, Money
+from core.money import Currency, kes
 from core.pins import Hasher
 from core.rails import Pot
 from core.settings import load
 from core.subscribers import Language, Tier
+from sandbox.daraja.contract import Contract
 
 OPENER: Final = Actor("system", "sandbox", "demo")
 PIN: Final = "4071"
 BALANCE: Final = 10_000_00
-FLOAT: Final = 5_000_000_00
 
 PEOPLE: Final = (
     ("+254712000001", "Wanjiru", Language.ENGLISH),
@@ -62,16 +62,16 @@ def open_people(session: Session, *, hasher: Hasher, now: datetime) -> None:
         ledger.post(session, drafts=[draft], now=now)
 
 
-def fund(session: Session, *, now: datetime) -> None:
-    """Tell the book of the float that the sandbox's Safaricom has for us at first."""
+def lend_float(session: Session, *, now: datetime) -> None:
+    """Write down the float that the sandbox's Safaricom has for us, to pay out from."""
     rails.move(
         session,
-        amount=Money(FLOAT, Currency.KES),
+        amount=kes(int(Contract().float_kes * 100)),
         source=Pot.BANK,
         target=Pot.UTILITY,
         key="demo",
         actor=OPENER,
-        note="opened for play",
+        note="what the sandbox's Safaricom has for us",
         now=now,
     )
 
@@ -86,7 +86,7 @@ def main() -> int:
     hasher = Hasher(settings.pin_pepper.get_secret_value())
     now = datetime.now(UTC)
     db.transact(databases, lambda session: open_people(session, hasher=hasher, now=now))
-    db.transact(databases, lambda session: fund(session, now=now))
+    db.transact(databases, lambda session: lend_float(session, now=now))
     return 0
 
 

@@ -255,6 +255,6 @@ class TestSending:
 def test_the_sandbox_begins_with_the_float_that_its_safaricom_has(house):
     for _ in range(2):
         with house.databases["owner"].begin() as session:
-            demo.fund(session, now=house.clock())
+            demo.lend_float(session, now=house.clock())
     utility = house.bank.one("SELECT balance FROM accounts WHERE path = 'mpesa:utility:kes'")
     assert utility == -Contract().float_kes * 100
