@@ -98,5 +98,9 @@ app = create_app(
         origins=settings.api.origins,
         proxies=settings.api.proxies,
         per_minute=settings.api.per_minute,
+        second_factor_above=settings.api.second_factor_above,
+        rails=rails.offered(
+            settings.paystack, settings.flutterwave, has_mpesa=settings.mpesa is not None
+        ),
     ),
 )

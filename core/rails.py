@@ -21,7 +21,7 @@ from core.audit import Action, Actor
 from core.chart import Place
 from core.db import Base
 from core.decisions import words
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, Refused
 from core.ledger import Draft, InsufficientFunds, Reason
 from core.money import Currency, Money
 from core.msisdn import InvalidMsisdn
@@ -62,6 +62,11 @@ def _place(provider: Provider, pot: Pot) -> Place:
         Pot.BANK: chart.BANK,
         Pot.COSTS: places.costs,
     }[pot]
+
+
+@dataclass(eq=False)
+class RailNotOffered(Refused):
+    """Money does not come in or go out that way here, or not in that currency."""
 
 
 @dataclass(eq=False)

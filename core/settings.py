@@ -181,6 +181,7 @@ class Api(BaseModel):
     origins: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
     proxies: int = Field(default=0, ge=0, le=5)
     per_minute: int = Field(default=30, ge=1, le=100_000)
+    second_factor_above: int = Field(default=20_000, ge=0, le=10_000_000)
 
     @field_validator("signing_keys")
     @classmethod

@@ -23,7 +23,9 @@ from flask import Blueprint, Response, abort, request
 from core import inbox
 from core.db import Databases, transact
 from core.inbox import Kind
+from core.money import Currency
 from core.rail_settings import Flutterwave, Paystack
+from core.rails import Provider
 
 BODY_BYTES_MAX: Final = 64 * 1024
 _HEADER_LENGTH_MAX: Final = 500
@@ -95,6 +97,18 @@ def signed(
     if flutterwave_account is not None:
         word = flutterwave_account.secret_hash.get_secret_value()
         made["flutterwave"] = flutterwave(word, flutterwave_account.signature)
+    return made
+
+
+def offered(
+    paystack_account: Paystack | None, flutterwave_account: Flutterwave | None, *, has_mpesa: bool
+) -> Mapping[Provider, frozenset[Currency]]:
+    """By which rails money comes in and goes out here, in which currencies."""
+    made = {Provider.MPESA: frozenset({Currency.KES})} if has_mpesa else {}
+    if paystack_account is not None:
+        made[Provider.PAYSTACK] = frozenset(paystack_account.currencies)
+    if flutterwave_account is not None:
+        made[Provider.FLUTTERWAVE] = frozenset(flutterwave_account.currencies)
     return made
 
 

@@ -50,7 +50,7 @@ from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
 from core.payees import InvalidPayee
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
-from core.rails import BreakerClosed, NotWholeShillings
+from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.reversals import UnknownReversal, UnknownTransfer
@@ -107,19 +107,20 @@ UNCERTAIN = _(
 
 FACES: Mapping[type[DomainError], Face] = {
     AccountClosed: Face(_("This account is closed."), hangs_up=True),
-    AccountSuspended: Face(_("Your account cannot send money now. Please contact us.")),
+    AccountSuspended: Face(_("Your account cannot move money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountCooling: Face(_("Your PIN is new: at most {most} at once until {until}."), dated=True),
-    AmountTooLarge: Face(_("The most you can send at once is {most}.")),
-    AmountTooSmall: Face(_("The least you can send is {least}.")),
+    AmountTooLarge: Face(_("The most at once is {most}.")),
+    AmountTooSmall: Face(_("The least is {least}.")),
     AnswerTooLong: Face(_("Too long ({letters_max} at most).")),
+    BreakerClosed: Face(_("Payouts are not stopped.")),
     ApiKeyNotOver: Face(_("Only a key that has ended can be followed by another.")),
     BreakClosed: Face(_("That was closed already.")),
     BatchOver: Face(_("That batch of vouchers has ended.")),
     CaseClosed: Face(_("That case is closed.")),
-    CeilingReached: Face(_("The recipient cannot hold that much money.")),
+    CeilingReached: Face(_("The account cannot hold that much money.")),
     ClosedLately: Face(
         _("You closed an account. You can open another after {until}."), hangs_up=True, dated=True
     ),
@@ -129,6 +130,7 @@ FACES: Mapping[type[DomainError], Face] = {
     DayCooling: Face(
         _("Until {until} you can send {limit} a day. Left today: {left}."), dated=True
     ),
+    DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
     ExchangeTooSmall: Face(_("That is too little to exchange.")),
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
     HoldResolved: Face(_("That was settled already.")),
@@ -161,6 +163,7 @@ FACES: Mapping[type[DomainError], Face] = {
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotAuthenticated: Face(_("Please log in again.")),
     NotExecuted: Face(UNEXPECTED),
+    NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
     OtpExpired: Face(_("That code is over. Please ask for a new one.")),
@@ -193,6 +196,7 @@ FACES: Mapping[type[DomainError], Face] = {
     StillOpen: Face(
         _("Something is not settled yet: an order, vouchers, or money asked back. Try later.")
     ),
+    SuspenseClosed: Face(_("That was resolved already.")),
     SuspensionStands: Face(_("Two people must agree to that.")),
     TicketOver: Face(_("That took too long. Please ask for a new code.")),
     TooManyApiKeys: Face(_("You have {count_max} keys. Revoke one first.")),
@@ -207,16 +211,20 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownCase: Face(_("There is no such case.")),
     UnknownDevice: Face(_("You are not logged in there.")),
     UnknownDelivery: Face(_("We did not send that.")),
+    UnknownDeposit: Face(_("There is no such deposit.")),
     UnknownEventType: Face(_("There is no such event.")),
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownLift: Face(_("Nobody has proposed that.")),
     UnknownOrder: Face(_("Nothing of yours has that reference.")),
+    UnknownPayment: Face(_("There is no such payment.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),
     UnknownReversal: Face(_("There is no such request.")),
+    UnknownSuspense: Face(_("There is no such case.")),
     UnknownTill: Face(_("No shop has that till number.")),
     UnknownTransfer: Face(_("You sent nothing under that reference.")),
+    UnknownWithdrawal: Face(_("There is no such withdrawal.")),
     UnknownVoucher: Face(_("No voucher has that code. Tries left: {tries_left}")),
     UnknownWebhook: Face(_("You have no such webhook.")),
     VoucherCancelled: Face(_("That voucher was cancelled.")),
@@ -225,16 +233,9 @@ FACES: Mapping[type[DomainError], Face] = {
     WebhookDisabled: Face(_("That webhook is turned off.")),
     WrongAnswers: Face(_("Those answers are not right. Tries left: {tries_left}")),
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
-    BreakerClosed: Face(_("Payouts are not stopped.")),
-    DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
     InvalidPayee: Face(_("That account cannot be paid. Check the number and name.")),
+    RailNotOffered: Face(_("That way of paying is not offered.")),
     TooManyCheckouts: Face(_("You have {count_max} payments open. Finish one first.")),
-    NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
-    SuspenseClosed: Face(_("That was decided already.")),
-    UnknownDeposit: Face(_("There is no such deposit.")),
-    UnknownPayment: Face(_("There is no such payment.")),
-    UnknownSuspense: Face(_("There is no such case.")),
-    UnknownWithdrawal: Face(_("There is no such withdrawal.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
 

@@ -23,7 +23,7 @@ from apiflask import APIFlask
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
-from rails_under_test import SIGNED, SLOW, rail_clients, reset_rails
+from rails_under_test import OFFERED, SIGNED, SLOW, rail_clients, reset_rails
 from redis import Redis
 from safaricom import Safaricom
 from werkzeug.serving import make_server
@@ -334,6 +334,7 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
         "limiter": limits.limiter(redis, per_minute=often),
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
+        "rails": OFFERED,
     }
     return Api(conversation=conversation, outside=outside, **given | other)
 
@@ -394,6 +395,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             otp_key=OTP_KEY,
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
+            has_mpesa=True,
         )
         api = api_of(conversation, redis, outside)
         house = House(

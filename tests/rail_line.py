@@ -145,6 +145,10 @@ class Line:
         assert newest is not None, "it was refused"
         return newest
 
+    def newest_withdrawal(self) -> int:
+        with self.house.databases["owner"]() as session:
+            return session.scalars(select(func.max(Withdrawal.id))).one()
+
     def withdrawal(self, withdrawal: int) -> Withdrawal:
         with self.house.databases["owner"]() as session:
             return session.get_one(Withdrawal, withdrawal)

@@ -36,6 +36,13 @@ SIGNED = {
 """By what our doors know the webhooks of both."""
 
 
+OFFERED = {
+    Provider.MPESA: frozenset({Currency.KES}),
+    Provider.PAYSTACK: frozenset({Currency.NGN, Currency.KES}),
+    Provider.FLUTTERWAVE: frozenset({Currency.NGN}),
+}
+
+
 def ngn(minor: int) -> Money:
     return Money(minor, Currency.NGN)
 

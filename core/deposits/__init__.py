@@ -54,6 +54,7 @@ from core.deposits.prompting import (
     unsure,
 )
 from core.deposits.rows import MAY_COME, Deposit, DepositOpen, Seen, State, UnknownDeposit
+from core.deposits.seeing import listed, of_key, of_reference
 from core.deposits.settling import Came, Settlement, by_reference, expire, fail, settle
 
 __all__ = [
@@ -97,7 +98,10 @@ __all__ = [
     "is_due",
     "is_open",
     "lapse",
+    "listed",
     "newest",
+    "of_key",
+    "of_reference",
     "opened",
     "paid",
     "prompted",

@@ -341,6 +341,7 @@ def tell(
     ).one()
     facts = {
         "reference": found.reference,
+        "provider": found.provider,
         "amount": found.amount,
         "fee": found.fee,
         "currency": found.currency,

@@ -338,6 +338,7 @@ def tell(
     balance = arrivals.balance_after(posted, session, found.subscriber_id, found.money.currency)
     facts = {
         "reference": found.reference,
+        "provider": found.provider,
         "amount": found.amount,
         "fee": found.fee,
         "currency": found.currency,

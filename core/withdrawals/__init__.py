@@ -34,6 +34,7 @@ from core.withdrawals.paying import (
 from core.withdrawals.resolving import Came, Resolution, complete, fail, rejected
 from core.withdrawals.returning import returned
 from core.withdrawals.rows import Seen, State, UnknownWithdrawal, Withdrawal, newest
+from core.withdrawals.seeing import listed, of_reference, worth
 
 __all__ = [
     "Asking",
@@ -61,8 +62,10 @@ __all__ = [
     "is_about",
     "is_due",
     "is_open",
+    "listed",
     "newest",
     "not_found",
+    "of_reference",
     "order",
     "plan",
     "postpone",
@@ -75,4 +78,5 @@ __all__ = [
     "sweep",
     "tell_delayed",
     "unsure",
+    "worth",
 ]

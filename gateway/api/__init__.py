@@ -16,6 +16,7 @@ from gateway import problems
 from gateway.api import (
     auth,
     browsers,
+    deposits,
     description,
     edge,
     exchange,
@@ -30,6 +31,7 @@ from gateway.api import (
     transfers,
     vouchers,
     wallet,
+    withdrawals,
 )
 from gateway.api import log as sealed
 from gateway.api.edge import Api
@@ -51,6 +53,8 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     receipts.door,
     reversals.door,
     vouchers.door,
+    deposits.door,
+    withdrawals.door,
     sealed.door,
 )
 
