@@ -53,6 +53,7 @@ from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
+from core.resolutions import NothingSuspended, StillSuspended
 from core.reversals import UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
@@ -236,6 +237,8 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidPayee: Face(_("That account cannot be paid. Check the number and name.")),
     RailNotOffered: Face(_("That way of paying is not offered.")),
     TooManyCheckouts: Face(_("You have {count_max} payments open. Finish one first.")),
+    NothingSuspended: Face(_("No money stands in suspense there.")),
+    StillSuspended: Face(_("Money waits there. Decide where it goes first.")),
     WrongPin: Face(_("Wrong PIN. Tries left: {tries_left}")),
 }
 
