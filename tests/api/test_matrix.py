@@ -99,18 +99,6 @@ def _rail(app: App, path: str) -> str:
     return where
 
 
-def _asked(what: str) -> Callable[[Any, App], tuple[str, dict[str, Any]]]:
-    """Money that was asked in or out."""
-
-    def made(_house: Any, app: App) -> tuple[str, dict[str, Any]]:
-        wanted = {"method": "mpesa", "amount": kes("100.00"), "pin": "4071"}
-        answer = app.posts(f"/{what}", wanted)
-        assert answer.status_code < 300, answer.data
-        return answer.headers["Location"], {}
-
-    return made
-
-
 # Whose number it is may be asked by everybody who is somebody.
 NOBODYS = {"/api/v1/people/{number}"}
 THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
@@ -127,7 +115,5 @@ THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
     ),
     "/api/v1/deposits/{reference}": lambda _house, app: (_rail(app, "/deposits"), {}),
     "/api/v1/withdrawals/{reference}": lambda _house, app: (_rail(app, "/withdrawals"), {}),
-    "/api/v1/deposits/{reference}": _asked("deposits"),
-    "/api/v1/withdrawals/{reference}": _asked("withdrawals"),
     "/api/v1/devices/{id}": lambda house, app: (f"/devices/{_device(house, app)}", {}),
 }
