@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.deposits import Quote
-
 from core import deposits, limits, msisdn
+from core.deposits import Quote
 from core.limits import Bounds
 from core.money import Currency, Money
 from menus.screen import AnyScreen, Ask, FactMenu, Hop, Option

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.deposits import Quote
-
 from core import deposits, favourites, merchants, msisdn
+from core.deposits import Quote
 from core.limits import AccountSuspended, RecipientSuspended
 from core.money import Currency, Money
 from menus.screen import AnyScreen, Ask, FactMenu, Hop, Option

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.rails import Provider
-from core.withdrawals import Quote
-
 from core import limits, msisdn, rails, settlements, withdrawals
 from core.limits import Bounds
 from core.money import Currency, Money
 from core.orders import Placed
+from core.rails import Provider
+from core.withdrawals import Quote
 from menus.screen import AnyScreen, Ask, FactMenu, Hop, Option
 from menus.screens.ordering import OutcomeTell, PinAsk
 from menus.text import Text, _

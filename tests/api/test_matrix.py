@@ -92,6 +92,13 @@ def _device(_house: Any, app: App) -> str:
     return str(device["id"])
 
 
+def _rail(app: App, path: str) -> str:
+    wanted = {"method": "mpesa", "amount": kes("10.00")}
+    wanted |= {"pin": "4071"} if path == "/withdrawals" else {}
+    where: str = app.posts(path, wanted).headers["Location"]
+    return where
+
+
 # Whose number it is may be asked by everybody who is somebody.
 NOBODYS = {"/api/v1/people/{number}"}
 THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
@@ -106,5 +113,7 @@ THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
         f"/api-keys/{_key(house, app)}/rollover",
         {"lifetime": "1D", "pin": "4071"},
     ),
+    "/api/v1/deposits/{reference}": lambda _house, app: (_rail(app, "/deposits"), {}),
+    "/api/v1/withdrawals/{reference}": lambda _house, app: (_rail(app, "/withdrawals"), {}),
     "/api/v1/devices/{id}": lambda house, app: (f"/devices/{_device(house, app)}", {}),
 }
