@@ -234,8 +234,8 @@ def _of_deposit(session: Session, found: Payment, *, confirmed: bool, now: datet
     if not confirmed:
         return Received(found.id, State.UNCONFIRMED, is_new=True)
     found.confirmed_at = now
-    deposit = session.get_one(deposits.Deposit, found.deposit_id)
-    if deposit.money == found.money:
+    deposit = session.get_one(deposits.Deposit, found.deposit_id, with_for_update=True)
+    if deposit.money == found.money and not _has_come(session, found):
         settled = deposits.settle(
             session,
             deposit=found.deposit_id,
@@ -258,6 +258,16 @@ def _of_deposit(session: Session, found: Payment, *, confirmed: bool, now: datet
         found.state = State.DUPLICATE
         return Received(found.id, State.DUPLICATE, is_new=True)
     return _suspend(session, found, Kind.MISMATCH, {"deposit": found.deposit_id}, now=now)
+
+
+def _has_come(session: Session, found: Payment) -> bool:
+    """Whether a deposit, whose lock is held, has come by another payment under its reference."""
+    other = select(Payment.id).where(
+        Payment.deposit_id == found.deposit_id,
+        Payment.id != found.id,
+        Payment.state == State.DUPLICATE,
+    )
+    return session.scalar(other.limit(1)) is not None
 
 
 def _place(session: Session, found: Payment, *, now: datetime) -> Received:
