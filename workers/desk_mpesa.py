@@ -219,8 +219,11 @@ def _register(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - 
 
 
 def _statement(desk: Desk, given: argparse.Namespace) -> None:
+    ours = load().mpesa
+    collects = ours.shortcode if ours else ""
+    pays_out = (ours.payout_shortcode or collects) if ours else ""
     try:
-        statement = OrganisationStatement(given.file)
+        statement = OrganisationStatement(given.file, collects=collects, pays_out=pays_out)
         summary = reconcile.bill(desk.databases, statement, None)
     except Misread as error:
         raise Unfit(str(error)) from None

@@ -8,6 +8,8 @@ for what it cost: a charge is no payment, and is ours to pay whatever it was for
 from __future__ import annotations
 
 import csv
+import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +35,12 @@ _DETAILS: Final = "Details"
 _WANTED: Final = frozenset({_RECEIPT, _AT, _STATUS, _IN, _OUT, _REASON})
 _FORMS: Final = ("%d-%m-%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S")
 # What moves our own money about, or costs something, is nobody's payment.
-_NOT_PAYMENTS: Final = ("charge", "organization settlement", "transfer", "revenue", "top up")
+_NOT_PAYMENTS: Final = (
+    *("charge", "fee for", "organization settlement", "transfer", "revenue", "top up"),
+)
+# From here on a line's details are others' words: names, and what a payer typed.
+_OTHERS_WORDS: Final = re.compile(r"\b(?:from|to|acc|a/c)\b|[0-9]", re.IGNORECASE)
+_SHORTCODE: Final = "Short Code:"
 _HEADING_LINES_MAX: Final = 40
 
 
@@ -44,9 +51,13 @@ class OrganisationStatement:
 
     Args:
         path: The file.
+        collects: The shortcode that is paid; with `pays_out`, a file tells of one of them.
+        pays_out: The one that pays out; it may be the same.
     """
 
     path: Path
+    collects: str = ""
+    pays_out: str = ""
     name: str = "mpesa"
     late_after: timedelta = timedelta(minutes=30)
     reach: timedelta = timedelta(days=2)
@@ -73,8 +84,30 @@ class OrganisationStatement:
         return (line for line in self._lines() if line.at in period)
 
     def ours(self, session: Session, period: Period) -> Iterable[Line]:
-        """What we have of it."""
-        return OURS["mpesa"](session, period)
+        """
+        What we have of it: of the shortcode alone that the file says it is of.
+
+        Raises:
+            Misread: It is of a shortcode that is not ours.
+        """
+        of = self._of()
+        ours = OURS["mpesa"](session, period)
+        if not of or not self.collects:
+            return ours
+        if of not in (self.collects, self.pays_out):
+            raise Misread(f"{self.path}: {of[:20]} is no shortcode of ours")
+        return (
+            line for line in ours if of == (self.pays_out if line.amount < 0 else self.collects)
+        )
+
+    def _of(self) -> str:
+        """Whose statement the lines before the columns say it is; nothing where they do not."""
+        with self.path.open(encoding="utf-8-sig", newline="") as file:
+            for row in itertools.islice(csv.reader(file), _HEADING_LINES_MAX):
+                cells = [cell.strip() for cell in row]
+                if _SHORTCODE in cells[:-1]:
+                    return cells[cells.index(_SHORTCODE) + 1]
+        return ""
 
     def _lines(self) -> Iterator[Line]:
         try:
@@ -99,7 +132,8 @@ class OrganisationStatement:
         raise Misread(f"{self.path}: no line has the columns {', '.join(sorted(_WANTED))}")
 
     def _line(self, cells: Mapping[str, str], number: int) -> Line | None:
-        kind = f"{cells.get(_REASON, '')} {cells.get(_DETAILS, '')}".casefold()
+        details = _OTHERS_WORDS.split(cells.get(_DETAILS, ""), maxsplit=1)[0]
+        kind = f"{cells.get(_REASON, '')} {details}".casefold()
         if cells.get(_STATUS, "").casefold() != "completed":
             return None
         if any(word in kind for word in _NOT_PAYMENTS):
