@@ -293,12 +293,12 @@ def _judge(rail: Rail, figures: Figures, placed: Counter[str], folder: Path) -> 
             "SELECT (SELECT count(*) FROM deposits WHERE state = 'review')"
             " + (SELECT count(*) FROM withdrawals WHERE state = 'review')"
         ),
-        "M2 shillings that came, and we have not": in_
+        "M2 cents that came, and we have not": in_
         - rail.one("SELECT coalesce(sum(amount), 0) FROM deposits WHERE state = 'settled'")
         - rail.one(
             "SELECT coalesce(sum(amount), 0) FROM paybill_payments WHERE state <> 'duplicate'"
         ),
-        "M2 shillings that went, and we do not know": out
+        "M2 cents that went, and we do not know": out
         - rail.one("SELECT coalesce(sum(amount), 0) FROM withdrawals WHERE state = 'paid'"),
         "M3 cents off on the paybill": in_ + _balance(rail, "mpesa:paybill:kes"),
         "M3 cents off on the float": _FLOAT_KES * 100
