@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from core import db, logs
+from core.at_rest import Chest
 from core.codes import Veil
 from core.otp_codes import OtpKey
 from core.pins import Hasher
@@ -72,6 +73,8 @@ app = create_app(
         principal=nobody,
         limiter=limits.limiter(redis, per_minute=settings.api.per_minute),
         outside=outside,
+        chest=Chest(settings.at_rest_key.get_secret_value()),
+        webhooks_loopback=settings.webhooks.loopback,
         origins=settings.api.origins,
         proxies=settings.api.proxies,
         per_minute=settings.api.per_minute,

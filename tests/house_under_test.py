@@ -276,6 +276,8 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
     given = {
         "principal": lambda *given: _known(None, *given),
         "limiter": limits.limiter(redis, per_minute=often),
+        "chest": CHEST,
+        "webhooks_loopback": True,
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
     }

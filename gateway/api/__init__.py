@@ -27,6 +27,7 @@ from gateway.api import (
     transfers,
     vouchers,
     wallet,
+    webhooks,
 )
 from gateway.api import log as sealed
 from gateway.api.edge import Api
@@ -46,6 +47,7 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     reversals.door,
     vouchers.door,
     sealed.door,
+    webhooks.door,
 )
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from core import subscribers
 from core.access.principals import Kind, Principal
+from core.at_rest import Chest
 from core.audit import Actor
 from core.db import TRIES_MAX, Unit, is_passing
 from core.errors import DomainError
@@ -52,6 +53,8 @@ class Api:
         principal: Finds out who calls by the `Authorization` header, or halts the request.
         limiter: Counts requests.
         outside: What of the sealed log was said outside the database.
+        chest: What locks secrets that must be read again.
+        webhooks_loopback: Whether webhooks may lead to this very machine.
         origins: The web pages that may call from a browser.
         proxies: How many proxies of ours stand before us and say whom a request is from.
         per_minute: How many requests a caller may make of one route.
@@ -61,6 +64,8 @@ class Api:
     principal: Callable[[str, Session, datetime], Principal]
     limiter: Limiter
     outside: Outside
+    chest: Chest
+    webhooks_loopback: bool = False
     origins: frozenset[str] = frozenset()
     proxies: int = 0
     per_minute: int = 30
