@@ -1,6 +1,6 @@
 # One image, three commands:
 #   docker run kabambe                              the web (the default)
-#   docker run kabambe python -m workers ledger     a worker; sms is the other
+#   docker run kabambe python -m workers ledger     a worker; sms and mpesa are others
 #   docker run kabambe python -m workers relay      the relay
 # and once per release, before them:  docker run kabambe alembic upgrade head
 FROM python:3.11-slim-bookworm

@@ -15,6 +15,7 @@ from gateway import Doors, create_app
 from gateway.api import limits
 from gateway.api.access import nobody
 from gateway.api.edge import Api
+from gateway.callbacks import Callers
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
 from workers import bell, queues
@@ -59,6 +60,7 @@ conversation = Conversation(
     ring=ledger.ring,
     wait=ledger.wait,
     dial_ahead=settings.ussd.dial_ahead,
+    has_mpesa=settings.mpesa is not None,
 )
 outside = Outside(settings.seal.folder)
 app = create_app(
@@ -68,6 +70,14 @@ app = create_app(
     doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
     redis_answers=lambda: bell.answers(redis),
     outside=outside,
+    safaricom=settings.mpesa
+    and Callers(
+        token=settings.mpesa.door_token.get_secret_value(),
+        addresses=frozenset(map(str, settings.mpesa.addresses)),
+        mode=settings.mpesa.allow_list,
+        shortcode=settings.mpesa.shortcode,
+        accepts_unsure=settings.mpesa.when_unsure == "accept",
+    ),
     api=Api(
         conversation=conversation,
         principal=nobody,

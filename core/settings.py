@@ -118,7 +118,6 @@ class Mpesa(BaseModel):
     door_token: SecretStr
     allow_list: Literal["enforce", "log", "off"] = "enforce"
     addresses: Addresses = Field(default=SAFARICOM, validate_default=True)
-    proxies: int = Field(default=1, ge=0, le=5)
     when_unsure: Literal["accept", "reject"] = "reject"
     confirm_above: int = Field(default=5_000, ge=0, le=250_000)
     prompt_delay_seconds: int = Field(default=3, ge=0, le=60)

@@ -14,10 +14,11 @@ from core import db
 from core.db import Databases
 from core.seal_outside import Outside
 from gateway import api as programs
-from gateway import health, sms, ussd
+from gateway import callbacks, health, sms, ussd
 from gateway import log as sealed
 from gateway.api import description
 from gateway.api.edge import Api
+from gateway.callbacks import Callers
 from menus.conversation import Conversation
 
 # A provider waits ten seconds or more for its callback to be taken.
@@ -43,6 +44,7 @@ def create_app(
     redis_answers: Callable[[], bool],
     outside: Outside,
     api: Api,
+    safaricom: Callers | None = None,
 ) -> APIFlask:
     """
     Hang every door.
@@ -55,6 +57,7 @@ def create_app(
         redis_answers: Whether Redis is there.
         outside: What of the sealed log was said outside the database.
         api: What the routes for programs need.
+        safaricom: Who may call back for M-Pesa; None where there is none.
     """
     app = APIFlask(
         __name__,
@@ -84,5 +87,7 @@ def create_app(
     app.register_blueprint(letters)
     app.register_blueprint(health.door(databases, clock, redis_answers, outside))
     app.register_blueprint(sealed.door(databases, outside))
+    if safaricom is not None:
+        app.register_blueprint(callbacks.door(databases, clock, callers=safaricom))
     programs.hang(app, api)
     return app

@@ -156,7 +156,6 @@ def _mpesa(ports: Ports, state: Path) -> dict[str, str]:
         "CALLBACK_URL": ports.web_url,
         "URL": f"{ports.sandbox_url}/daraja",
         "ADDRESSES": HOST,
-        "PROXIES": "0",
         "PER_SECOND": "100",
     }
     return {"KABAMBE_MPESA__" + name: word for name, word in words.items()}
@@ -205,6 +204,7 @@ def servers(ports: Ports) -> dict[str, list[str]]:
         ],
         "ledger": [*workers, "ledger"],
         "sms": [*workers, "sms"],
+        "mpesa": [*workers, "mpesa"],
         "webhooks": [*workers, "webhooks"],
         "relay": [*workers, "relay"],
     }

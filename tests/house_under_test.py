@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import safaricom
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
 from redis import Redis
+from safaricom import Safaricom
 from werkzeug.serving import make_server
 
 from core import db, logs, seal, subscribers
@@ -45,10 +47,12 @@ from sandbox.africastalking.courier import Pace
 from workers import bell, ledger, pace, queues, resources
 from workers.bell import Bell
 from workers.caller import Caller
+from workers.daraja.line import Line
 from workers.queues import Name
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
+from workers.ringing import Bells
 from workers.sms.africastalking import AfricasTalking
 from workers.transport import Timeouts
 
@@ -99,6 +103,7 @@ class House:
     country_url: str
     database_url: str
     redis_url: str
+    safaricom: Safaricom
     workers_are_there: bool = True
     worker_is_elsewhere: bool = False
     client: Any = field(init=False)
@@ -119,6 +124,8 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        if self.safaricom.is_used:
+            self.safaricom.reset()
         requests.delete(f"{self.country_url}/webhooks", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
@@ -199,6 +206,11 @@ class House:
         url = f"{self.country_url}/africastalking/messages"
         return requests.get(url, params={"to": msisdn}, timeout=5).json()
 
+    def safaricom_works(self) -> None:
+        """Let the relay ring for what is due at Safaricom's, and its worker do it."""
+        self.relay.once()
+        self.work(Name.MPESA)
+
     def fault(self, **fault: object) -> None:
         """Script the provider's next answers."""
         url = f"{self.country_url}/africastalking/faults"
@@ -233,6 +245,7 @@ def _resources(
     ledger_bell: Bell,
     country_url: str,
     outside: Outside,
+    line: Line,
     stack: ExitStack,
 ) -> Resources:
     sender = AfricasTalking(
@@ -259,7 +272,33 @@ def _resources(
         credit_least=kes(500_00),
         chest=CHEST,
         webhooks=caller,
+        mpesa=line,
+        heard=Bells(redis, queues.queue(Name.MPESA, redis)).heard,
     )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[dict[str, db.Databases]]:
+    databases = {
+        "owner": db.connect(url),
+        "web": db.connect(url, role=db.WEB, connections_max=20),
+        "worker": db.connect(url, role=db.WORKER, connections_max=20),
+    }
+    yield databases
+    for each in databases.values():
+        each.kw["bind"].dispose()
+
+
+@contextmanager
+def _country() -> Iterator[str]:
+    """The providers, as the sandbox plays them."""
+    fake = country.create_app(
+        "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
+    )
+    with served(fake) as url:
+        yield url
+        for name in ("courier", "safaricom"):
+            fake.extensions[name].close()
 
 
 def _known(house_of: Any, header: str, session: Any, _now: datetime) -> Principal:
@@ -290,22 +329,15 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
     with ExitStack() as stack:
         # Descriptor 2 is where pytest listens, whatever sys.stderr is by then.
         logs.configure(stack.enter_context(open(2, "w", buffering=1, closefd=False)))
-        databases = {
-            "owner": db.connect(database_url),
-            "web": db.connect(database_url, role=db.WEB, connections_max=20),
-            "worker": db.connect(database_url, role=db.WORKER, connections_max=20),
-        }
-        for each in databases.values():
-            stack.callback(each.kw["bind"].dispose)
+        databases = stack.enter_context(_connected(database_url))
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
-        fake = country.create_app(
-            "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
-        )
-        country_url = stack.enter_context(served(fake))
-        stack.callback(fake.extensions["courier"].close)
+        country_url = stack.enter_context(_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
+        # Safaricom calls back to the web, which is built a few lines on.
+        web_url = stack.enter_context(served(lambda *hop: house.app(*hop)))  # noqa: PLW0108 - not built yet
+        world = stack.enter_context(safaricom.opened(redis, clock, web_url, country_url))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
         resources.install(
@@ -316,6 +348,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 ledger_bell=ledger_bell,
                 country_url=country_url,
                 outside=outside,
+                line=world.line,
                 stack=stack,
             )
         )
@@ -343,13 +376,15 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 doors=Doors(africastalking="sandbox"),
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
+                safaricom=safaricom.CALLERS,
                 api=api,
             ),
             api=api,
             bell=ledger_bell,
-            relay=Relay(databases["worker"], redis, clock),
+            relay=Relay(databases["worker"], redis, clock, has_mpesa=True),
             sealer=Sealer(databases["worker"], Signer("kabambe.test", SEED), outside, clock),
             outside=folder,
+            safaricom=world,
             country_url=country_url,
             database_url=database_url,
             redis_url=redis_url,

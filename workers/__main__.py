@@ -1,5 +1,5 @@
 """
-`python -m workers {ledger,sms,webhooks,relay}`: the workers' composition root.
+`python -m workers {ledger,sms,mpesa,webhooks,relay}`: the workers' composition root.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.settings import load
 from core.sms_orders import Bounds
-from workers import ledger, resources
+from workers import composing, ledger, resources
 from workers.bell import Bell
 from workers.caller import Caller
 from workers.ledger import Heartbeat
@@ -32,6 +32,7 @@ from workers.queues import Name, Worker, queue
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
+from workers.ringing import Bells
 from workers.sealing import Sealing
 from workers.sms.africastalking import AfricasTalking
 
@@ -58,10 +59,13 @@ def main(argv: Sequence[str]) -> int:
     if chosen == "relay":
         signer = Signer(settings.seal.origin, settings.seal.key.get_secret_value())
         sealing = Sealing(Sealer(databases, signer, outside, now))
-        _run_relay(Relay(databases, redis, now), sealing)
+        _run_relay(Relay(databases, redis, now, has_mpesa=settings.mpesa is not None), sealing)
         return 0
     name = Name(chosen)
     account = settings.africastalking
+    mpesa = settings.mpesa if name is Name.MPESA else None
+    if name is Name.MPESA and mpesa is None:
+        log.warning("mpesa.not_configured")  # it waits: settings are read at start
     have = Resources(
         databases=databases,
         clock=now,
@@ -81,6 +85,8 @@ def main(argv: Sequence[str]) -> int:
             unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),
             day=kes(settings.sms_orders.day_max * 100),
         ),
+        mpesa=None if mpesa is None else composing.line_of(mpesa, redis, now),
+        heard=Bells(redis, queue(Name.MPESA, redis)).heard,
         chest=Chest(settings.at_rest_key.get_secret_value()),
         webhooks=Caller(loopback=settings.webhooks.loopback),
     )

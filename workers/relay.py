@@ -16,6 +16,7 @@ import psycopg2
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
+from rq import Queue
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import announcements, backlog, messages, relaying, webhook_calls
@@ -24,7 +25,9 @@ from core.inbox import Inbox
 from core.outbox import Category, Outbox
 from workers import pace
 from workers.bell import EXECUTE
+from workers.mpesa.rings import Rings
 from workers.queues import Name, enqueue, is_deaf, queue
+from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +55,7 @@ RECONCILE: Final = "workers.reconciliation.run"
 REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
 SCREEN: Final = "workers.compliance.screen"
 LOOK: Final = "workers.compliance.look"
+UNDERSTAND_MPESA: Final = "workers.mpesa.letters.understand"
 CALL_WEBHOOKS: Final = "workers.webhooks.deliver"
 CLEAR_WEBHOOKS: Final = "workers.webhooks.clear"
 JOBS: Final = (
@@ -67,6 +71,8 @@ JOBS: Final = (
     RECONCILE,
     SCREEN,
     LOOK,
+    UNDERSTAND_MPESA,
+    *Job,
     CALL_WEBHOOKS,
     CLEAR_WEBHOOKS,
 )
@@ -75,12 +81,21 @@ JOBS: Final = (
 class Relay:
     """Wakes at once when something is staged, and every second anyway."""
 
-    def __init__(self, databases: Databases, redis: Redis, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        databases: Databases,
+        redis: Redis,
+        clock: Callable[[], datetime],
+        *,
+        has_mpesa: bool = False,
+    ) -> None:
         """Take what it works with."""
+        self._mpesa = Rings(databases, redis) if has_mpesa else None
         self._databases = databases
         self._clock = clock
         self._ledger = queue(Name.LEDGER, redis)
         self._sms = queue(Name.SMS, redis)
+        self._safaricom = queue(Name.MPESA, redis)
         self._webhooks = queue(Name.WEBHOOKS, redis)
         self._swept_at = 0.0
         self._redis = redis
@@ -144,6 +159,12 @@ class Relay:
                     pass
         while self._relay(Inbox, UNDERSTAND, now, provider="africastalking"):
             pass
+        if self._mpesa is not None:
+            # On a queue of its own, so that a slow Safaricom never holds up an SMS.
+            line = self._safaricom
+            while self._relay(Inbox, UNDERSTAND_MPESA, now, provider="mpesa", line=line):
+                pass
+            self._mpesa.ring(now)
 
     def _relay(
         self,
@@ -153,6 +174,7 @@ class Relay:
         *,
         category: Category | None = None,
         provider: str | None = None,
+        line: Queue | None = None,
     ) -> bool:
         """
         Ring for one lot of a box; whether it was a full one.
@@ -160,14 +182,15 @@ class Relay:
         Not into ears that are full, but for codes, which go before what is queued already.
         """
         is_code = category is Category.CODE
-        if is_deaf(self._sms, even_for_codes=is_code):
+        line = line or self._sms
+        if is_deaf(line, even_for_codes=is_code):
             return False
         more = {} if category is None else {"category": category.value}
         with self._databases.begin() as session:
             ids = relaying.due(session, box=box, now=now, category=category, provider=provider)
             for first in range(0, len(ids), _IDS_PER_JOB):
                 some = ids[first : first + _IDS_PER_JOB]
-                enqueue(self._sms, job, is_first=is_code, ids=some, **more)
+                enqueue(line, job, is_first=is_code, ids=some, **more)
         return len(ids) == relaying.ROWS_MAX
 
     def _sweep(self, now: datetime) -> None:

@@ -17,7 +17,9 @@ from core.seal import Anchor
 from core.sms_orders import Bounds
 from workers.bell import Bell
 from workers.caller import Caller
+from workers.daraja.line import Line
 from workers.pace import Pace
+from workers.ringing import Job
 from workers.sms import SmsSender
 
 
@@ -37,6 +39,8 @@ class Resources:
     by_sms: Bounds
     chest: Chest
     webhooks: Caller
+    mpesa: Line | None = None
+    heard: Callable[[Job], None] = lambda _: None
 
 
 _installed: list[Resources] = []

@@ -160,6 +160,20 @@ def asked(session: Session, *, deposit: int, now: datetime) -> None:
     found.next_ask_at = _next_ask(found, now)
 
 
+def is_called(session: Session, *, deposit: int, provider_ref: str) -> bool:
+    """Whether a provider's name for a prompt is this deposit's, as far as we know it."""
+    known = session.scalar(select(Deposit.provider_ref).where(Deposit.id == deposit))
+    return known in (None, provider_ref)
+
+
+def doubt(session: Session, *, deposit: int, provider_ref: str, now: datetime) -> None:
+    """Have the provider asked now how a prompt ended, by what it calls it; nothing is believed."""
+    prompted(session, deposit=deposit, provider_ref=provider_ref, now=now)
+    found = locked(session, deposit)
+    if found.state in {State.PROMPTED, State.EXPIRED}:
+        found.next_ask_at = now
+
+
 def by_token(session: Session, *, token_hash: bytes) -> int | None:
     """The deposit whose callback's address holds a token, by its SHA-256."""
     return session.scalar(select(Deposit.id).where(Deposit.token_hash == token_hash))

@@ -279,6 +279,39 @@ def asked(session: Session, *, withdrawal: int, now: datetime) -> None:
     found.next_ask_at = _next_ask(found, now)
 
 
+def doubt(session: Session, *, withdrawal: int, now: datetime) -> None:
+    """Have the provider asked now what became of a payout; nothing is believed."""
+    found = locked(session, withdrawal)
+    if found.state in UNDER_WAY:
+        found.next_ask_at = now
+
+
+def is_about(
+    session: Session,
+    *,
+    withdrawal: int,
+    conversation: str | None,
+    provider_ref: str | None,
+    payee: str | None,
+) -> bool:
+    """
+    Whether what a provider tells is about this payout.
+
+    Args:
+        session: Any.
+        withdrawal: Which.
+        conversation: Our identifier, as the provider tells it: one that is, is enough.
+        provider_ref: Or what the provider itself calls the payout.
+        payee: Whom it names (E.164), if it does: nobody else.
+    """
+    found = session.get_one(Withdrawal, withdrawal)
+    if payee is not None and payee != found.payee:
+        return False
+    return conversation == found.conversation or (
+        provider_ref is not None and provider_ref == found.provider_ref
+    )
+
+
 def by_token(session: Session, *, token_hash: bytes) -> int | None:
     """The withdrawal whose callbacks' addresses hold a token, by its SHA-256."""
     return session.scalar(select(Token.withdrawal_id).where(Token.token_hash == token_hash))

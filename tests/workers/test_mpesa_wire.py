@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.money import kes
-from workers.mpesa import codes, values, wire
-from workers.mpesa.client import password
-from workers.mpesa.codes import Fate
-from workers.mpesa.wire import Misread
+from workers.daraja import codes, values, wire
+from workers.daraja.client import password
+from workers.daraja.codes import Fate
+from workers.daraja.wire import Misread
 
 
 class TestPrompts:

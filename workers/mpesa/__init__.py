@@ -1,3 +1,3 @@
 """
-M-Pesa: Safaricom's Daraja, as it is called and as it calls back. Its words stay in `wire`.
+M-Pesa: the jobs that prompt, pay, ask, and understand what Safaricom tells.
 """

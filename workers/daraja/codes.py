@@ -8,6 +8,7 @@ A code that is not listed here means nothing: it is asked about, and staff are t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -39,6 +40,41 @@ ALARMING_PROMPTS: Final = frozenset({"8", "1025", "2002", "2028", "SFC_IC0003"})
 
 # "The transaction is still under processing", and a push error that turned out paid at times.
 PENDING_PROMPTS: Final = frozenset({"4999", "9999"})
+
+
+# Payouts (§1.6). What is wrong with the payee, or with the amount for them: it comes back.
+FAILED_PAYOUTS: Final[Mapping[str, str]] = {
+    "2": "the amount is below the least",
+    "3": "the amount is above the most",
+    "4": "it would pass their day's limit",
+    "8": "it would pass what they may hold",
+    "2006": "their account does not allow it",
+    "2040": "they are not registered with M-Pesa",
+    "SFC_IC0003": "they have no M-Pesa",
+}
+# What is wrong with us: it comes back, and no other is sent. With an end, payouts go on by
+# themselves after so long; without one, staff say so. Trying a wrong password again locks it.
+BROKEN_PAYOUTS: Final[Mapping[str, tuple[str, timedelta | None]]] = {
+    "1": ("our float is too low", timedelta(minutes=15)),
+    "11": ("our account is in an invalid state", None),
+    "15": ("our request was taken for another's", timedelta(minutes=5)),
+    "17": ("M-Pesa failed within", timedelta(minutes=5)),
+    "18": ("our initiator's password is wrong", None),
+    "20": ("our initiator is not known", None),
+    "21": ("our initiator may not pay out", None),
+    "22": ("our initiator is not active", None),
+    "26": ("M-Pesa is too busy", timedelta(minutes=5)),
+    "2001": ("our initiator's name or password is wrong", None),
+    "2028": ("our shortcode may not pay out", None),
+    "8006": ("our initiator's password is locked", None),
+}
+
+# What a question about a payment that M-Pesa never saw is answered.
+NOT_FOUND: Final = frozenset({"SFC_IC0003"})
+
+REVERSED: Final = frozenset({"0", "R000001"})
+# A reversal that certainly was not carried out, so that another may be asked for.
+NOT_REVERSED: Final = frozenset({"1", "11", "21", "2001", "2006", "2028", "8006", "R000002"})
 
 
 class Fate(StrEnum):

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
+from workers.daraja import wire
+from workers.daraja.wire import Acknowledged, Refusal
 from workers.errors import Blocked, CallFailed, Rejected, Unknown, Unreachable
-from workers.mpesa import wire
-from workers.mpesa.wire import Acknowledged, Refusal
 from workers.transport import Answer
 
 # Codes of ours, to count and to search by.

@@ -16,11 +16,11 @@ from typing import Any, Final
 import orjson
 
 from core.money import Money
+from workers.daraja import answers, values
+from workers.daraja.answers import BAD_TOKEN
+from workers.daraja.token import Token
+from workers.daraja.wire import Acknowledged
 from workers.errors import Blocked, Unknown
-from workers.mpesa import answers, values
-from workers.mpesa.answers import BAD_TOKEN
-from workers.mpesa.token import Token
-from workers.mpesa.wire import Acknowledged
 from workers.transport import Answer, Timeouts, Transport
 
 TIMEOUTS: Final = Timeouts(connect_seconds=3.05, read_seconds=15.0)
@@ -168,9 +168,12 @@ class Daraja:
 
     def status(
         self, *, token: str, conversation: str | None = None, receipt: str | None = None
-    ) -> None:
+    ) -> str | None:
         """
         Ask what became of a payment, by our id of it or by its receipt. The answer calls back.
+
+        Returns:
+            What Safaricom calls the question.
 
         Raises:
             Rejected, Blocked, Unreachable, Unknown: There may be no answer.
@@ -183,11 +186,14 @@ class Daraja:
             | ({"TransactionID": receipt} if receipt else {})
             | self._answered("status", token)
         )
-        self._post("/mpesa/transactionstatus/v1/query", body)
+        return self._post("/mpesa/transactionstatus/v1/query", body).conversation
 
-    def balance(self, *, token: str, of_payouts: bool = True) -> None:
+    def balance(self, *, token: str, of_payouts: bool = True) -> str | None:
         """
         Ask what our accounts hold. The answer calls back.
+
+        Returns:
+            What Safaricom calls the question.
 
         Raises:
             Rejected, Blocked, Unreachable, Unknown: There may be no answer.
@@ -198,11 +204,14 @@ class Daraja:
             | {"PartyA": shortcode, "IdentifierType": _ORGANISATION}
             | self._answered("balance", token)
         )
-        self._post("/mpesa/accountbalance/v1/query", body)
+        return self._post("/mpesa/accountbalance/v1/query", body).conversation
 
-    def reverse(self, *, receipt: str, amount: Money, token: str) -> None:
+    def reverse(self, *, receipt: str, amount: Money, token: str) -> str | None:
         """
         Give a payment to our paybill back to who made it. The answer calls back.
+
+        Returns:
+            What Safaricom calls the question.
 
         Raises:
             Rejected, Blocked, Unreachable: It was not given back.
@@ -218,7 +227,7 @@ class Daraja:
             }
             | self._answered("reversal", token)
         )
-        self._post("/mpesa/reversal/v1/request", body)
+        return self._post("/mpesa/reversal/v1/request", body).conversation
 
     def qr(self, *, name: str, till: str, amount: Money | None) -> bytes:
         """

@@ -18,8 +18,8 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from core.money import Currency, Money
-from workers.mpesa import values
-from workers.mpesa.values import Code, Id, IdOrNone, Words
+from workers.daraja import values
+from workers.daraja.values import Code, Id, IdOrNone, Words
 
 _PARAMETERS_MAX: Final = 100
 

@@ -20,8 +20,8 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from workers.daraja import wire
 from workers.errors import Blocked, CallFailed, Unreachable
-from workers.mpesa import wire
 from workers.transport import Timeouts, Transport
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,141 @@
+"""
+Understanding answers to questions of ours: the fate of a payment, what we hold, a reversal.
+
+The code of an answer is the question's own. That it is zero says that the question was answered,
+and nothing of the payment.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy.orm import Session
+
+from core import inquiries, paybill, rails, withdrawals
+from core.inbox import Letter
+from core.inquiries import Asked, Kind
+from core.rails import Pot, Provider
+from workers.daraja import codes, values, wire
+from workers.daraja.codes import Fate
+from workers.daraja.line import Line
+from workers.daraja.wire import Result
+from workers.mpesa import questions
+from workers.resources import Resources
+
+log = structlog.get_logger(__name__)
+
+# M-Pesa's accounts, by the names that we call what is in them.
+_POTS: Final = {"Utility Account": Pot.UTILITY, "Working Account": Pot.PAYBILL}
+# Before that, what M-Pesa does not know may only be under way there.
+_SETTLED_AFTER: Final = timedelta(minutes=30)
+_LOT: Final = 1_000
+
+
+def result(session: Session, have: Resources, line: Line, letter: Letter) -> None:
+    """Act on an answer, once."""
+    assert letter.token_hash is not None, "the door looked it up"
+    asked = inquiries.by_token(session, token_hash=letter.token_hash)
+    if asked is None:
+        return
+    told = wire.result(letter.body)
+    if not inquiries.answer(session, inquiry=asked.id, now=have.clock()):
+        log.info("mpesa.answered_again", inquiry=asked.id)
+        return
+    about, _, which = asked.subject.partition(":")
+    if asked.kind is Kind.BALANCE:
+        _balance(session, line, asked, told)
+    elif asked.kind is Kind.REVERSAL:
+        _reversal(which, told)
+    elif about == questions.WITHDRAWAL:
+        _of_withdrawal(session, have, int(which), told)
+    else:
+        _of_payment(session, have, asked, which, told)
+
+
+def timeout(session: Session, have: Resources, line: Line, letter: Letter) -> None:  # noqa: ARG001
+    """Nobody knows: what is still open is asked about again in its time."""
+    log.warning("mpesa.question_timeout", letter=letter.id)
+
+
+def _of_withdrawal(session: Session, have: Resources, withdrawal: int, told: Result) -> None:
+    now, about = have.clock(), {"withdrawal": withdrawal, "code": told.code}
+    if told.code in codes.NOT_FOUND:
+        withdrawals.not_found(session, withdrawal=withdrawal, now=now)
+        log.warning("mpesa.payout_not_found", **about)
+        return
+    status = told.get("TransactionStatus")
+    fate = codes.fate(status) if told.code == codes.PAID else None
+    if fate is Fate.COMPLETED:
+        resolved = withdrawals.complete(
+            session,
+            withdrawal=withdrawal,
+            receipt=values.receipt(told.get("ReceiptNo")),
+            told=values.amount(told.get("Amount")),
+            confirmed=True,
+            now=now,
+        )
+    elif fate is Fate.FAILED:
+        resolved = withdrawals.fail(
+            session,
+            withdrawal=withdrawal,
+            code=values.words(status),
+            why="M-Pesa, asked, says that it failed",
+            confirmed=True,
+            now=now,
+        )
+    else:
+        log.warning("mpesa.fate_unknown", status=values.words(status), **about)
+        return
+    level = logging.ERROR if resolved.case is not None else logging.INFO
+    log.log(level, "mpesa.payout_resolved", fate=fate.value, came=resolved.came.value, **about)
+
+
+def _of_payment(
+    session: Session, have: Resources, asked: Asked, receipt: str, told: Result
+) -> None:
+    now, about = have.clock(), {"inquiry": asked.id, "code": told.code}
+    amount = values.amount(told.get("Amount"))
+    fate = codes.fate(told.get("TransactionStatus")) if told.code == codes.PAID else None
+    if told.code in codes.NOT_FOUND:
+        older = paybill.unconfirmed(session, now=now, payments_max=_LOT, after=_SETTLED_AFTER)
+        if receipt in older:
+            paybill.refuted(session, receipt=receipt, why="M-Pesa does not know it", now=now)
+            log.error("mpesa.payment_refuted", **about)
+    elif fate is Fate.COMPLETED and amount is not None:
+        if values.receipt(told.get("ReceiptNo")) not in (receipt, None):
+            log.error("mpesa.replayed", **about)
+            return
+        received = paybill.confirmed(session, receipt=receipt, amount=amount, now=now)
+        log.info("mpesa.payment_confirmed", state=received.state.value, **about)
+    elif fate is Fate.FAILED:
+        why = values.words(told.get("TransactionStatus"))
+        paybill.refuted(session, receipt=receipt, why=why, now=now)
+        log.error("mpesa.payment_refuted", **about)
+
+
+def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
+    words = told.get("AccountBalance")
+    if told.code != codes.PAID or not isinstance(words, str):
+        log.warning("mpesa.balance_not_told", code=told.code)
+        return
+    found = wire.balances(words)
+    for account, pot in _POTS.items():
+        if account in found:
+            # As of when it was asked: what went out since then is counted by us.
+            rails.tell_balance(
+                session,
+                provider=Provider.MPESA,
+                account=pot.value,
+                available=found[account],
+                now=asked.asked_at,
+            )
+    available = found.get("Utility Account")
+    if available is not None and available < line.float_least:
+        log.error("mpesa.float_low", available=str(available), least=str(line.float_least))
+
+
+def _reversal(receipt: str, told: Result) -> None:
+    log.info("mpesa.reversal_answered", receipt=receipt, code=told.code)
