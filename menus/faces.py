@@ -34,6 +34,7 @@ from core.limits import (
     RecipientSuspended,
     TooManyTransfers,
 )
+from core.merchants import NoTill
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName, NameVerified, RenamedLately
@@ -41,11 +42,13 @@ from core.orders import KeyReused, UnknownOrder
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
+from core.payment_links import LinkAmountDiffers, LinkOver, LinkPaid, LinkTaken, UnknownLink
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rails import BreakerClosed, NotWholeShillings
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
-from core.reversals import UnknownReversal, UnknownTransfer
+from core.refunds import PaymentReversed, RefundTooLarge
+from core.reversals import AlreadyRefunded, UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
 from core.sms_orders import SmsLimitReached, SmsTooLate
@@ -101,6 +104,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AccountClosed: Face(_("This account is closed."), hangs_up=True),
     AccountSuspended: Face(_("Your account cannot send money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
+    AlreadyRefunded: Face(_("The shop has given some of it back already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountCooling: Face(_("Your PIN is new: at most {most} at once until {until}."), dated=True),
@@ -138,6 +142,10 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     InvalidWebhook: Face(_("That is not an address we can call.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
+    LinkAmountDiffers: Face(_("That is not the amount of this payment link.")),
+    LinkOver: Face(_("That payment link is over.")),
+    LinkPaid: Face(_("That payment link was paid already.")),
+    LinkTaken: Face(_("Somebody is paying that already. Try again in a minute.")),
     MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
     MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
@@ -145,6 +153,7 @@ FACES: Mapping[type[DomainError], Face] = {
     NameVerified: Face(_("Your name is from your ID. Please contact us to change it.")),
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please say why, in 500 letters at most.")),
+    NoTill: Face(_("You have no till.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotExecuted: Face(UNEXPECTED),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
@@ -154,6 +163,7 @@ FACES: Mapping[type[DomainError], Face] = {
     OtpUsed: Face(_("That code was used already. Please ask for a new one.")),
     OtpWrong: Face(_("Wrong code. Tries left: {tries_left}")),
     OwnRequest: Face(_("Somebody else must decide that.")),
+    PaymentReversed: Face(_("That payment was reversed already.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
     QuoteExpired: Face(_("That price is over. Please ask for a new one.")),
@@ -165,6 +175,7 @@ FACES: Mapping[type[DomainError], Face] = {
         dated=True,
     ),
     RecoveryOver: Face(_("That took too long. Dial again and start again."), hangs_up=True),
+    RefundTooLarge: Face(_("At most {left} of it can be given back.")),
     RenamedLately: Face(_("You can change your name again after {until}."), dated=True),
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
@@ -189,6 +200,7 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownLift: Face(_("Nobody has proposed that.")),
+    UnknownLink: Face(_("There is no such payment link.")),
     UnknownOrder: Face(_("Nothing of yours has that reference.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),
     UnknownRecipient: Face(_("That number has no account here.")),

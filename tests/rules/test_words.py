@@ -176,6 +176,7 @@ FACTS = {
     "total": BALANCE.minor,
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
+    "payment": REFERENCE,
     "host": "w" * 40,
     "why": "failing",
     # The most that staff are not warned of: `./run announce` counts what will be appended.
