@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from core import db, logs
+from core.access.tokens import Keyring
 from core.at_rest import Chest
 from core.codes import Veil
 from core.otp_codes import OtpKey
@@ -13,8 +14,9 @@ from core.seal_outside import Outside
 from core.settings import load
 from gateway import Doors, create_app
 from gateway.api import limits
-from gateway.api.access import nobody
+from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api
+from gateway.api.quick_look import QuickLook
 from gateway.callbacks import Callers
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
@@ -62,6 +64,11 @@ conversation = Conversation(
     dial_ahead=settings.ussd.dial_ahead,
     has_mpesa=settings.mpesa is not None,
 )
+keyring = Keyring.parse(
+    settings.api.signing_keys.get_secret_value(), issuer=str(settings.api.public_url)
+)
+quick = QuickLook(redis)
+quick.watch(databases)
 outside = Outside(settings.seal.folder)
 app = create_app(
     databases=databases,
@@ -80,10 +87,12 @@ app = create_app(
     ),
     api=Api(
         conversation=conversation,
-        principal=nobody,
+        principal=Doorkeeper(keyring, quick),
+        keyring=keyring,
+        chest=Chest(settings.at_rest_key.get_secret_value()),
         limiter=limits.limiter(redis, per_minute=settings.api.per_minute),
         outside=outside,
-        chest=Chest(settings.at_rest_key.get_secret_value()),
+        public_url=str(settings.api.public_url).rstrip("/"),
         webhooks_loopback=settings.webhooks.loopback,
         origins=settings.api.origins,
         proxies=settings.api.proxies,

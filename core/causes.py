@@ -124,12 +124,12 @@ ORDERS: Final = text("""
           AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund')
           AND o.outcome IS DISTINCT FROM coalesce(o.balances, '{}')
         UNION ALL
-        SELECT 'refund-without-row', o.id, 'what was given back of the payment', 'nothing',
+        SELECT 'refund-differs', o.id, 'what was given back of the payment', 'nothing',
                jsonb_build_object('reference', o.reference)
         WHERE o.state = 'done' AND o.kind = 'refund'
           AND NOT EXISTS (SELECT FROM refunds x WHERE x.order_id = o.id AND x.amount = o.amount)
         UNION ALL
-        SELECT 'refunds-exceed', o.id, 'at most ' || o.amount, 'refunds of ' || x.total,
+        SELECT 'refund-differs', o.id, 'at most ' || o.amount, 'refunds of ' || x.total,
                jsonb_build_object('reference', o.reference)
         FROM (SELECT sum(r.amount) AS total FROM refunds r WHERE r.payment_id = o.id) x
         WHERE o.kind = 'payment' AND x.total > o.amount

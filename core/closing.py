@@ -16,6 +16,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core import audit, outbox
+from core.access import devices, keys
+from core.access.devices import Because
 from core.audit import Action, Actor
 from core.errors import Denied, Refused
 from core.limits import NotScreened
@@ -71,6 +73,8 @@ def close(session: Session, *, person: Person, actor: Actor, now: datetime) -> N
         detail={"msisdn": person.msisdn},
         now=now,
     )
+    devices.remove_all(session, subscriber=person.id, because=Because.CLOSED, actor=actor, now=now)
+    keys.revoke_all(session, subscriber=person.id, actor=actor, now=now)
     facts = {"at": now.isoformat(), "wallet_number": person.wallet_number}
     fact = Fact(Event.ACCOUNT_CLOSED, person.msisdn, person.language.value, facts)
     outbox.stage(session, facts=[fact], now=now)

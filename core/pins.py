@@ -21,6 +21,8 @@ from sqlalchemy import DateTime, ForeignKey, Integer, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit, outbox
+from core.access import devices
+from core.access.devices import Because
 from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied, Invalid
@@ -145,7 +147,7 @@ def choose(typed: str) -> str:
 def keep(
     session: Session, *, subscriber: int, pin: str, hasher: Hasher, actor: Actor, now: datetime
 ) -> None:
-    """Set a subscriber's PIN, and forget wrong tries against the old one."""
+    """Set a subscriber's PIN, forget wrong tries against the old one, and log them out."""
     session.execute(
         text(
             "INSERT INTO pins (subscriber_id, hash, changed_at) VALUES (:subscriber, :hash, :now)"
@@ -156,6 +158,9 @@ def keep(
     )
     subject = f"subscriber:{subscriber}"
     audit.record(session, actor=actor, action=Action.PIN_SET, subject=subject, now=now)
+    devices.remove_all(
+        session, subscriber=subscriber, because=Because.PIN_CHANGED, actor=actor, now=now
+    )
 
 
 def check(
@@ -216,6 +221,11 @@ def refuse_locked(session: Session, *, subscriber: int, now: datetime) -> None:
     )
     if locked_until is not None:
         raise PinLocked(until=locked_until)
+
+
+def lock(session: Session, *, subscriber: int, until: datetime) -> None:
+    """Lock a PIN for what was guessed elsewhere: neither door is a way round the other."""
+    _record(session, subscriber=subscriber, wrong_tries=TRIES_MAX, locked_until=until)
 
 
 def _record(

@@ -307,6 +307,11 @@ def register(
     return int(subscriber or 0)
 
 
+def tier_of(session: Session, *, subscriber: int) -> Tier:
+    """What we know of somebody, which decides how much they may move."""
+    return Tier(session.scalars(select(Subscriber.tier).where(Subscriber.id == subscriber)).one())
+
+
 def set_tier(
     session: Session, *, subscriber: int, tier: Tier, actor: Actor, note: str, now: datetime
 ) -> None:

@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from core.access.devices import InvalidDeviceName, UnknownDevice
+from core.access.keys import ApiKeyNotOver, InvalidApiKey, TooManyApiKeys, UnknownApiKey
+from core.access.principals import NotAuthenticated
+from core.access.refreshes import RefreshUnderWay
+from core.access.tickets import TicketOver
+from core.access.totp import NoSecondFactor, SecondFactorNeeded, SecondFactorSet, SecondFactorWrong
+from core.access.tries import LogInLocked
 from core.breaks import BreakClosed, UnknownBreak
 from core.cases import CaseClosed, UnknownCase
 from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
@@ -111,6 +118,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AmountTooLarge: Face(_("The most you can send at once is {most}.")),
     AmountTooSmall: Face(_("The least you can send is {least}.")),
     AnswerTooLong: Face(_("Too long ({letters_max} at most).")),
+    ApiKeyNotOver: Face(_("Only a key that has ended can be followed by another.")),
     BreakClosed: Face(_("That was closed already.")),
     BatchOver: Face(_("That batch of vouchers has ended.")),
     CaseClosed: Face(_("That case is closed.")),
@@ -130,8 +138,10 @@ FACES: Mapping[type[DomainError], Face] = {
     HoldTooSmall: Face(_("Only {held} is set aside.")),
     InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
     InvalidAmount: Face(_("That is not an amount.")),
+    InvalidApiKey: Face(_("A key needs a name, and something it may do.")),
     InvalidBatch: Face(_("A batch has 1 to 50,000 vouchers and ends within 5 years.")),
     InvalidChoice: Face(_("That is not on the menu.")),
+    InvalidDeviceName: Face(_("Name the device in 1 to 24 plain letters and digits.")),
     InvalidMsisdn: Face(_("That is not a phone number.")),
     InvalidName: Face(_("Use your own name, 2 to 20 letters, A to Z.")),
     InvalidOtp: Face(_("A code is 6 digits.")),
@@ -146,6 +156,7 @@ FACES: Mapping[type[DomainError], Face] = {
     LinkOver: Face(_("That payment link is over.")),
     LinkPaid: Face(_("That payment link was paid already.")),
     LinkTaken: Face(_("Somebody is paying that already. Try again in a minute.")),
+    LogInLocked: Face(_("Too many wrong tries. Try again after {until}.")),
     MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
     MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
@@ -154,7 +165,9 @@ FACES: Mapping[type[DomainError], Face] = {
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please say why, in 500 letters at most.")),
     NoTill: Face(_("You have no till.")),
+    NoSecondFactor: Face(_("You have no second factor to do that with.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
+    NotAuthenticated: Face(_("Please log in again.")),
     NotExecuted: Face(UNEXPECTED),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
@@ -176,10 +189,14 @@ FACES: Mapping[type[DomainError], Face] = {
     ),
     RecoveryOver: Face(_("That took too long. Dial again and start again."), hangs_up=True),
     RefundTooLarge: Face(_("At most {left} of it can be given back.")),
+    RefreshUnderWay: Face(_("Another request is doing that now.")),
     RenamedLately: Face(_("You can change your name again after {until}."), dated=True),
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
     SameAccount: Face(_("That is your own number.")),
     SameCurrency: Face(_("Choose another currency.")),
+    SecondFactorNeeded: Face(_("Enter the 6 digits of your authenticator too.")),
+    SecondFactorSet: Face(_("You have a second factor. Remove it first.")),
+    SecondFactorWrong: Face(_("Those 6 digits are wrong or were used. Wait for the next.")),
     SmsLimitReached: Face(_("By SMS you can send {limit} a day. Dial *384# to send more.")),
     SmsTooLate: Face(_("Your SMS came late. Dial *384# to see what was done.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),
@@ -187,14 +204,18 @@ FACES: Mapping[type[DomainError], Face] = {
         _("Something is not settled yet: an order, vouchers, or money asked back. Try later.")
     ),
     SuspensionStands: Face(_("Two people must agree to that.")),
+    TicketOver: Face(_("That took too long. Please ask for a new code.")),
+    TooManyApiKeys: Face(_("You have {count_max} keys. Revoke one first.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
     TooManyOtps: Face(_("Too many codes. Try again after {until}."), dated=True),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     TooManyWebhooks: Face(_("You have {count_max} webhooks already. Remove one first.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
+    UnknownApiKey: Face(_("You have no such key.")),
     UnknownBreak: Face(_("There is no such break.")),
     UnknownBatch: Face(_("There is no such batch of vouchers.")),
     UnknownCase: Face(_("There is no such case.")),
+    UnknownDevice: Face(_("You are not logged in there.")),
     UnknownDelivery: Face(_("We did not send that.")),
     UnknownEventType: Face(_("There is no such event.")),
     UnknownHit: Face(_("There is no such match.")),

@@ -12,7 +12,7 @@ from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
-from menus import account_notices, clock
+from menus import access_notices, account_notices, clock
 from menus.answers import ANSWERS
 from menus.faces import face
 from menus.mpesa_notices import MPESA_NOTICES
@@ -336,6 +336,7 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.ACCOUNT_CLOSED: account_notices.account_closed,
     Event.WEBHOOK_DISABLED: account_notices.webhook_disabled,
     Event.ANNOUNCED: _announced,
+    **access_notices.NOTICES,
     **ANSWERS,
     **MPESA_NOTICES,
 }

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, pool, text
 import core
 from core.db import Base, driver_url
 
-for module in pkgutil.iter_modules(core.__path__, "core."):
+for module in pkgutil.walk_packages(core.__path__, "core."):
     if module.name != "core.settings":  # wants an environment that a migration need not have
         import_module(module.name)  # each brings its tables
 

@@ -127,8 +127,10 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "URL": f"{ports.sandbox_url}/africastalking",
         **_mpesa(ports, state),
         "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
-        "KABAMBE_SEAL__KEY": _seal_key(state),
+        "KABAMBE_SEAL__KEY": _key(state / "seal.key"),
         "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
+        "KABAMBE_API__PUBLIC_URL": ports.web_url,
+        "KABAMBE_API__SIGNING_KEYS": f"sandbox:{_key(state / 'signing.key')}",
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
         "KABAMBE_WEBHOOKS__LOOPBACK": "true",
         "PYTHONUNBUFFERED": "1",  # a log tells what happened, not what happened a while ago
@@ -166,9 +168,8 @@ def log_folder(state: Path, database_url: str) -> Path:
     return state / "log" / hashlib.sha256(database_url.encode()).hexdigest()[:12]
 
 
-def _seal_key(state: Path) -> str:
-    """The key this sandbox signs its log with: made once, and read by nobody else."""
-    path = state / "seal.key"
+def _key(path: Path) -> str:
+    """A key this sandbox signs with: made once, and read by nobody else."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_text(encoding="ascii").strip()
     new = path.with_suffix(f".{os.getpid()}")

@@ -4,11 +4,14 @@ The bank behind the phones: what tests set up in the book, and what must hold of
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from sqlalchemy import text
 
 from core import chart, ledger, pins, subscribers
+from core.access import devices
+from core.access.devices import Device
 from core.audit import Actor
 from core.db import Databases
 from core.ledger import Draft, Reason
@@ -103,6 +106,24 @@ class Bank:
         account = subscribers.recipient(session, msisdn=msisdn).account_id
         draft = Draft(f"open:{msisdn}", Reason.OPENING, {cash: -amount, account: amount})
         ledger.post(session, drafts=[draft], now=now)
+
+    def log_in(self, msisdn: str, *, keyring, now) -> str:
+        """The access token of a device that somebody is logged in on from now on."""
+        with self.owner.begin() as session:
+            device = f"dev_{secrets.token_hex(13)}"
+            subscriber = subscribers.recipient(session, msisdn=msisdn).id
+            session.add(
+                Device(
+                    public_id=device,
+                    subscriber_id=subscriber,
+                    name="Test",
+                    second_factor=False,
+                    begun_at=now,
+                    seen_at=now,
+                    ends_at=now + devices.STAYS,
+                )
+            )
+        return keyring.sign(device, now=now).token
 
     def balance_of(self, msisdn: str) -> int:
         return self.one(

@@ -25,8 +25,8 @@ from redis import Redis
 from safaricom import Safaricom
 from werkzeug.serving import make_server
 
-from core import db, logs, seal, subscribers
-from core.access.principals import OF_PEOPLE, Kind, Principal
+from core import db, logs, seal
+from core.access.tokens import Keyring
 from core.at_rest import Chest
 from core.codes import Veil
 from core.money import kes
@@ -36,10 +36,11 @@ from core.seal import Anchor, Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.sms_orders import Bounds
-from gateway import Doors, create_app, problems
+from gateway import Doors, create_app
 from gateway.api import limits
+from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api
-from gateway.problems import Halted
+from gateway.api.quick_look import QuickLook
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
 from sandbox import country
@@ -59,6 +60,8 @@ from workers.transport import Timeouts
 MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
 KEY = "sandbox-api-key"
 SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
+SIGNING_KEYS = "sandbox:c2lnbmluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
+KEYRING = Keyring.parse(SIGNING_KEYS, issuer="http://127.0.0.1:8000/")
 OTP_KEY = OtpKey("one-time codes of the tests")
 CHEST = Chest("secrets at rest of the tests")
 OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
@@ -191,8 +194,8 @@ class House:
         yield app.test_client()
 
     def logged_in(self, msisdn: str) -> str:
-        """What somebody's app shows that it is theirs."""
-        return msisdn
+        """What somebody's app shows that it is theirs, without what went before."""
+        return self.bank.log_in(msisdn, keyring=KEYRING, now=self.clock())
 
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""
@@ -301,21 +304,17 @@ def _country() -> Iterator[str]:
             fake.extensions[name].close()
 
 
-def _known(house_of: Any, header: str, session: Any, _now: datetime) -> Principal:
-    msisdn = header.removeprefix("Bearer ")
-    person = subscribers.find(session, msisdn=msisdn)
-    if person is None:
-        raise Halted(problems.NOT_KNOWN)
-    return Principal(Kind.PERSON, person.id, None, OF_PEOPLE, False, 1, None, "x")
-
-
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
     """What programs find here; `other` is what a test wants otherwise."""
     often = other.get("per_minute", OFTEN)
+    quick = QuickLook(redis)
+    quick.watch(conversation.databases)
     given = {
-        "principal": lambda *given: _known(None, *given),
-        "limiter": limits.limiter(redis, per_minute=often),
+        "principal": Doorkeeper(KEYRING, quick),
+        "keyring": KEYRING,
         "chest": CHEST,
+        "limiter": limits.limiter(redis, per_minute=often),
+        "public_url": "https://kabambe.test",
         "webhooks_loopback": True,
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,

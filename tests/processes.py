@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from house_under_test import SEED
+from house_under_test import SEED, SIGNING_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 20
@@ -33,6 +33,8 @@ def environment(house) -> dict[str, str]:
         "KABAMBE_VOUCHER_KEY": "sandbox-voucher-key",
         "KABAMBE_OTP_KEY": "sandbox-otp-key",
         "KABAMBE_AT_REST_KEY": "sandbox-at-rest-key",
+        "KABAMBE_API__PUBLIC_URL": "http://127.0.0.1:8000",
+        "KABAMBE_API__SIGNING_KEYS": SIGNING_KEYS,
         "KABAMBE_AFRICASTALKING__USERNAME": "sandbox",
         "KABAMBE_AFRICASTALKING__API_KEY": "sandbox-api-key",
         "KABAMBE_AFRICASTALKING__SENDER_ID": "KABAMBE",

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from core.errors import Denied
+
+
+@dataclass(eq=False)
+class NotAuthenticated(Denied):
+    """There is no token or key with the request, or none that is good; why is not told."""
+
 
 class Kind(StrEnum):
     """What kind of caller somebody is."""

@@ -14,13 +14,18 @@ from werkzeug.exceptions import HTTPException
 from core.errors import DomainError
 from gateway import problems
 from gateway.api import (
+    auth,
     browsers,
     description,
     edge,
     exchange,
+    keys,
     limits,
+    merchants,
     orders,
+    own,
     pages,
+    payment_links,
     receipts,
     reversals,
     transactions,
@@ -36,6 +41,9 @@ from gateway.problems import Halted
 log = structlog.get_logger(__name__)
 
 DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
+    auth.door,
+    own.door,
+    keys.door,
     wallet.door,
     wallet.people,
     transfers.door,
@@ -48,6 +56,9 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     vouchers.door,
     sealed.door,
     webhooks.door,
+    merchants.door,
+    merchants.refunding,
+    payment_links.door,
 )
 
 

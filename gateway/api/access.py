@@ -6,14 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from sqlalchemy.orm import Session
-
-from core.access.principals import Permission, Principal
-from gateway import problems
-from gateway.problems import Halted
+from core.access.principals import Permission
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -50,8 +45,3 @@ def need_of(view: Callable[..., Any]) -> Need:
     need = getattr(view, "need", None)
     assert isinstance(need, Need), f"{view!r} declares neither @needs nor @public"
     return need
-
-
-def nobody(_header: str, _session: Session, _now: datetime) -> Principal:
-    """Know nobody."""
-    raise Halted(problems.NOT_KNOWN, headers=CHALLENGE)

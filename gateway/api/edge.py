@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from core import subscribers
 from core.access.principals import Kind, Principal
+from core.access.tokens import Keyring
 from core.at_rest import Chest
 from core.audit import Actor
 from core.db import TRIES_MAX, Unit, is_passing
@@ -51,9 +52,11 @@ class Api:
     Args:
         conversation: What the phone's side has too: databases, keys, the bell and the wait.
         principal: Finds out who calls by the `Authorization` header, or halts the request.
+        keyring: What access tokens are signed with.
+        chest: What locks secrets that must be read again.
         limiter: Counts requests.
         outside: What of the sealed log was said outside the database.
-        chest: What locks secrets that must be read again.
+        public_url: Where people find us, without a slash at its end.
         webhooks_loopback: Whether webhooks may lead to this very machine.
         origins: The web pages that may call from a browser.
         proxies: How many proxies of ours stand before us and say whom a request is from.
@@ -62,9 +65,11 @@ class Api:
 
     conversation: Conversation
     principal: Callable[[str, Session, datetime], Principal]
+    keyring: Keyring
+    chest: Chest
     limiter: Limiter
     outside: Outside
-    chest: Chest
+    public_url: str
     webhooks_loopback: bool = False
     origins: frozenset[str] = frozenset()
     proxies: int = 0

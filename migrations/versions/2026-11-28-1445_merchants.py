@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "merchants"
-down_revision = "webhooks"
+down_revision = "access"
 branch_labels = None
 depends_on = None
 

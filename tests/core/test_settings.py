@@ -19,6 +19,8 @@ GOOD = {
     "KABAMBE_VOUCHER_KEY": "vouch-0123456789-vOuCh",
     "KABAMBE_OTP_KEY": "onetm-0123456789-oNeTm",
     "KABAMBE_AT_REST_KEY": "atrst-0123456789-aTrSt",
+    "KABAMBE_API__PUBLIC_URL": "https://kabambe.example",
+    "KABAMBE_API__SIGNING_KEYS": "k1:b25lLWtleS1vZi0zMi1ieXRlcy10by1zaWduLXdpdGg=",
     "KABAMBE_AFRICASTALKING__USERNAME": "kabambe",
     "KABAMBE_AFRICASTALKING__API_KEY": "atsk_0123456789-aPiKeY",
     "KABAMBE_AFRICASTALKING__CALLBACK_TOKEN": "c4llb4ck-0123456789-cAlLs",
@@ -27,7 +29,7 @@ SECRETS = [
     name
     for name in GOOD
     if name.startswith("KABAMBE")
-    and not name.endswith(("USERNAME", "URL", "ORIGIN", "FOLDER", "SEAL__KEY"))
+    and not name.endswith(("USERNAME", "URL", "ORIGIN", "FOLDER", "SEAL__KEY", "SIGNING_KEYS"))
 ]
 
 

@@ -177,6 +177,8 @@ FACTS = {
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
     "payment": REFERENCE,
+    "device": "W" * 24,
+    "issuer": "W" * 20,
     "host": "w" * 40,
     "why": "failing",
     # The most that staff are not warned of: `./run announce` counts what will be appended.

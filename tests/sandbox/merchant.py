@@ -103,7 +103,7 @@ class Merchant:
         )
 
     def post(self, path: str, body: object, *, token: str | None = None, timeout: float = 5):
-        if not self.token:
+        if token is None and not self.token:
             self.token = self.login().json()["access_token"]
         return requests.post(
             f"{self.url}/daraja{path}",
@@ -223,3 +223,9 @@ class Merchant:
 
 def is_receipt(said: str) -> bool:
     return re.fullmatch(r"[A-Z]{2}[0-9A-V][0-9A-Z]{7}", said) is not None
+
+
+def refused(answer: requests.Response) -> tuple[int, str, str]:
+    said = answer.json()
+    assert set(said) == {"requestId", "errorCode", "errorMessage"}
+    return answer.status_code, said["errorCode"], said["errorMessage"]
