@@ -12,7 +12,7 @@ from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
-from gateway import Doors, create_app
+from gateway import Doors, create_app, rails
 from gateway.api import limits
 from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api
@@ -74,7 +74,10 @@ app = create_app(
     databases=databases,
     conversation=conversation,
     clock=now,
-    doors=Doors(africastalking=settings.africastalking.callback_token.get_secret_value()),
+    doors=Doors(
+        africastalking=settings.africastalking.callback_token.get_secret_value(),
+        rails=rails.signed(settings.paystack, settings.flutterwave),
+    ),
     redis_answers=lambda: bell.answers(redis),
     outside=outside,
     safaricom=settings.mpesa
@@ -97,5 +100,9 @@ app = create_app(
         origins=settings.api.origins,
         proxies=settings.api.proxies,
         per_minute=settings.api.per_minute,
+        second_factor_above=settings.api.second_factor_above,
+        rails=rails.offered(
+            settings.paystack, settings.flutterwave, has_mpesa=settings.mpesa is not None
+        ),
     ),
 )

@@ -45,6 +45,7 @@ def credit(
     purpose: str,
     now: datetime,
     is_suspended: bool = False,
+    provider: str = "mpesa",
 ) -> Posting | DomainError:
     """
     Put what has come in, less our fee, on somebody's account; or say why they may not have it.
@@ -58,11 +59,13 @@ def credit(
         fee: What we keep of it.
         purpose: `own` or `till`.
         now: When.
-        is_suspended: Whether it stands in suspense, and not on the paybill.
+        is_suspended: Whether it stands in suspense, and not where it came in.
+        provider: Over whose rail.
     """
     currency = amount.currency
     income = FEES[purpose][1]
-    source = chart.MPESA_SUSPENSE if is_suspended else chart.MPESA_PAYBILL
+    places = chart.RAILS[provider]
+    source = places.suspense if is_suspended else places.collected
     main: Wanted = (chart.MAIN, currency, subscriber)
     if (error := left(session, subscriber)) is not None:
         return error
@@ -89,15 +92,21 @@ def credit(
     return post(session, Draft(key, reason, legs, reference), now=now)
 
 
-def suspend(session: Session, *, key: str, amount: Money, now: datetime) -> None:
+def suspend(
+    session: Session, *, key: str, amount: Money, now: datetime, provider: str = "mpesa"
+) -> None:
     """Keep what has come in where it is nobody's, until somebody says whose."""
-    legs = _legs(session, chart.MPESA_PAYBILL, chart.MPESA_SUSPENSE, amount)
+    places = chart.RAILS[provider]
+    legs = legs_between(session, places.collected, places.suspense, amount)
     post(session, Draft(key, Reason.SUSPENSE, legs), now=now)
 
 
-def let_go(session: Session, *, key: str, amount: Money, now: datetime) -> None:
+def let_go(
+    session: Session, *, key: str, amount: Money, now: datetime, provider: str = "mpesa"
+) -> None:
     """Take out of suspense what went back to who paid it, or had never come."""
-    legs = _legs(session, chart.MPESA_SUSPENSE, chart.MPESA_PAYBILL, amount)
+    places = chart.RAILS[provider]
+    legs = legs_between(session, places.suspense, places.collected, amount)
     post(session, Draft(key, Reason.RESOLUTION, legs), now=now)
 
 
@@ -125,7 +134,7 @@ def journal(session: Session, key: str) -> int:
     return session.scalars(select(Journal.id).where(Journal.key == key)).one()
 
 
-def _legs(session: Session, source: Place, target: Place, amount: Money) -> dict[int, int]:
+def legs_between(session: Session, source: Place, target: Place, amount: Money) -> dict[int, int]:
     """Money of ours from one place to another."""
     wanted = [(place, amount.currency, None) for place in (source, target)]
     ids = chart.opened(session, wanted)

@@ -4,9 +4,10 @@ The chart of accounts: every path, its normal side and the bound its balance mus
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -126,6 +127,59 @@ SANDBOX_CASH = Place(
     "sandbox:cash:{currency}", Side.ASSET, "what demo subscribers were given to play with"
 )
 
+
+@dataclass(frozen=True, slots=True)
+class RailPlaces:
+    """
+    Where money is that goes over one rail.
+
+    Args:
+        collected: What came in, at the provider.
+        float_: What payouts are made from, at the provider.
+        underway: What was taken of it for payouts not yet answered for.
+        suspense: What came in and is nobody's yet.
+        costs: What the provider charges us, less what people paid us for it.
+    """
+
+    collected: Place
+    float_: Place
+    underway: Place
+    suspense: Place
+    costs: Place
+
+
+def _of_checkouts(rail: str, title: str) -> RailPlaces:
+    """The places of a rail that takes money on a page of its own, and pays out of the same pot."""
+    balance = Place(f"{rail}:balance:{{currency}}", Side.ASSET, f"what {title} holds for us")
+    return RailPlaces(
+        collected=balance,
+        float_=balance,
+        underway=Place(
+            f"{rail}:underway:{{currency}}",
+            Side.ASSET,
+            f"what was taken of it for {title}'s payouts not yet answered for",
+        ),
+        suspense=Place(
+            f"suspense:{rail}:{{currency}}",
+            Side.LIABILITY,
+            f"what came in by {title} and is nobody's yet",
+        ),
+        costs=Place(
+            f"costs:{rail}:{{currency}}",
+            Side.EXPENSE,
+            f"what {title} charges us, less what people paid us for it",
+            Mode.RECORD,
+        ),
+    )
+
+
+RAILS: Final[Mapping[str, RailPlaces]] = {
+    "mpesa": RailPlaces(MPESA_PAYBILL, MPESA_UTILITY, MPESA_UNDERWAY, MPESA_SUSPENSE, MPESA_COSTS),
+    "paystack": _of_checkouts("paystack", "Paystack"),
+    "flutterwave": _of_checkouts("flutterwave", "Flutterwave"),
+}
+"""By the provider's name."""
+
 CHART = (
     MAIN,
     HELD,
@@ -145,6 +199,14 @@ CHART = (
     DEPOSIT_FEES,
     WITHDRAWAL_FEES,
     BANK,
+    RAILS["paystack"].collected,
+    RAILS["paystack"].underway,
+    RAILS["paystack"].suspense,
+    RAILS["paystack"].costs,
+    RAILS["flutterwave"].collected,
+    RAILS["flutterwave"].underway,
+    RAILS["flutterwave"].suspense,
+    RAILS["flutterwave"].costs,
     SANDBOX_CASH,
 )
 

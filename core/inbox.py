@@ -54,6 +54,8 @@ class Kind(StrEnum):
     """The answer to a question of ours."""
     INQUIRY_TIMEOUT = "inquiry-timeout"
     """That there will most likely be none."""
+    RAIL_NEWS = "rail-news"
+    """A payment rail has news of a charge or a transfer."""
     USSD_ENDED = "ussd-ended"
     """How a USSD session ended. Kept for figures; nothing acts on it."""
 
@@ -102,6 +104,7 @@ class Letter:
     received_at: datetime
     body: bytes = b""
     token_hash: bytes | None = None
+    provider: str = ""
 
 
 def receive(
@@ -151,14 +154,27 @@ def receive(
 def take(session: Session, *, letter: int) -> Letter | None:
     """Take a letter to understand it; None when it is done, or in somebody else's hands."""
     row = session.execute(
-        select(Inbox.kind, Inbox.form, Inbox.received_at, Inbox.body, Inbox.token_hash)
+        select(
+            Inbox.kind,
+            Inbox.form,
+            Inbox.received_at,
+            Inbox.body,
+            Inbox.token_hash,
+            Inbox.provider,
+        )
         .where(Inbox.id == letter, Inbox.done_at.is_(None))
         .with_for_update(skip_locked=True)
     ).one_or_none()
     if row is None:
         return None
     return Letter(
-        letter, Kind(row.kind), row.form, row.received_at, row.body or b"", row.token_hash
+        letter,
+        Kind(row.kind),
+        row.form,
+        row.received_at,
+        row.body or b"",
+        row.token_hash,
+        row.provider,
     )
 
 

@@ -7,7 +7,6 @@ A breaker is a row: while one is open, nothing is paid out over that rail, whate
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +21,7 @@ from core.audit import Action, Actor
 from core.chart import Place
 from core.db import Base
 from core.decisions import words
-from core.errors import Invalid, NotFound
+from core.errors import Invalid, NotFound, Refused
 from core.ledger import Draft, InsufficientFunds, Reason
 from core.money import Currency, Money
 from core.msisdn import InvalidMsisdn
@@ -38,6 +37,10 @@ class Provider(StrEnum):
     FLUTTERWAVE = "flutterwave"
 
 
+CHECKOUTS: Final = (Provider.PAYSTACK, Provider.FLUTTERWAVE)
+"""Those on whose own page people pay, and which pay out to banks."""
+
+
 class Pot(StrEnum):
     """Where our money is at a provider, or on the way there."""
 
@@ -51,12 +54,19 @@ class Pot(StrEnum):
     """What the provider has charged us."""
 
 
-_POTS: Final[Mapping[Pot, Place]] = {
-    Pot.PAYBILL: chart.MPESA_PAYBILL,
-    Pot.UTILITY: chart.MPESA_UTILITY,
-    Pot.BANK: chart.BANK,
-    Pot.COSTS: chart.MPESA_COSTS,
-}
+def _place(provider: Provider, pot: Pot) -> Place:
+    places = chart.RAILS[provider]
+    return {
+        Pot.PAYBILL: places.collected,
+        Pot.UTILITY: places.float_,
+        Pot.BANK: chart.BANK,
+        Pot.COSTS: places.costs,
+    }[pot]
+
+
+@dataclass(eq=False)
+class RailNotOffered(Refused):
+    """Money does not come in or go out that way here, or not in that currency."""
 
 
 @dataclass(eq=False)
@@ -259,6 +269,7 @@ def move(
     actor: Actor,
     note: str,
     now: datetime,
+    provider: Provider = Provider.MPESA,
 ) -> None:
     """
     Write down that money of ours went from one pot to another. Safe to repeat under its key.
@@ -272,6 +283,7 @@ def move(
         actor: The staff member who has seen it.
         note: Why, in words.
         now: When.
+        provider: Whose pots.
 
     Raises:
         InsufficientFunds: The book says that there is not so much.
@@ -279,10 +291,11 @@ def move(
     """
     said = words(note)
     assert source is not target, "money goes somewhere else"
-    ids = chart.opened(session, [(_POTS[pot], amount.currency, None) for pot in (source, target)])
+    places = [_place(provider, pot) for pot in (source, target)]
+    ids = chart.opened(session, [(place, amount.currency, None) for place in places])
     legs = {
-        ids[_POTS[source], amount.currency, None]: amount.minor,
-        ids[_POTS[target], amount.currency, None]: -amount.minor,
+        ids[places[0], amount.currency, None]: amount.minor,
+        ids[places[1], amount.currency, None]: -amount.minor,
     }
     draft = Draft(f"float:{key}", Reason.FLOAT, legs)
     [posting] = ledger.post(session, drafts=[draft], now=now)

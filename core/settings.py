@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core import seal_notes
 from core.access.tokens import Keyring
+from core.rail_settings import FlutterwaveAccount, PaystackAccount
 
 _SECRET_LENGTH_MIN: Final = 16
 _SECRET_CHARACTERS_MIN: Final = 8
@@ -180,6 +181,7 @@ class Api(BaseModel):
     origins: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = frozenset()
     proxies: int = Field(default=0, ge=0, le=5)
     per_minute: int = Field(default=30, ge=1, le=100_000)
+    second_factor_above: int = Field(default=20_000, ge=0, le=10_000_000)
 
     @field_validator("signing_keys")
     @classmethod
@@ -240,6 +242,8 @@ class Settings(BaseSettings):
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     seal: Seal = Field(default_factory=dict, validate_default=True)
     mpesa: Annotated[Mpesa | None, BeforeValidator(_none_where_nothing_is_given)] = None
+    paystack: PaystackAccount = None
+    flutterwave: FlutterwaveAccount = None
     rates: Rates = Rates()
     api: Api = Field(default_factory=dict, validate_default=True)
     ussd: Ussd = Ussd()
@@ -255,6 +259,8 @@ class Settings(BaseSettings):
             )
         if self.environment == "production":
             faults = [*self._weak_secrets(), *self._sandbox_accounts()]
+            for rail in (self.paystack, self.flutterwave):
+                faults += rail.unfit() if rail is not None else []
             if faults:
                 raise ValueError(" ".join(faults))
         return self

@@ -175,7 +175,9 @@ def put_in(session: Session, *, case: int, amount: Money, now: datetime) -> None
     found = locked(session, case=case)
     if found.amount:
         return
-    arrivals.suspend(session, key=f"suspense:{case}", amount=amount, now=now)
+    arrivals.suspend(
+        session, provider=found.provider, key=f"suspense:{case}", amount=amount, now=now
+    )
     found.amount = amount.minor
     session.flush()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -14,11 +14,12 @@ from core import db
 from core.db import Databases
 from core.seal_outside import Outside
 from gateway import api as programs
-from gateway import callbacks, health, sms, ussd
+from gateway import callbacks, health, rails, sms, ussd
 from gateway import log as sealed
 from gateway.api import description
 from gateway.api.edge import Api
 from gateway.callbacks import Callers
+from gateway.rails import Signed
 from menus.conversation import Conversation
 
 # A provider waits ten seconds or more for its callback to be taken.
@@ -27,9 +28,10 @@ DATABASE_SECONDS_MAX: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The words that callers of each door must know, as part of its address."""
+    """By what callers of each door are known: a word in its address, or how they sign."""
 
     africastalking: str
+    rails: Mapping[str, Signed] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "Doors(…)"
@@ -85,6 +87,7 @@ def create_app(
         otp_key=conversation.otp_key,
     )
     app.register_blueprint(letters)
+    app.register_blueprint(rails.door(databases, clock, signed=doors.rails))
     app.register_blueprint(health.door(databases, clock, redis_answers, outside))
     app.register_blueprint(sealed.door(databases, outside))
     if safaricom is not None:

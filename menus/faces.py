@@ -22,7 +22,7 @@ from core.closing import ClosingRefused, MoneyLeft, MoneyOwed, StillOpen
 from core.codes import InvalidVoucherCode
 from core.cooling import AmountCooling, CoolingOff, DayCooling
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
-from core.deposits import DepositOpen, UnknownDeposit
+from core.deposits import DepositOpen, TooManyCheckouts, UnknownDeposit
 from core.errors import DomainError
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.execution import NotExecuted
@@ -49,9 +49,10 @@ from core.orders import KeyReused, UnknownOrder
 from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
+from core.payees import InvalidPayee
 from core.payment_links import LinkAmountDiffers, LinkOver, LinkPaid, LinkTaken, UnknownLink
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
-from core.rails import BreakerClosed, NotWholeShillings
+from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
 from core.refunds import PaymentReversed, RefundTooLarge
@@ -238,6 +239,9 @@ FACES: Mapping[type[DomainError], Face] = {
     WeakPin: Face(_("Too easy to guess. Choose another PIN.")),
     BreakerClosed: Face(_("Payouts are not stopped.")),
     DepositOpen: Face(_("An M-Pesa prompt is open. Try again after {until}.")),
+    InvalidPayee: Face(_("That account cannot be paid. Check the number and name.")),
+    RailNotOffered: Face(_("That way of paying is not offered.")),
+    TooManyCheckouts: Face(_("You have {count_max} payments open. Finish one first.")),
     NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
     SuspenseClosed: Face(_("That was decided already.")),
     UnknownDeposit: Face(_("There is no such deposit.")),

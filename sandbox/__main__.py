@@ -25,6 +25,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
   ./run lint                  the checks alone: style, format, types, import contracts
   ./run menus [--check]       draw every screen, and write every flow down: docs/menus.svg, .md
+  ./run openapi               write the description of the API: docs/openapi.json
   ./run vouchers ARGUMENT …   issue, cancel and check vouchers: ./run vouchers issue --help
   ./run bench [ARGUMENT …]    the benchmarks
   ./run chaos [ARGUMENT …]    kills under load, and what must hold after them; --long for all of it
@@ -56,6 +57,7 @@ _COMMANDS = {
     "test": ("sandbox.checks", "test"),
     "lint": ("sandbox.checks", "lint"),
     "menus": ("sandbox.checks", "menus"),
+    "openapi": ("sandbox.checks", "openapi"),
     "bench": ("sandbox.checks", "bench"),
     "chaos": ("sandbox.checks", "chaos"),
     "lock": ("sandbox.checks", "lock"),
@@ -73,7 +75,7 @@ def main(arguments: list[str]) -> int:
     if command not in _COMMANDS:
         print(f"./run: there is no command {command!r}; see ./run help", file=sys.stderr)
         return MISUSED
-    if rest and command in {"start", "lint", "lock"}:
+    if rest and command in {"start", "lint", "lock", "openapi"}:
         print(f"./run {command}: takes no arguments, but got {rest[0]!r}", file=sys.stderr)
         return MISUSED
     module, function = _COMMANDS[command]

@@ -1,4 +1,4 @@
-"""The commands for whoever works on Kabambe: test, lint, menus, bench, chaos, lock."""
+"""The commands for whoever works on Kabambe: test, lint, menus, openapi, bench, chaos, lock."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def test(arguments: Sequence[str]) -> int:
 def menus(arguments: Sequence[str]) -> int:
     """Draw the menus, or check the drawing; the answer is the exit status."""
     return _python("-m", "atlas", *arguments)
+
+
+def openapi(_: Sequence[str]) -> int:
+    """Write the description of the API to its file; the answer is the exit status."""
+    return _python("tests/api/openapi_file.py")
 
 
 def bench(arguments: Sequence[str]) -> int:

@@ -38,7 +38,10 @@ from sandbox.daraja.contract import Contract
 from sandbox.daraja.safaricom import Safaricom
 from sandbox.daraja.terms import Terms
 from sandbox.environment import variable
-from sandbox.product import SERVICE_CODE
+from sandbox.flutterwave import api as flutterwave
+from sandbox.paystack import api as paystack
+from sandbox.product import FLUTTERWAVE_HASH, FLUTTERWAVE_KEY, PAYSTACK_KEY, SERVICE_CODE
+from sandbox.rails import webhooks as rails
 
 _WEB = Path(__file__).parent / "web"
 _BODY_MAX = 64 * 1024
@@ -57,6 +60,7 @@ def create_app(
     contract: Contract | None = None,
     key: Key | None = None,
     terms: Terms | None = None,
+    rails_pace: rails.Pace | None = None,
 ) -> Flask:
     """
     Build the country.
@@ -73,6 +77,7 @@ def create_app(
         contract: what we have agreed upon with Safaricom.
         key: Safaricom's; one that dies with the process when None.
         terms: how Safaricom usually treats us.
+        rails_pace: how fast Paystack and Flutterwave are.
     """
     pace = pace or Pace()
     messages = Messages(None if state_file is None else Path(state_file))
@@ -101,8 +106,23 @@ def create_app(
     app.register_blueprint(feed.create_blueprint())
     app.register_blueprint(webhooks.create_blueprint())
     app.extensions["courier"] = courier
+    _hang_rails(app, web_url, rails_pace or rails.Pace())
     _hang_page(app, service_code)
     return app
+
+
+def _hang_rails(app: Flask, web_url: str, pace: rails.Pace) -> None:
+    app.register_blueprint(
+        paystack.create_blueprint(web_url=web_url, secret_key=PAYSTACK_KEY, pace=pace)
+    )
+    app.register_blueprint(
+        flutterwave.create_blueprint(
+            web_url=web_url,
+            secret_key=FLUTTERWAVE_KEY,
+            secret_hash=FLUTTERWAVE_HASH,
+            pace=pace,
+        )
+    )
 
 
 def _hang_page(app: Flask, service_code: str) -> None:

@@ -24,6 +24,8 @@ _CALL_SECONDS = 30
 _SMS_WAIT_SECONDS = 3.0
 _SMS_QUIET_SECONDS = 0.4
 """After the first SMS, how long a second one is waited for."""
+_PROMPT_WAIT_SECONDS = 6.0
+"""How long a prompt is waited for, after a screen that speaks of M-Pesa."""
 
 DONE, STOPPED_SHORT, NOT_RUNNING = 0, 1, 2
 
@@ -53,7 +55,7 @@ class Sandbox:
     """The sandbox's network, as one phone reaches it."""
 
     def __init__(self, url: str, number: str) -> None:
-        self._url = url.rstrip("/") + "/africastalking"
+        self._url = url.rstrip("/")
         self._number = number
         # Straight to the loopback, whatever proxy the environment names.
         self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
@@ -72,11 +74,28 @@ class Sandbox:
 
     def messages(self) -> list[dict[str, str]]:
         """List what this number has received, oldest first."""
-        answer = self._call("/messages?to=" + quote(self._number, safe=""))
+        return self._list("/africastalking/messages")
+
+    def prompts(self) -> list[dict[str, str]]:
+        """List the prompts of M-PESA that wait on this phone."""
+        return self._list("/daraja/prompts")
+
+    def answer_prompt(self, prompt: dict[str, str], pin: str) -> str:
+        """Type the M-PESA PIN, or cancel without one; gives what M-PESA says to that."""
+        said: dict[str, object] = {"pin": pin} if pin else {"cancel": True}
+        path = "/daraja/prompts/" + quote(prompt["id"], safe="")
+        try:
+            answer = self._call(path, json.dumps(said).encode())
+        except Refused as late:
+            return str(late)
+        return str(answer["words"]) if isinstance(answer, dict) else ""
+
+    def _list(self, path: str) -> list[dict[str, str]]:
+        answer = self._call(f"{path}?to={quote(self._number, safe='')}")
         return answer if isinstance(answer, list) else []
 
     def _ussd(self, body: dict[str, object]) -> dict[str, Any]:
-        answer = self._call("/ussd", json.dumps(body).encode())
+        answer = self._call("/africastalking/ussd", json.dumps(body).encode())
         if not isinstance(answer, dict):
             raise NotRunning
         return answer
@@ -155,8 +174,12 @@ def _play(sandbox: Sandbox, code: str, number: str, answers: Sequence[str]) -> i
     elif outcome == DONE and "error" in turn:
         _complain("the session broke off", turn)
         outcome = STOPPED_SHORT
-    for message in _arrived(sandbox, before, wait=turn["ended"] and "error" not in turn):
+    ended_well = turn["ended"] and "error" not in turn
+    for message in _arrived(sandbox, before, wait=ended_well):
         print(f"\nSMS from {message['from']}:\n{_plain(message['message'])}")
+    for prompt in _waiting(sandbox, turn) if ended_well else []:
+        print(f"\nM-PESA asks on this phone:\n{_plain(prompt['words'])}")
+        print("Type the M-PESA PIN on the phone page, or with ./run dial in a terminal.")
     return outcome
 
 
@@ -178,12 +201,25 @@ def _talk(sandbox: Sandbox, code: str) -> int:
     if broken:
         _complain("the session broke off", turn)
     try:
+        for prompt in _waiting(sandbox, turn) if turn["ended"] and not broken else []:
+            _frame(prompt["words"], title="M-PESA")
+            pin = input("M-PESA PIN, or Enter to cancel> ")
+            print(_plain(sandbox.answer_prompt(prompt, pin)))
         arrived = _arrived(sandbox, before, wait=turn["ended"] and not broken)
-    except KeyboardInterrupt:
+    except (EOFError, KeyboardInterrupt):
         return DONE
     for message in arrived:
         _frame(message["message"], title=f"SMS from {message['from']}")
     return STOPPED_SHORT if broken else DONE
+
+
+def _waiting(sandbox: Sandbox, turn: dict[str, Any]) -> list[dict[str, str]]:
+    """List the prompts that wait; after a screen that speaks of M-Pesa, one is waited for."""
+    speaks = re.search("m-pesa", turn["screen"], re.IGNORECASE)
+    ends = time.monotonic() + (_PROMPT_WAIT_SECONDS if speaks else 0)
+    while not (found := sandbox.prompts()) and time.monotonic() < ends:
+        time.sleep(0.05)
+    return found
 
 
 def _arrived(sandbox: Sandbox, before: list[dict[str, str]], *, wait: bool) -> list[dict[str, str]]:

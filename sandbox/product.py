@@ -22,6 +22,9 @@ from sandbox.environment import everything, variable
 
 HOST = "127.0.0.1"
 SERVICE_CODE = "*384#"
+PAYSTACK_KEY = "sk_test_sandbox"
+FLUTTERWAVE_KEY = "FLWSECK_TEST-sandbox-X"
+FLUTTERWAVE_HASH = "sandbox-flutterwave-hash"
 
 _DOOR_TOKEN = "5a4d6b7e" * 4  # hexadecimal, as it must not spell what Safaricom refuses
 
@@ -126,6 +129,7 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         account + "PER_SECOND": "500",
         account + "URL": f"{ports.sandbox_url}/africastalking",
         **_mpesa(ports, state),
+        **_rails(ports),
         "KABAMBE_SEAL__ORIGIN": "kabambe.sandbox",
         "KABAMBE_SEAL__KEY": _key(state / "seal.key"),
         "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
@@ -161,6 +165,24 @@ def _mpesa(ports: Ports, state: Path) -> dict[str, str]:
         "PER_SECOND": "100",
     }
     return {"KABAMBE_MPESA__" + name: word for name, word in words.items()}
+
+
+def _rails(ports: Ports) -> dict[str, str]:
+    """Our accounts with the sandbox's Paystack and Flutterwave."""
+    both = {
+        "CURRENCIES": "NGN,KES",
+        "EMAIL": "payments@kabambe.example",
+        "RETURN_URL": f"{ports.sandbox_url}/",
+    }
+    paystack = both | {"SECRET_KEY": PAYSTACK_KEY, "URL": f"{ports.sandbox_url}/paystack"}
+    flutterwave = both | {
+        "SECRET_KEY": FLUTTERWAVE_KEY,
+        "SECRET_HASH": FLUTTERWAVE_HASH,
+        "URL": f"{ports.sandbox_url}/flutterwave/v3",
+    }
+    return {"KABAMBE_PAYSTACK__" + name: word for name, word in paystack.items()} | {
+        "KABAMBE_FLUTTERWAVE__" + name: word for name, word in flutterwave.items()
+    }
 
 
 def log_folder(state: Path, database_url: str) -> Path:
@@ -205,6 +227,7 @@ def servers(ports: Ports) -> dict[str, list[str]]:
         ],
         "ledger": [*workers, "ledger"],
         "sms": [*workers, "sms"],
+        "rails": [*workers, "rails"],
         "mpesa": [*workers, "mpesa"],
         "webhooks": [*workers, "webhooks"],
         "relay": [*workers, "relay"],

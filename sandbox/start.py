@@ -117,7 +117,7 @@ class House:
         self._finish(passing)
         self._await("the web", lambda: product.answers(self._ports.web, "/live"))
         self._await("the sandbox", lambda: product.answers(self._ports.sandbox, "/"))
-        workers = {servers[name].pid for name in ("ledger", "sms")}
+        workers = {servers[name].pid for name in ("ledger", "sms", "rails")}
         self._await("the workers", lambda: workers <= stores.working(redis_url))
         self._await("the relay", lambda: stores.is_relayed(database_url))
         self._await("the house", lambda: product.answers(self._ports.web, "/ready"))

@@ -16,16 +16,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import bank
 import requests
 import safaricom
+from apiflask import APIFlask
 from bank import Bank
 from flask import Flask
 from phone import Person, Phone
+from rails_under_test import OFFERED, SIGNED, SLOW, rail_clients, reset_rails
 from redis import Redis
 from safaricom import Safaricom
 from werkzeug.serving import make_server
 
-from core import db, logs, seal
+from core import db, logs, merchants, seal, subscribers
+from core.access import keys
+from core.access.principals import Permission
 from core.access.tokens import Keyring
 from core.at_rest import Chest
 from core.codes import Veil
@@ -65,6 +70,7 @@ KEYRING = Keyring.parse(SIGNING_KEYS, issuer="http://127.0.0.1:8000/")
 OTP_KEY = OtpKey("one-time codes of the tests")
 CHEST = Chest("secrets at rest of the tests")
 OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
+DOORS = Doors(africastalking="sandbox", rails=SIGNED)
 BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
 
 
@@ -127,6 +133,7 @@ class House:
         requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
         requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
         requests.delete(f"{self.country_url}/rates", timeout=5)
+        reset_rails(self.country_url)
         if self.safaricom.is_used:
             self.safaricom.reset()
         requests.delete(f"{self.country_url}/webhooks", timeout=5)
@@ -196,6 +203,28 @@ class House:
     def logged_in(self, msisdn: str) -> str:
         """What somebody's app shows that it is theirs, without what went before."""
         return self.bank.log_in(msisdn, keyring=KEYRING, now=self.clock())
+
+    def key_of(self, msisdn: str, permissions: set[str]) -> str:
+        """A key that somebody has made for a program."""
+        with self.databases["web"].begin() as session:
+            made = keys.make(
+                session,
+                person=subscribers.recipient(session, msisdn=msisdn),
+                name="till",
+                permissions=[Permission(each) for each in permissions],
+                lifetime=keys.Lifetime.DAY,
+                actor=bank.OPENER,
+                now=self.clock(),
+            )
+        return made.key
+
+    def opens_till(self, msisdn: str) -> str:
+        """Make somebody a merchant."""
+        with self.databases["worker"].begin() as session:
+            owner = subscribers.recipient(session, msisdn=msisdn).id
+            return merchants.open_till(
+                session, subscriber=owner, actor=bank.OPENER, now=self.clock()
+            )
 
     def send_messages(self) -> None:
         """Let the relay and the SMS worker do what is staged."""
@@ -277,6 +306,7 @@ def _resources(
         webhooks=caller,
         mpesa=line,
         heard=Bells(redis, queues.queue(Name.MPESA, redis)).heard,
+        rails=rail_clients(country_url, stack),
     )
 
 
@@ -290,18 +320,6 @@ def _connected(url: str) -> Iterator[dict[str, db.Databases]]:
     yield databases
     for each in databases.values():
         each.kw["bind"].dispose()
-
-
-@contextmanager
-def _country() -> Iterator[str]:
-    """The providers, as the sandbox plays them."""
-    fake = country.create_app(
-        "http://127.0.0.1:9", "*384#", "sandbox", api_key=KEY, pace=Pace(report_after=3600)
-    )
-    with served(fake) as url:
-        yield url
-        for name in ("courier", "safaricom"):
-            fake.extensions[name].close()
 
 
 def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
@@ -318,8 +336,27 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
         "webhooks_loopback": True,
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
+        "rails": OFFERED,
     }
     return Api(conversation=conversation, outside=outside, **given | other)
+
+
+@contextmanager
+def _country() -> Iterator[str]:
+    """Serve the fake country, in which nothing happens by itself."""
+    fake = country.create_app(
+        "http://127.0.0.1:9",
+        "*384#",
+        "sandbox",
+        api_key=KEY,
+        pace=Pace(report_after=3600),
+        rails_pace=SLOW,
+    )
+    with served(fake) as url:
+        yield url
+    kept = fake.extensions
+    for each in (kept["courier"], kept["safaricom"], *kept["rails"]):
+        each.close()
 
 
 @contextmanager
@@ -372,7 +409,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
                 databases=databases["web"],
                 conversation=conversation,
                 clock=clock,
-                doors=Doors(africastalking="sandbox"),
+                doors=DOORS,
                 redis_answers=lambda: bell.answers(redis),
                 outside=outside,
                 safaricom=safaricom.CALLERS,
@@ -389,3 +426,27 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             redis_url=redis_url,
         )
         yield house
+
+
+def unconnected(folder: Path) -> APIFlask:
+    """An app that says what it would do, with nothing behind it."""
+    databases, redis = db.connect("postgresql://nobody@127.0.0.1:9/none"), Redis(port=9)
+    conversation = Conversation(
+        databases=databases,
+        sessions=RedisSessions(redis, key="test-key", ttl_seconds=300),
+        clock=Clock(),
+        hasher=Hasher("test-pepper", cheap=True),
+        veil=Veil("veil of the tests"),
+        otp_key=OTP_KEY,
+        ring=lambda: None,
+        wait=lambda _order, _seconds: None,
+    )
+    return create_app(
+        databases=databases,
+        conversation=conversation,
+        clock=conversation.clock,
+        doors=Doors(africastalking="sandbox"),
+        redis_answers=lambda: False,
+        outside=Outside(folder),
+        api=api_of(conversation, redis, Outside(folder)),
+    )

@@ -29,6 +29,7 @@ from workers.caller import Caller
 from workers.ledger import Heartbeat
 from workers.pace import Pace
 from workers.queues import Name, Worker, queue
+from workers.rail_accounts import rails_of
 from workers.rates import RateFeed
 from workers.relay import Relay
 from workers.resources import Resources
@@ -85,6 +86,7 @@ def main(argv: Sequence[str]) -> int:
             unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),
             day=kes(settings.sms_orders.day_max * 100),
         ),
+        rails=rails_of(settings.paystack, settings.flutterwave),
         mpesa=None if mpesa is None else composing.line_of(mpesa, redis, now),
         heard=Bells(redis, queue(Name.MPESA, redis)).heard,
         chest=Chest(settings.at_rest_key.get_secret_value()),

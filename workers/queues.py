@@ -24,6 +24,7 @@ class Name(StrEnum):
     SMS = "sms"
     WEBHOOKS = "webhooks"
     MPESA = "mpesa"
+    RAILS = "rails"
 
 
 def queue(name: Name, redis: Redis) -> Queue:

@@ -27,6 +27,7 @@ from workers import pace
 from workers.bell import EXECUTE
 from workers.mpesa.rings import Rings
 from workers.queues import Name, enqueue, is_deaf, queue
+from workers.rails import bell as rails_bell
 from workers.ringing import Job
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,7 @@ JOBS: Final = (
     RECONCILE,
     SCREEN,
     LOOK,
+    *rails_bell.JOBS,
     UNDERSTAND_MPESA,
     *Job,
     CALL_WEBHOOKS,
@@ -95,6 +97,7 @@ class Relay:
         self._clock = clock
         self._ledger = queue(Name.LEDGER, redis)
         self._sms = queue(Name.SMS, redis)
+        self._rails = rails_bell.Ringing(databases, redis)
         self._safaricom = queue(Name.MPESA, redis)
         self._webhooks = queue(Name.WEBHOOKS, redis)
         self._swept_at = 0.0
@@ -125,6 +128,7 @@ class Relay:
         """Ring for everything that is due now."""
         now = self._clock()
         self._ring(now)
+        self._rails.once(now)
         with self._databases() as session:
             behind = backlog.oldest(session, now=now)
             has_news = messages.count_promotional(session, count_max=1, now=now)

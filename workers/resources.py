@@ -4,14 +4,15 @@ What jobs work with. RQ calls a job by its name and nothing else, so this is whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.at_rest import Chest
 from core.db import Databases
 from core.money import Money
 from core.otp_codes import OtpKey
+from core.rails import Provider
 from core.rates import RateSource
 from core.seal import Anchor
 from core.sms_orders import Bounds
@@ -19,6 +20,7 @@ from workers.bell import Bell
 from workers.caller import Caller
 from workers.daraja.line import Line
 from workers.pace import Pace
+from workers.rails import PaymentRail
 from workers.ringing import Job
 from workers.sms import SmsSender
 
@@ -41,6 +43,7 @@ class Resources:
     webhooks: Caller
     mpesa: Line | None = None
     heard: Callable[[Job], None] = lambda _: None
+    rails: Mapping[Provider, PaymentRail] = field(default_factory=dict)
 
 
 _installed: list[Resources] = []

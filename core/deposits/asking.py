@@ -83,7 +83,7 @@ _QUOTED: Final = text("""
 # Open ones hold any other back; what has ended otherwise than by failing, the same amount.
 _LATELY: Final = text("""
     SELECT max(expected_at) FROM deposits
-    WHERE payer = :payer AND expected_at > :since
+    WHERE provider = 'mpesa' AND payer = :payer AND expected_at > :since
       AND (state = ANY (:open) OR state <> 'failed' AND amount = :amount)
 """)
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.deposits import settling
 from core.deposits.rows import Deposit, State, locked
 from core.money import Money
+from core.rails import Provider
 
 # A prompt whose time is over is worse than none: whoever asked has given up.
 STALE_AFTER: Final = timedelta(minutes=5)
@@ -48,6 +49,7 @@ def due(session: Session, *, now: datetime, deposits_max: int) -> list[int]:
     """Whose prompts should go out now, oldest first."""
     found = (
         select(Deposit.id)
+        .where(Deposit.provider == Provider.MPESA)
         .where(Deposit.state == State.EXPECTED, Deposit.prompt_at <= now)
         .where(Deposit.expected_at > now - STALE_AFTER)
     )
@@ -80,6 +82,7 @@ def begin(session: Session, *, deposit: int, token_hash: bytes, now: datetime) -
     other = session.scalar(
         select(Deposit.begun_at)
         .where(Deposit.payer == found.payer, Deposit.id != found.id)
+        .where(Deposit.provider == found.provider)
         .where(Deposit.state.in_([State.PROMPTING, State.PROMPTED, State.UNSURE]))
         .where(Deposit.begun_at > now - _APART)
         .order_by(Deposit.begun_at.desc())
@@ -103,7 +106,7 @@ def prompted(session: Session, *, deposit: int, provider_ref: str, now: datetime
         found.provider_ref = provider_ref
     if found.state in {State.PROMPTING, State.UNSURE}:
         found.state = State.PROMPTED
-        found.next_ask_at = _next_ask(found, now)
+        found.next_ask_at = next_ask(found, now)
 
 
 def unsure(session: Session, *, deposit: int, why: str, now: datetime) -> None:
@@ -111,7 +114,7 @@ def unsure(session: Session, *, deposit: int, why: str, now: datetime) -> None:
     found = locked(session, deposit)
     if found.state == State.PROMPTING:
         found.state, found.why = State.UNSURE, why
-        found.next_ask_at = None if found.provider_ref is None else _next_ask(found, now)
+        found.next_ask_at = None if found.provider_ref is None else next_ask(found, now)
 
 
 def rejected(session: Session, *, deposit: int, code: str, why: str, now: datetime) -> None:
@@ -131,14 +134,21 @@ def sweep(session: Session, *, now: datetime) -> int:
     ).all()
     for each in found:
         each.state, each.why = State.UNSURE, "nobody said what became of the call"
-        each.next_ask_at = None if each.provider_ref is None else _next_ask(each, now)
+        each.next_ask_at = None if each.provider_ref is None else next_ask(each, now)
     return len(found)
 
 
-def doubtful(session: Session, *, now: datetime, deposits_max: int) -> list[Asking]:
+def doubtful(
+    session: Session,
+    *,
+    now: datetime,
+    deposits_max: int,
+    provider: Provider = Provider.MPESA,
+) -> list[Asking]:
     """What the provider must be asked about now, the longest overdue first."""
     rows = session.execute(
         select(Deposit.id, Deposit.provider_ref, Deposit.asks)
+        .where(Deposit.provider == provider.value)
         .where(Deposit.next_ask_at <= now, Deposit.provider_ref.is_not(None))
         .where(Deposit.state.in_([State.PROMPTED, State.UNSURE, State.EXPIRED, State.REVIEW]))
         .order_by(Deposit.next_ask_at)
@@ -157,7 +167,7 @@ def asked(session: Session, *, deposit: int, now: datetime) -> None:
     if found.next_ask_at is None or found.begun_at is None:
         return
     found.asks += 1
-    found.next_ask_at = _next_ask(found, now)
+    found.next_ask_at = next_ask(found, now)
 
 
 def is_called(session: Session, *, deposit: int, provider_ref: str) -> bool:
@@ -179,7 +189,8 @@ def by_token(session: Session, *, token_hash: bytes) -> int | None:
     return session.scalar(select(Deposit.id).where(Deposit.token_hash == token_hash))
 
 
-def _next_ask(found: Deposit, now: datetime) -> datetime:
+def next_ask(found: Deposit, now: datetime) -> datetime:
+    """When a deposit that went out is asked about next."""
     assert found.begun_at is not None, "it went out"
     planned = [found.begun_at + after for after in ASK_AFTER[found.asks :]]
     return next((at for at in planned if at > now), now + _HOURLY)

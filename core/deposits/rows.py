@@ -75,6 +75,7 @@ class Deposit(Base):
 
     `subscriber_id` is who gets it: of a `till`, the merchant. `payer` is E.164. `token_hash` is of
     what the provider's callback must know; `provider_ref` what the provider calls the prompt.
+    Of a checkout, `checkout_url` is the page it is paid on, and `pages` how many were asked for.
     `claimed_receipt` was named by a callback that is not believed yet. `ended_at` is when it became
     what it is, other than open.
     """
@@ -120,6 +121,8 @@ class Deposit(Base):
     next_ask_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     claimed_receipt: Mapped[str | None] = mapped_column(Text)
     receipt: Mapped[str | None] = mapped_column(Text)
+    checkout_url: Mapped[str | None] = mapped_column(Text)
+    pages: Mapped[int] = mapped_column(Integer, server_default="0")
     code: Mapped[str | None] = mapped_column(Text)
     why: Mapped[str | None] = mapped_column(Text)
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

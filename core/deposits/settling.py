@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from core import arrivals, outbox, receipts, suspense
 from core.deposits.rows import MAY_COME, OPEN, Deposit, State, locked
 from core.errors import DomainError
-from core.money import Money
+from core.money import Currency, Money
 from core.outbox import Event, Fact
+from core.rails import Provider
 from core.receipts import Source, Use
 from core.subscribers import Subscriber
 from core.suspense import Kind
@@ -120,7 +121,7 @@ def fail(session: Session, *, deposit: int, code: str, why: str, now: datetime) 
     elif found.state in {State.SETTLED, State.REVIEW}:
         found.next_ask_at = None
         evidence = {"told": "failed", "code": code, "state": found.state}
-        _look(session, found, Kind.CONFLICT, evidence, now=now)
+        look(session, found, Kind.CONFLICT, evidence, now=now)
     return State(found.state)
 
 
@@ -131,7 +132,7 @@ def failed(session: Session, found: Deposit, *, code: str, why: str, now: dateti
     found.ends(State.FAILED, now)
     if not was_told:
         event = Event.DEPOSIT_FAILED if found.purpose == "own" else Event.TILL_FAILED
-        _tell(session, found, event, {"code": code}, now=now)
+        tell(session, found, event, {"code": code}, now=now)
 
 
 def expire(session: Session, *, now: datetime) -> int:
@@ -140,21 +141,27 @@ def expire(session: Session, *, now: datetime) -> int:
 
     What has expired is asked about all the same, and settles if it was paid.
     """
-    late = _lot(session, Deposit.state.in_(OPEN), Deposit.prompt_at <= now - EXPIRES_AFTER)
+    late = _lot(
+        session,
+        Deposit.provider == Provider.MPESA,
+        Deposit.state.in_(OPEN),
+        Deposit.prompt_at <= now - EXPIRES_AFTER,
+    )
     for found in late:
         asked_at = found.next_ask_at
         found.ends(State.EXPIRED, now)
         if found.begun_at is not None:  # else nobody was prompted, and nothing can come of it
             found.next_ask_at = asked_at or now + REVIEWED_AFTER
-        _tell(session, found, Event.DEPOSIT_EXPIRED, {}, now=now)
+        tell(session, found, Event.DEPOSIT_EXPIRED, {}, now=now)
     undecided = _lot(
         session,
+        Deposit.provider == Provider.MPESA,
         Deposit.state == State.EXPIRED,
         Deposit.begun_at <= now - REVIEWED_AFTER,
         Deposit.next_ask_at.is_not(None),
     )
     for found in undecided:
-        _look(session, found, Kind.UNDECIDED, {"asks": found.asks}, now=now)
+        look(session, found, Kind.UNDECIDED, {"asks": found.asks}, now=now)
         found.ends(State.REVIEW, now)
     return len(late) + len(undecided)
 
@@ -232,7 +239,7 @@ def _again(
             found.receipt = receipt
             return Settlement(Came.AGAIN, State.SETTLED)
         kind = Kind.REPLAYED
-    case = _look(session, found, kind, evidence, now=now)
+    case = look(session, found, kind, evidence, now=now)
     return Settlement(Came.REVIEW, State.SETTLED, case)
 
 
@@ -257,6 +264,7 @@ def _credit(
         found.receipt = receipt
     posted = arrivals.credit(
         session,
+        provider=found.provider,
         key=found.subject,
         reference=found.reference,
         subscriber=found.subscriber_id,
@@ -272,7 +280,7 @@ def _credit(
     balance = arrivals.balance_after(posted, session, found.subscriber_id, found.money.currency)
     event = Event.DEPOSIT_SETTLED if found.purpose == "own" else Event.TILL_RECEIVED
     more = {"balance": balance, "journal": arrivals.journal(session, found.subject)}
-    _tell(session, found, event, more, now=now)
+    tell(session, found, event, more, now=now)
     return Settlement(Came.CREDITED, State.SETTLED)
 
 
@@ -287,10 +295,11 @@ def _review(
     receipt: str | None = None,
 ) -> Settlement:
     """Leave it to staff; money that has certainly come stands in suspense meanwhile."""
-    case = _look(session, found, kind, evidence, now=now, receipt=receipt)
+    currency = (come or found.money).currency
+    case = look(session, found, kind, evidence, now=now, receipt=receipt, currency=currency)
     if found.state != State.REVIEW:
         found.ends(State.REVIEW, now)
-        _tell(session, found, Event.DEPOSIT_IN_REVIEW, {}, now=now)
+        tell(session, found, Event.DEPOSIT_IN_REVIEW, {}, now=now)
     if come is not None:
         suspense.put_in(session, case=case, amount=come, now=now)
         found.next_ask_at = None
@@ -299,7 +308,7 @@ def _review(
     return Settlement(Came.REVIEW, State.REVIEW, case)
 
 
-def _look(
+def look(
     session: Session,
     found: Deposit,
     kind: Kind,
@@ -307,13 +316,15 @@ def _look(
     *,
     now: datetime,
     receipt: str | None = None,
+    currency: Currency | None = None,
 ) -> int:
+    """Let staff look at a deposit whose lock is held; return the case."""
     return suspense.look(
         session,
         kind=kind,
         subject=found.subject,
         provider=found.rail,
-        currency=found.money.currency,
+        currency=currency or found.money.currency,
         evidence={**evidence, "was": found.state},
         receipt=receipt or found.receipt,
         subscriber=found.subscriber_id,
@@ -321,9 +332,10 @@ def _look(
     )
 
 
-def _tell(
+def tell(
     session: Session, found: Deposit, event: Event, more: Mapping[str, object], *, now: datetime
 ) -> None:
+    """Tell whom it is for what became of it."""
     person = session.execute(
         select(Subscriber.msisdn, Subscriber.language).where(Subscriber.id == found.subscriber_id)
     ).one()

@@ -11,6 +11,7 @@ has one identifier for ever, under which alone it may be sent again. What contra
 `review`, where staff decide.
 """
 
+from core.withdrawals.hearing import Question, answered, asking, heard, is_due, is_open, questions
 from core.withdrawals.ordering import Quote, order, plan, quote, refuse
 from core.withdrawals.paying import (
     Asking,
@@ -31,19 +32,24 @@ from core.withdrawals.paying import (
     unsure,
 )
 from core.withdrawals.resolving import Came, Resolution, complete, fail, rejected
+from core.withdrawals.returning import returned
 from core.withdrawals.rows import Seen, State, UnknownWithdrawal, Withdrawal, newest
+from core.withdrawals.seeing import listed, of_reference, worth
 
 __all__ = [
     "Asking",
     "Came",
     "Payout",
+    "Question",
     "Quote",
     "Resolution",
     "Seen",
     "State",
     "UnknownWithdrawal",
     "Withdrawal",
+    "answered",
     "asked",
+    "asking",
     "begin",
     "by_conversation",
     "by_token",
@@ -52,17 +58,25 @@ __all__ = [
     "doubtful",
     "due",
     "fail",
+    "heard",
     "is_about",
+    "is_due",
+    "is_open",
+    "listed",
     "newest",
     "not_found",
+    "of_reference",
     "order",
     "plan",
     "postpone",
+    "questions",
     "quote",
     "refuse",
     "rejected",
+    "returned",
     "sent",
     "sweep",
     "tell_delayed",
     "unsure",
+    "worth",
 ]

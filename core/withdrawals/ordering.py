@@ -55,13 +55,21 @@ class Quote:
 
 _QUOTED: Final = text("""
     SELECT fee('withdrawal', :currency, :amount, :now) AS fee,
-           fee('mpesa-payout', :currency, :amount, :now) AS tariff,
-           limit_refusal('withdrawal', :account, :amount, :now) AS refusal,
-           (SELECT balance FROM accounts WHERE id = :account) AS balance
+           fee(:payout, :currency, :amount, :now) AS tariff,
+           limit_refusal('withdrawal', :account, equivalent(:amount, :currency, 'KES', :now), :now)
+               AS refusal,
+           (SELECT balance FROM accounts WHERE path = :path) AS balance
 """)
 
 
-def quote(session: Session, *, person: Person, amount: Money, now: datetime) -> Quote:
+def quote(
+    session: Session,
+    *,
+    person: Person,
+    amount: Money,
+    now: datetime,
+    provider: Provider = Provider.MPESA,
+) -> Quote:
     """
     Price a withdrawal, and say early what the ledger would refuse.
 
@@ -75,20 +83,25 @@ def quote(session: Session, *, person: Person, amount: Money, now: datetime) -> 
         AmountCooling, DayCooling: The account cools off.
         InsufficientFunds: They hold less than the total.
     """
-    rails.require_whole(amount)
+    if provider is Provider.MPESA:
+        rails.require_whole(amount)
     given = {
         "currency": amount.currency.value,
         "amount": amount.minor,
         "account": person.account_id,
+        "path": chart.MAIN.named(amount.currency, owner=person.id),
+        "payout": f"{provider}-payout",
         "now": now,
     }
     found = session.execute(_QUOTED, given).one()
     if found.refusal is not None:
         raise limits.refusal(found.refusal["code"], found.refusal)
     quoted = Quote(
-        amount, Money(int(found.fee), amount.currency), Money(int(found.tariff), amount.currency)
+        amount,
+        Money(int(found.fee or 0), amount.currency),
+        Money(int(found.tariff or 0), amount.currency),
     )
-    available = Money(found.balance, amount.currency)
+    available = Money(found.balance or 0, amount.currency)
     if available < quoted.total:
         raise InsufficientFunds(available=available, requested=quoted.total)
     return quoted
@@ -111,7 +124,7 @@ def order(
     Args:
         session: The hop's transaction.
         person: Whose money it is.
-        payee: Whose phone it goes to, in E.164.
+        payee: Whose phone it goes to, in E.164; of other rails, as `core.payees` writes it.
         quoted: The amount, and what was shown that it costs.
         key: What makes a repeat harmless.
         now: When it is ordered.
@@ -122,7 +135,8 @@ def order(
         InvalidMsisdn: The payee's is no number of M-Pesa's.
         KeyReused: The key was used before for something else.
     """
-    rails.require_mobile(payee)
+    if provider is Provider.MPESA:
+        rails.require_mobile(payee)
     return orders.place(
         session,
         kind=Kind.WITHDRAWAL,
@@ -142,8 +156,10 @@ def order(
 
 
 _CLAIMED: Final = text("""
-    SELECT o.*, fee('withdrawal', o.currency, o.amount, o.placed_at) AS fee_due,
-           fee('mpesa-payout', o.currency, o.amount, o.placed_at) AS tariff_due,
+    SELECT o.*, coalesce(fee('withdrawal', o.currency, o.amount, o.placed_at), 0) AS fee_due,
+           coalesce(fee(o.provider || '-payout', o.currency, o.amount, o.placed_at), 0)
+               AS tariff_due,
+           equivalent(o.amount, o.currency, 'KES', o.placed_at) AS spend,
            s.id AS owner, s.msisdn, s.language, s.account_id, s.closed_at
     FROM (
         SELECT id, key, reference, subscriber_id, placed_at, args ->> 'provider' AS provider,
@@ -161,7 +177,9 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """What placed withdrawals come to: money set aside, or a refusal before the book is opened."""
     rows = session.execute(_CLAIMED, {"ids": list(ids)}).all()
     objections = {row.id: _objection(row) for row in rows}
-    wanted = {_held(row) for row in rows if objections[row.id] is None}
+    wanted = {
+        place for row in rows if objections[row.id] is None for place in (_held(row), _main(row))
+    }
     accounts = chart.opened(session, wanted)
     plans = []
     for row in rows:
@@ -185,6 +203,8 @@ def _objection(row: Row[Any]) -> DomainError | None:
     due = row.fee_due + row.tariff_due
     if (row.fee, row.tariff) != (row.fee_due, row.tariff_due):
         return FeeChanged(fee=Money(due, Currency[row.currency]))
+    if row.provider != Provider.MPESA:
+        return None
     try:
         rails.require_whole(Money(row.amount, Currency[row.currency]))
         rails.require_mobile(row.payee)
@@ -197,14 +217,18 @@ def _held(row: Row[Any]) -> Wanted:
     return chart.HELD, Currency[row.currency], row.owner
 
 
+def _main(row: Row[Any]) -> Wanted:
+    return chart.MAIN, Currency[row.currency], row.owner
+
+
 def _draft(row: Row[Any], accounts: Mapping[Wanted, int]) -> Draft:
     total = row.amount + row.fee + row.tariff
     return Draft(
         key=row.key,
         reason=Reason.WITHDRAWAL,
-        legs={row.account_id: -total, accounts[_held(row)]: total},
+        legs={accounts[_main(row)]: -total, accounts[_held(row)]: total},
         reference=row.reference,
-        spender=(row.account_id, row.amount),
+        spender=(row.account_id, row.spend),
     )
 
 

@@ -15,7 +15,7 @@ from core import chart, ledger, rails, suspense
 from core.ledger import Draft, Reason
 from core.money import Money
 from core.outbox import Event
-from core.rails import Pot
+from core.rails import Pot, Provider
 from core.suspense import Kind
 from core.withdrawals.rows import UNDER_WAY, State, Token, Withdrawal, locked, tell
 
@@ -65,10 +65,19 @@ def _is_lost(now: datetime) -> object:
     )
 
 
-def due(session: Session, *, now: datetime, withdrawals_max: int) -> list[int]:
+def due(
+    session: Session,
+    *,
+    now: datetime,
+    withdrawals_max: int,
+    provider: Provider = Provider.MPESA,
+) -> list[int]:
     """What should be sent now, oldest first: what never was, and what certainly did not arrive."""
     waits = and_(Withdrawal.state == State.REQUESTED, Withdrawal.due_at <= now)
-    found = select(Withdrawal.id).where(or_(waits, _is_lost(now)))  # type: ignore[arg-type]
+    found = select(Withdrawal.id).where(
+        Withdrawal.provider == provider.value,
+        or_(waits, _is_lost(now)),  # type: ignore[arg-type]
+    )
     return list(session.scalars(found.order_by(Withdrawal.id).limit(withdrawals_max)))
 
 
@@ -151,10 +160,11 @@ def _has_float(session: Session, found: Withdrawal) -> bool:
 def _take_float(session: Session, found: Withdrawal, *, now: datetime) -> bool:
     """Take float for a payout, once: what the book does not hold is not sent."""
     currency = found.money.currency
-    places = (chart.MPESA_UTILITY, chart.MPESA_UNDERWAY)
+    rail = chart.RAILS[found.provider]
+    places = (rail.float_, rail.underway)
     ids = chart.opened(session, [(place, currency, None) for place in places])
-    utility, underway = (ids[place, currency, None] for place in places)
-    legs = {utility: found.amount, underway: -found.amount}
+    pot, underway = (ids[place, currency, None] for place in places)
+    legs = {pot: found.amount, underway: -found.amount}
     draft = Draft(f"{found.subject}:send", Reason.SENDING, legs)
     [posting] = ledger.post(session, drafts=[draft], now=now)
     return posting.is_posted
@@ -170,7 +180,7 @@ def sent(session: Session, *, withdrawal: int, provider_ref: str | None, now: da
     if found.provider_ref is None:
         found.provider_ref = provider_ref
     if found.state in {State.SENDING, State.UNSURE}:
-        found.state, found.next_ask_at = State.SENT, _next_ask(found, now)
+        found.state, found.next_ask_at = State.SENT, next_ask(found, now)
         found.not_found, found.not_found_from = 0, None
 
 
@@ -178,7 +188,7 @@ def unsure(session: Session, *, withdrawal: int, why: str, now: datetime) -> Non
     """Say that the provider did not answer: it may have been paid out. It is asked about."""
     found = locked(session, withdrawal)
     if found.state == State.SENDING:
-        found.state, found.why, found.next_ask_at = State.UNSURE, why, _next_ask(found, now)
+        found.state, found.why, found.next_ask_at = State.UNSURE, why, next_ask(found, now)
 
 
 def postpone(session: Session, *, withdrawal: int, until: datetime, why: str) -> None:
@@ -255,10 +265,17 @@ def _lot(session: Session, which: object, until: datetime) -> list[Withdrawal]:
     return list(session.scalars(found.execution_options(populate_existing=True)))
 
 
-def doubtful(session: Session, *, now: datetime, withdrawals_max: int) -> list[Asking]:
+def doubtful(
+    session: Session,
+    *,
+    now: datetime,
+    withdrawals_max: int,
+    provider: Provider = Provider.MPESA,
+) -> list[Asking]:
     """What the provider must be asked about now, the longest overdue first."""
     rows = session.execute(
         select(Withdrawal.id, Withdrawal.conversation, Withdrawal.provider_ref, Withdrawal.asks)
+        .where(Withdrawal.provider == provider.value)
         .where(Withdrawal.next_ask_at <= now, Withdrawal.state.in_(UNDER_WAY))
         .order_by(Withdrawal.next_ask_at)
         .limit(withdrawals_max)
@@ -276,7 +293,7 @@ def asked(session: Session, *, withdrawal: int, now: datetime) -> None:
     if found.next_ask_at is None or found.begun_at is None:
         return
     found.asks += 1
-    found.next_ask_at = _next_ask(found, now)
+    found.next_ask_at = next_ask(found, now)
 
 
 def doubt(session: Session, *, withdrawal: int, now: datetime) -> None:
@@ -322,7 +339,8 @@ def by_conversation(session: Session, *, conversation: str) -> int | None:
     return session.scalar(select(Withdrawal.id).where(Withdrawal.conversation == conversation))
 
 
-def _next_ask(found: Withdrawal, now: datetime) -> datetime:
+def next_ask(found: Withdrawal, now: datetime) -> datetime:
+    """When a payout that went out is asked about next."""
     assert found.begun_at is not None, "it went out"
     planned = [found.begun_at + after for after in ASK_AFTER[found.asks :]]
     return next((at for at in planned if at > now), now + _HOURLY)

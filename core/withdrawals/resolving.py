@@ -128,7 +128,7 @@ def fail(
         return Resolution(Came.AGAIN, State.FAILED)
     evidence = {"told": "failed", "code": code, "confirmed": confirmed}
     if found.state not in UNDER_WAY:
-        case = _look(session, found, Kind.CONFLICT, evidence, now=now)
+        case = look(session, found, Kind.CONFLICT, evidence, now=now)
         return Resolution(Came.REVIEW, State(found.state), case)
     if not confirmed and confirm_above is not None and confirm_above < found.money:
         found.next_ask_at = now
@@ -157,10 +157,10 @@ def rejected(
 
 def paid(session: Session, found: Withdrawal, *, now: datetime) -> None:
     """Let what is set aside for a withdrawal, whose lock is held, go on."""
-    legs = _income(session, found)
-    ids = _opened(session, found)
+    legs = income(session, found)
+    ids = opened(session, found)
     legs[ids[chart.HELD]] = -found.held
-    legs[ids[chart.MPESA_UNDERWAY]] = found.amount
+    legs[ids[chart.RAILS[found.provider].underway]] = found.amount
     draft = Draft(f"{found.subject}:paid", Reason.PAYOUT, legs)
     arrivals.post(session, draft, now=now)
     end(session, found, State.PAID, now=now)
@@ -179,11 +179,12 @@ def end(session: Session, found: Withdrawal, state: State, *, now: datetime) -> 
 
 def bounced(session: Session, found: Withdrawal, *, code: str, why: str, now: datetime) -> None:
     """Let what is set aside for a withdrawal, whose lock is held, come back, and its float."""
-    ids = _opened(session, found)
+    ids = opened(session, found)
     legs = {ids[chart.HELD]: -found.held, ids[chart.MAIN]: found.held}
     has_float = session.scalar(select(Journal.id).where(Journal.key == f"{found.subject}:send"))
     if has_float is not None:
-        legs |= {ids[chart.MPESA_UNDERWAY]: found.amount, ids[chart.MPESA_UTILITY]: -found.amount}
+        rail = chart.RAILS[found.provider]
+        legs |= {ids[rail.underway]: found.amount, ids[rail.float_]: -found.amount}
     draft = Draft(f"{found.subject}:bounce", Reason.BOUNCE, legs)
     posting = arrivals.post(session, draft, now=now)
     found.code, found.why = code, why
@@ -193,24 +194,24 @@ def bounced(session: Session, found: Withdrawal, *, code: str, why: str, now: da
     tell(session, found, Event.WITHDRAWAL_FAILED, more, now=now)
 
 
-def _opened(session: Session, found: Withdrawal) -> dict[chart.Place, int]:
+def opened(session: Session, found: Withdrawal) -> dict[chart.Place, int]:
     """The accounts that a payout may touch, by their places in the chart."""
     currency, owner = found.money.currency, found.subscriber_id
     own = (chart.MAIN, chart.HELD)
-    others = (chart.MPESA_UNDERWAY, chart.MPESA_UTILITY)
+    others = (chart.RAILS[found.provider].underway, chart.RAILS[found.provider].float_)
     wanted: list[Wanted] = [(place, currency, owner) for place in own]
     wanted += [(place, currency, None) for place in others]
     return {place: id_ for (place, _, _), id_ in chart.opened(session, wanted).items()}
 
 
-def _income(session: Session, found: Withdrawal) -> dict[int, int]:
+def income(session: Session, found: Withdrawal) -> dict[int, int]:
     """What of a withdrawal is our fee, the duty in it, and the provider's tariff."""
     currency: Currency = found.money.currency
     duty = int(session.scalar(select(func.excise(found.fee, found.requested_at))) or 0)
     amounts = {
         chart.WITHDRAWAL_FEES: found.fee - duty,
         chart.EXCISE: duty,
-        chart.MPESA_COSTS: found.tariff,
+        chart.RAILS[found.provider].costs: found.tariff,
     }
     moved = {place: amount for place, amount in amounts.items() if amount}
     ids = chart.opened(session, [(place, currency, None) for place in moved])
@@ -238,7 +239,7 @@ def _again(
     if found.receipt is None and _use(session, found, receipt, now=now):
         return Resolution(Came.AGAIN, State.PAID)
     kind = Kind.REPLAYED if found.receipt is None else Kind.SECOND_RECEIPT
-    return Resolution(Came.REVIEW, State.PAID, _look(session, found, kind, evidence, now=now))
+    return Resolution(Came.REVIEW, State.PAID, look(session, found, kind, evidence, now=now))
 
 
 def _review(
@@ -250,12 +251,12 @@ def _review(
     now: datetime,
 ) -> Resolution:
     """Leave it to staff; what is set aside stays so."""
-    case = _look(session, found, kind, evidence, now=now)
+    case = look(session, found, kind, evidence, now=now)
     found.state, found.next_ask_at = State.REVIEW, None
     return Resolution(Came.REVIEW, State.REVIEW, case)
 
 
-def _look(
+def look(
     session: Session,
     found: Withdrawal,
     kind: Kind,
@@ -263,6 +264,7 @@ def _look(
     *,
     now: datetime,
 ) -> int:
+    """Let staff look at a withdrawal whose lock is held; return the case."""
     return suspense.look(
         session,
         kind=kind,

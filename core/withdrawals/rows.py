@@ -36,7 +36,7 @@ from core.subscribers import Subscriber
 
 
 class State(StrEnum):
-    """Where a withdrawal is. Of `paid` and `failed` it leaves neither but for `review`."""
+    """Where a withdrawal is. It leaves `failed` for `review` alone, and `paid` for `returned`."""
 
     REQUESTED = "requested"
     """The money is set aside; the provider was not asked yet."""
@@ -52,6 +52,8 @@ class State(StrEnum):
     """It did not, and came back. If the provider says otherwise later, that is for review."""
     REVIEW = "review"
     """Staff decide: it becomes paid, or failed."""
+    RETURNED = "returned"
+    """It had reached its payee, or was said to, and came back: its owner has it again."""
 
 
 UNDER_WAY: Final = (State.SENDING, State.SENT, State.UNSURE)
@@ -76,7 +78,7 @@ class Withdrawal(Base):
     __table_args__ = (
         CheckConstraint(
             "held IN (0, amount + fee + tariff)"
-            " AND (held > 0 OR state IN ('paid', 'failed', 'review'))",
+            " AND (held > 0 OR state IN ('paid', 'failed', 'review', 'returned'))",
             name="held",
         ),
         Index(

@@ -16,6 +16,7 @@ from gateway import problems
 from gateway.api import (
     auth,
     browsers,
+    deposits,
     description,
     edge,
     exchange,
@@ -33,6 +34,7 @@ from gateway.api import (
     vouchers,
     wallet,
     webhooks,
+    withdrawals,
 )
 from gateway.api import log as sealed
 from gateway.api.edge import Api
@@ -54,6 +56,8 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     receipts.door,
     reversals.door,
     vouchers.door,
+    deposits.door,
+    withdrawals.door,
     sealed.door,
     webhooks.door,
     merchants.door,

@@ -162,7 +162,7 @@ def _stays(door: APIBlueprint, api: Api) -> None:
     @public
     @door.input(Refreshing, arg_name="given")
     @door.output(Tokens)
-    @refuses(refreshes.RefreshUnderWay)
+    @refuses(problems.NOT_KNOWN, refreshes.RefreshUnderWay)
     def refresh(given: Refreshing) -> Tokens:
         """
         Take a refresh token for the next, and an access token.

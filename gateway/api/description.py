@@ -75,7 +75,7 @@ _WITH_BODY: Final = (problems.TOO_LARGE, problems.NOT_JSON, problems.INVALID_REQ
 V = TypeVar("V", bound=Callable[..., Any])
 
 
-def refuses(*errors: type[DomainError]) -> Callable[[V], V]:
+def refuses(*errors: type[DomainError] | Problem) -> Callable[[V], V]:
     """Tell in the description what a route may refuse, beside what every route may."""
 
     def declared(view: V) -> V:
@@ -171,11 +171,12 @@ def _problems(
     if "{" in path or getattr(view, "may_miss", False):
         told.append(problems.NOT_HERE)
     found: dict[HTTPStatus, list[tuple[str, str]]] = {}
-    for problem in told:
-        found.setdefault(problem.status, []).append((problem.code, problem.title))
-    for error in getattr(view, "refuses", ()):
-        named = (error.code, problems.title_of(error))
-        found.setdefault(problems.status_of(error), []).append(named)
+    for each in (*told, *getattr(view, "refuses", ())):
+        if isinstance(each, Problem):
+            status, title = each.status, each.title
+        else:
+            status, title = problems.status_of(each), problems.title_of(each)
+        found.setdefault(status, []).append((each.code, title))
     return found
 
 

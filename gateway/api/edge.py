@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import wraps
 from time import perf_counter
@@ -27,6 +27,8 @@ from core.at_rest import Chest
 from core.audit import Actor
 from core.db import TRIES_MAX, Unit, is_passing
 from core.errors import DomainError
+from core.money import Currency
+from core.rails import Provider
 from core.seal_outside import Outside
 from core.subscribers import Person
 from gateway import problems
@@ -61,6 +63,9 @@ class Api:
         origins: The web pages that may call from a browser.
         proxies: How many proxies of ours stand before us and say whom a request is from.
         per_minute: How many requests a caller may make of one route.
+        rails: By which ways money comes in and goes out, in which currencies.
+        second_factor_above: Above how many shillings who takes money out shows a second factor,
+            where they have one.
     """
 
     conversation: Conversation
@@ -74,6 +79,8 @@ class Api:
     origins: frozenset[str] = frozenset()
     proxies: int = 0
     per_minute: int = 30
+    rails: Mapping[Provider, frozenset[Currency]] = field(default_factory=dict)
+    second_factor_above: int = 20_000
 
 
 def hang(app: Flask, api: Api) -> None:

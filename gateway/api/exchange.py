@@ -15,10 +15,10 @@ from core.holdings import LISTED
 from core.ledger import InsufficientFunds
 from core.money import Currency, InvalidAmount
 from core.orders import Asked, KeyReused, Placed
-from core.pins import PinLocked, WrongPin
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from gateway.api import edge
 from gateway.api.access import needs, public
+from gateway.api.auth import PINS
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import confirm, keyed, ordered, waits
@@ -76,7 +76,8 @@ def door(api: Api) -> APIBlueprint:
     @waits
     @refuses(
         *(UnknownQuote, QuoteExpired, QuoteUsed, InsufficientFunds),
-        *(WrongPin, PinLocked, KeyReused),
+        *PINS,
+        KeyReused,
     )
     @door.input(Exchanged)
     @door.output(Ordered, 201)

@@ -14,7 +14,7 @@ import structlog
 from flask import Response, jsonify, request
 from redis.exceptions import RedisError
 
-from core import orders, pins, seal_log, statements
+from core import logins, orders, seal_log, statements
 from core.access.principals import Kind
 from core.errors import DomainError
 from core.orders import Asked, Order, Placed, State, UnknownOrder
@@ -70,7 +70,7 @@ def confirm(api: Api, person: Person, given: PinGiven) -> None:
 
     Raises:
         Halted: There is none.
-        InvalidPin, WrongPin, PinLocked: As `pins.check`; a wrong try is kept.
+        InvalidPin, WrongPin, PinLocked, LogInLocked: As `logins.check_pin`; a wrong try is kept.
     """
     if edge.principal().kind is Kind.SERVICE:
         return
@@ -80,7 +80,7 @@ def confirm(api: Api, person: Person, given: PinGiven) -> None:
             errors=[{"in": "json", "field": "pin", "fault": "A person confirms with their PIN"}],
         )
     with edge.recorded() as session:
-        pins.check(
+        logins.check_pin(
             session,
             person=person,
             typed=given.pin.get_secret_value(),

@@ -11,11 +11,11 @@ from core import reversals, statements
 from core.access.principals import Permission
 from core.decisions import AlreadyRequested, NoReason
 from core.ledger import Reason
-from core.pins import PinLocked, WrongPin
 from core.reversals import ReversalState, UnknownTransfer
 from core.subscribers import Person
 from gateway.api import edge
 from gateway.api.access import needs
+from gateway.api.auth import PINS
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import confirm
@@ -60,7 +60,7 @@ def door(api: Api) -> APIBlueprint:
 
     @door.post("")
     @needs(Permission.TRANSFER)
-    @refuses(UnknownTransfer, AlreadyRequested, NoReason, WrongPin, PinLocked)
+    @refuses(UnknownTransfer, AlreadyRequested, NoReason, *PINS)
     @door.input(AskBack)
     @door.output(AskedBack, 201)
     def ask(json_data: AskBack) -> AskedBack:

@@ -16,11 +16,11 @@ from core.limits import AmountTooLarge, AmountTooSmall
 from core.money import InvalidAmount, Money
 from core.msisdn import InvalidMsisdn
 from core.orders import Asked, KeyReused, Kind, Placed
-from core.pins import PinLocked, WrongPin
 from core.subscribers import Person, UnknownRecipient
 from core.transfers import Quote, SameAccount, UnknownTill
 from gateway.api import edge, limits
 from gateway.api.access import needs
+from gateway.api.auth import PINS
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import confirm, keyed, ordered, waits
@@ -63,7 +63,7 @@ def door(api: Api) -> APIBlueprint:
     @keyed
     @waits
     @refuses(
-        *(InvalidAmount, InvalidMsisdn, UnknownRecipient, SameAccount, WrongPin, PinLocked),
+        *(InvalidAmount, InvalidMsisdn, UnknownRecipient, SameAccount, *PINS),
         *(AmountTooSmall, AmountTooLarge, InsufficientFunds, KeyReused),
     )
     @limits.strangers(api)
@@ -110,7 +110,7 @@ def payments(api: Api) -> APIBlueprint:
     @keyed
     @waits
     @refuses(
-        *(InvalidAmount, UnknownTill, SameAccount, WrongPin, PinLocked),
+        *(InvalidAmount, UnknownTill, SameAccount, *PINS),
         *(AmountTooSmall, AmountTooLarge, InsufficientFunds, KeyReused),
     )
     @door.input(Payment)

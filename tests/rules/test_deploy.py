@@ -28,9 +28,9 @@ EXAMPLE = dict(
 )
 
 # A setting, or a password of the stores.
-SECRET = re.compile(r"(PEPPER|_KEY|TOKEN|PASSWORD|SECRET|PASSKEY)$")
+SECRET = re.compile(r"(PEPPER|_KEY|TOKEN|PASSWORD|SECRET|PASSKEY|SECRET_HASH)$")
 # Whom we may do without: where nothing of the account is given, there is none.
-OPTIONAL = re.compile(r"KABAMBE_MPESA__")
+OPTIONAL = re.compile(r"KABAMBE_(MPESA|PAYSTACK|FLUTTERWAVE)__")
 
 
 def variables(model: type[BaseModel] = Settings, prefix: str = "KABAMBE_") -> set[str]:
@@ -93,6 +93,7 @@ class TestCompose:
             "worker-sms": ["python", "-m", "workers", "sms"],
             "worker-webhooks": ["python", "-m", "workers", "webhooks"],
             "worker-mpesa": ["python", "-m", "workers", "mpesa"],
+            "worker-rails": ["python", "-m", "workers", "rails"],
             "relay": ["python", "-m", "workers", "relay"],
             "migrate": ["alembic", "upgrade", "head"],
         }
@@ -133,6 +134,7 @@ class TestCompose:
     def test_one_long_job_holds_up_no_code(self):
         assert SERVICES["worker-sms"]["deploy"]["replicas"] > 1
         assert SERVICES["worker-mpesa"]["deploy"]["replicas"] > 1
+        assert SERVICES["worker-rails"]["deploy"]["replicas"] > 1
 
 
 class TestVariables:

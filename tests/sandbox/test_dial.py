@@ -85,6 +85,20 @@ class TestPlaying:
 
         assert "ended before the answer '7'" in capsys.readouterr().err
 
+    def test_tells_of_a_prompt_that_waits(self, home, merchant, capsys, monkeypatch):
+        monkeypatch.setattr(dial, "find", lambda: merchant.url)
+        monkeypatch.setattr(dial, "_SMS_WAIT_SECONDS", 0)
+
+        def pushes(path):
+            merchant.terms(busy_phones=False)
+            merchant.pushed(msisdn="254712000001")
+            return "END Enter your M-PESA PIN on the next prompt."
+
+        merchant.ears.answer = lambda path: pushes(path) if path.endswith("sandbox") else ""
+
+        assert dial.main(["*384#"]) == 0
+        assert "Do you want to pay Ksh.100.00 to KABAMBE" in capsys.readouterr().out
+
     def test_says_when_the_session_broke_off(self, home, country, capsys):
         country.web.answer = lambda _: "Oops"
 
@@ -185,6 +199,18 @@ class TestTalking:
             terminal.sees("│ Sent KES")
             terminal.sees("─ SMS from KABAMBE ─")
             assert terminal.status() == 0
+
+    @pytest.mark.parametrize(("typed", "code"), [("1234\n", 0), ("\n", 1032)])
+    def test_answers_a_prompt(self, merchant, tmp_path, monkeypatch, typed, code):
+        (tmp_path / "running.json").write_text(json.dumps({"sandbox": merchant.url}))
+        monkeypatch.setenv("KABAMBE_HOME", str(tmp_path))
+        merchant.pushed(msisdn="254712000001")
+        merchant.ears.answer = lambda path: "END Look at your phone." if "ussd" in path else ""
+        with Terminal("*384#") as terminal:
+            terminal.sees("Do you want to pay Ksh.100.00")
+            terminal.types(typed)
+            assert terminal.status() == 0
+        assert merchant.ears.one("stk").stk["ResultCode"] == code
 
     @pytest.mark.parametrize("keys", ["\x03", "\x04"])
     def test_ctrl_c_and_ctrl_d_hang_up(self, home, country, keys):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from core.ledger import Reason
 from core.money import Currency
 from gateway.api.schemas import Sent, Told
 from gateway.api.schemas.orders import Line
 
-_Day = Annotated[date | None, Field(strict=False)]
+
+def _written_out(given: object) -> object:
+    """A day as people write it, and not as a number of seconds."""
+    if isinstance(given, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given):
+        raise ValueError("A day is written 2026-11-21")
+    return given
+
+
+_Day = Annotated[date | None, Field(strict=False), BeforeValidator(_written_out)]
 
 
 class Account(Sent):

@@ -1,0 +1,47 @@
+"""
+Withdrawals as their owners see them by a program: one by its reference, or page by page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.money import Money, kes
+from core.withdrawals.rows import UnknownWithdrawal, Withdrawal
+
+
+def of_reference(session: Session, *, subscriber: int, reference: str) -> Withdrawal:
+    """
+    Somebody's withdrawal.
+
+    Raises:
+        UnknownWithdrawal: They have none with that reference, or it is not set aside yet.
+    """
+    found = session.scalars(
+        select(Withdrawal).where(
+            Withdrawal.reference == reference, Withdrawal.subscriber_id == subscriber
+        )
+    ).one_or_none()
+    if found is None:
+        raise UnknownWithdrawal
+    return found
+
+
+def listed(
+    session: Session, *, subscriber: int, before: int | None, count: int
+) -> Sequence[Withdrawal]:
+    """Somebody's withdrawals, the newest first; `before` is the id to go on from."""
+    found = select(Withdrawal).where(Withdrawal.subscriber_id == subscriber)
+    if before is not None:
+        found = found.where(Withdrawal.id < before)
+    return session.scalars(found.order_by(Withdrawal.id.desc()).limit(count)).all()
+
+
+def worth(session: Session, *, amount: Money, now: datetime) -> Money:
+    """What an amount is in shillings, by the rates that limits go by."""
+    given = (amount.minor, amount.currency.value, "KES", now)
+    return kes(int(session.scalar(select(func.equivalent(*given))) or 0))

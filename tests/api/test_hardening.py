@@ -1,0 +1,196 @@
+"""What is sent to hurt: too long, too deep, out of line, from a page of somebody else's."""
+
+from __future__ import annotations
+
+import http.client
+from unittest import mock
+from urllib.parse import urlsplit
+
+import pytest
+from app import App, kes
+from house_under_test import served
+
+from gateway.api import limits
+from menus.sessions import connect
+
+SEND = {"to": "0733000002", "amount": kes("10.00"), "pin": "4071"}
+
+
+class TestBodies:
+    def test_too_long_a_one_is_refused_unread(self, wanjiru_s):
+        wanjiru_s.posts("/transfers", SEND | {"pin": "x" * 70_000})
+        wanjiru_s.is_refused(413, "too-large")
+
+    def test_a_length_that_is_only_said_is_not_waited_for(self, wanjiru_s):
+        said = {"CONTENT_LENGTH": str(10**12)}
+        wanjiru_s.asks("POST", "/transfers", json=SEND, environ_overrides=said)
+        wanjiru_s.is_refused(413, "too-large")
+
+    @pytest.mark.parametrize("body", ["[" * 30_000, '{"to":' * 9_000, "[" * 9 + "]" * 9])
+    def test_too_deep_a_one_is_refused(self, wanjiru_s, body):
+        wanjiru_s.asks("POST", "/transfers", data=body, content_type="application/json")
+        wanjiru_s.is_refused(400, "unreadable")
+
+    def test_brackets_inside_words_are_no_depth(self, wanjiru_s):
+        wanjiru_s.posts("/reversals", {"reference": "T" + "0" * 9, "reason": '[[["[[[[[[[[[\\'})
+        wanjiru_s.is_refused(422, "invalid-request")
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"{", b"\xff\xfe", b'{"to": "\\ud800"}', b"NaN", b"1" * 5_000, b"[]", b"null"]
+    )
+    def test_one_that_is_not_what_is_asked_for_is_refused(self, wanjiru_s, body):
+        answer = wanjiru_s.asks("POST", "/transfers", data=body, content_type="application/json")
+        assert answer.status_code in (400, 422)
+
+    def test_only_json_is_read(self, wanjiru_s):
+        for content_type in ("text/plain", "application/x-www-form-urlencoded", "text/json"):
+            wanjiru_s.asks("POST", "/transfers", data=b"{}", content_type=content_type)
+            wanjiru_s.is_refused(415, "not-json")
+
+    def test_a_field_that_nobody_knows_is_refused(self, wanjiru_s):
+        wanjiru_s.posts("/transfers", SEND | {"fee": "0"})
+        problem = wanjiru_s.is_refused(422, "invalid-request")
+        assert problem["errors"][0]["field"] == "fee"
+
+    def test_what_was_sent_is_not_said_again(self, wanjiru_s):
+        answer = wanjiru_s.posts("/transfers", SEND | {"pin": 4071, "to": "a\x00secret"})
+        assert answer.status_code == 422
+        assert b"4071" not in answer.data
+        assert b"secret" not in answer.data
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        "path", ["/orders/%00", "/people/%0d%0aX: 1", "/transactions?kind=%00", "/receipts/%1b[2J"]
+    )
+    def test_letters_that_nobody_types_are_refused(self, wanjiru_s, path):
+        wanjiru_s.gets(path)
+        wanjiru_s.is_refused(400, "unreadable")
+
+    def test_what_is_not_there_is_a_problem_too(self, app):
+        app.gets("/nothing")
+        app.is_refused(404, "not-here")
+        app.asks("DELETE", "/wallet")
+        app.is_refused(405, "no-such-method")
+        assert set(app.answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+    def test_other_doors_say_what_they_always_said(self, house):
+        assert house.client.get("/nothing").mimetype == "text/html"
+        assert "X-Request-Id" not in house.client.get("/live").headers
+
+
+class TestHeaders:
+    def test_none_can_be_slipped_into_an_answer_or_a_log(self, house, wanjiru, otieno, capfd):
+        """Over a socket: test clients refuse to send this."""
+        with served(house.app) as url:
+            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+            for name in ("X-Request-Id", "Idempotency-Key", "Origin", "Accept-Language"):
+                connection.putrequest("GET", "/api/v1/exchange/rates")
+                connection._buffer.append(
+                    f"{name}: a\x0bSet-Cookie: stolen=1\tb\xe9".encode("latin1")
+                )
+                connection.endheaders()
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == 200
+                assert "stolen" not in str(answer.headers)
+                assert answer.headers["X-Request-Id"].isalnum()
+            connection.close()
+        out, err = capfd.readouterr()
+        assert "stolen" not in out + err
+
+    def test_every_answer_forbids_what_no_answer_needs(self, app):
+        for path in ("/exchange/rates", "/wallet", "/nothing"):
+            headers = app.gets(path).headers
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["X-Frame-Options"] == "DENY"
+            assert headers["Strict-Transport-Security"].startswith("max-age=")
+            assert headers["Cache-Control"] == "no-store"
+
+
+class TestOrigins:
+    def test_a_page_on_the_list_may_call(self, app):
+        asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+        answer = app.asks("OPTIONS", "/transfers", headers=asked)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+        assert "Idempotency-Key" in answer.headers["Access-Control-Allow-Headers"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        answer = app.gets("/exchange/rates", headers={"Origin": "https://app.example"})
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        assert "RateLimit-Remaining" in answer.headers["Access-Control-Expose-Headers"]
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            "https://app.example.evil.com",
+            "http://app.example",
+            "https://app.example:443",
+            "https://evil.app.example",
+            "null",
+            "*",
+        ],
+    )
+    def test_no_other_may(self, app, origin):
+        answer = app.gets("/exchange/rates", headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "Origin" in answer.headers["Vary"]
+
+
+class TestLimits:
+    def test_are_told_before_they_are_reached(self, house):
+        with house.limited(per_minute=3) as client:
+            app = App(client)
+            left = [app.gets("/exchange/rates").headers["RateLimit-Remaining"] for _ in range(3)]
+            assert left == ["2", "1", "0"]
+            app.gets("/exchange/rates")
+            app.is_refused(429, "too-many-requests")
+            assert 0 < int(app.answer.headers["Retry-After"]) <= 61
+
+    def test_are_each_callers_own_and_each_routes(self, house, wanjiru, otieno):
+        with house.limited(per_minute=1) as client:
+            one = App(client, house.logged_in(wanjiru.phone.msisdn))
+            other = App(client, house.logged_in(otieno.phone.msisdn))
+            assert one.gets("/wallet").status_code == 200
+            assert one.gets("/wallet").status_code == 429
+            assert one.gets("/transactions").status_code == 200
+            assert other.gets("/wallet").status_code == 200
+
+    def test_who_shows_nothing_or_nonsense_is_counted_by_address(self, house):
+        with house.limited(per_minute=2) as client:
+            app = App(client)
+            statuses = []
+            for bearer in ("sk_live_a", "sk_live_b", None, "x.y.z"):
+                app.bearer = bearer
+                statuses.append(app.gets("/wallet").status_code)
+            assert statuses == [401, 401, 429, 429]
+
+    def test_count_on_when_redis_is_away(self, house):
+        """By each process, and never with a 500."""
+        nowhere = connect("redis://127.0.0.1:9/0")
+        limiter = limits.limiter(nowhere, per_minute=2)
+        with house.limited(per_minute=2, limiter=limiter) as client:
+            app = App(client)
+            assert [app.gets("/exchange/rates").status_code for _ in range(3)] == [200, 200, 429]
+
+
+class TestWhenThingsFail:
+    def test_a_fault_of_ours_is_told_without_a_word_of_it(self, house, wanjiru_s, capfd):
+        with mock.patch("core.holdings.held", side_effect=ZeroDivisionError("secret words")):
+            wanjiru_s.gets("/wallet")
+        wanjiru_s.is_refused(500, "unexpected")
+        assert b"secret" not in wanjiru_s.answer.data
+        out, err = capfd.readouterr()
+        assert "api.failed" in out + err
+
+    def test_without_the_database_it_may_be_repeated(self, house):
+        house.bank.run("ALTER TABLE rates RENAME TO lost_rates")
+        try:
+            app = App(house.app.test_client())
+            app.gets("/exchange/rates")
+        finally:
+            house.bank.run("ALTER TABLE lost_rates RENAME TO rates")
+        app.is_refused(503, "not-now")
+        assert app.answer.headers["Retry-After"]

@@ -1,0 +1,110 @@
+"""
+Every route, asked by everybody: who gets what. Made from the description: none is forgotten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from app import App, kes
+from callers import CALLERS, may
+from house_under_test import unconnected
+
+SEND = {"to": "0711000003", "amount": kes("10.00"), "pin": "4071"}
+
+# What stands for a path's parameter where anything would do.
+ANYTHING = {"number": "0", "seal": "0" * 16}
+
+
+# Whoever has been here is nobody afterwards.
+ENDS = {"/api/v1/auth/logout"}
+
+
+def operations(folder):
+    for path, found in unconnected(folder).spec["paths"].items():
+        for method, operation in found.items():
+            yield path, method.upper(), operation
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    found = operations(tmp_path_factory.mktemp("log"))
+    return sorted(found, key=lambda operation: operation[0] in ENDS)
+
+
+def filled(path: str) -> str:
+    return re.sub(r"{(\w+)}", lambda found: ANYTHING.get(found[1], "T000000000"), path)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_whoever_calls_gets_past_the_door_only_where_they_may(house, described, caller):
+    """Nothing is asked for in earnest: behind the door is a 404, 422 or an empty list."""
+    app = CALLERS[caller](house)
+    wrong = []
+    for path, method, operation in described:
+        words = {"json": {}} if method in {"POST", "PUT", "PATCH"} else {}
+        answer = app.asks(method, filled(path), **words)
+        code = answer.json["code"] if answer.status_code >= 400 else ""
+        stopped = {"not-known": 401, "not-permitted": 403}.get(code, 0)
+        needed = operation.get("x-needs")
+        expected = 0 if needed is None else may(caller, needed)
+        if stopped != expected:
+            wrong.append((method, path, needed, answer.status_code, code))
+        assert answer.status_code < 500, (method, path, answer.data)
+    assert not wrong
+
+
+def test_what_is_one_persons_is_not_anothers(house, described, wanjiru, otieno, amina):
+    """There is an example of every route to one thing of somebody's; another is told 404."""
+    mine = App(house.app.test_client(), house.logged_in(wanjiru.phone.msisdn))
+    theirs = App(house.app.test_client(), house.logged_in(otieno.phone.msisdn))
+    routes = {path for path, _method, op in described if "{" in path and op.get("x-needs")}
+    assert routes - NOBODYS == set(THINGS)
+    for path, make in THINGS.items():
+        for _path, method, _operation in (each for each in described if each[0] == path):
+            place, body = make(house, mine)
+            words = {} if method in {"GET", "DELETE"} else {"json": body}
+            words["headers"] = {"Idempotency-Key": f"{method}-of-another"}
+            theirs.asks(method, place, **words)
+            assert theirs.answer.status_code == 404, (method, place, theirs.answer.data)
+            words["headers"] = {"Idempotency-Key": f"{method}-of-mine"}
+            answer = mine.asks(method, place, **words)
+            assert answer.status_code not in (401, 403, 404), (method, place, answer.data)
+
+
+def _order(house: Any, app: App) -> str:
+    reference: str = app.posts("/transfers", SEND).json["reference"]
+    house.sealer.once()
+    return reference
+
+
+def _key(_house: Any, app: App) -> str:
+    wanted = {"name": "till", "permissions": ["read"], "lifetime": "1D", "pin": "4071"}
+    made: str = app.posts("/api-keys", wanted).json["id"]
+    return made
+
+
+def _device(_house: Any, app: App) -> str:
+    [device] = app.gets("/devices").json["devices"]
+    return str(device["id"])
+
+
+# Whose number it is may be asked by everybody who is somebody.
+NOBODYS = {"/api/v1/people/{number}"}
+THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
+    "/api/v1/orders/{reference}": lambda house, app: (f"/orders/{_order(house, app)}", {}),
+    "/api/v1/receipts/{reference}": lambda house, app: (f"/receipts/{_order(house, app)}", {}),
+    "/api/v1/receipts/{reference}/proof": lambda house, app: (
+        f"/receipts/{_order(house, app)}/proof",
+        {},
+    ),
+    "/api/v1/api-keys/{id}": lambda house, app: (f"/api-keys/{_key(house, app)}", {}),
+    "/api/v1/api-keys/{id}/rollover": lambda house, app: (
+        f"/api-keys/{_key(house, app)}/rollover",
+        {"lifetime": "1D", "pin": "4071"},
+    ),
+    "/api/v1/devices/{id}": lambda house, app: (f"/devices/{_device(house, app)}", {}),
+}

@@ -1,0 +1,93 @@
+"""
+Every operation is as its description says, whatever is sent: against the running server.
+
+It is served over a socket, and callers are logged in as they are in life.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from currencies import tell_rates
+from house_under_test import served
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import Status, events, from_schema
+
+# What is well formed may be refused: a number of nobody's, an amount of nothing.
+REFUSALS = ["2xx", "400", "401", "403", "404", "409", "422", "503"]
+EXAMPLES = 10
+# After it nobody is known.
+ENDS = "/api/v1/auth/logout"
+
+
+def config(bearer: str) -> SchemathesisConfig:
+    return SchemathesisConfig.from_dict(
+        {
+            "headers": {"Authorization": f"Bearer {bearer}"},
+            "generation": {"max-examples": EXAMPLES, "deterministic": True, "no-shrink": True},
+            "phases": {"stateful": {"enabled": False}},
+            "checks": {"positive_data_acceptance": {"expected-statuses": REFUSALS}},
+            "seed": 1,
+        }
+    )
+
+
+def looked_at(schema: Any) -> tuple[dict[str, set[int]], dict[str, list[str]]]:
+    """What each operation answered with, and what was wrong with it."""
+    answered: dict[str, set[int]] = {}
+    wrong: dict[str, list[str]] = {}
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.NonFatalError | events.FatalError):
+            wrong.setdefault(str(event.label), []).append(repr(event))
+        if isinstance(event, events.ScenarioFinished):
+            label = str(event.label)
+            answered.setdefault(label, set()).update(
+                sent.response.status_code
+                for sent in event.recorder.interactions.values()
+                if sent.response is not None
+            )
+            if event.status in (Status.FAILURE, Status.ERROR):
+                wrong.setdefault(label, []).extend(_told(event.recorder))
+    return answered, wrong
+
+
+def _told(recorder: Any) -> list[str]:
+    """What failed, and what was sent."""
+    told = []
+    for case, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                sent = recorder.interactions.get(case)
+                body = sent.request.body if sent else None
+                told.append(
+                    f"{check.name}: {check.failure_info.failure.title}"
+                    f" {check.failure_info.failure.message} <- "
+                    f"{sent and sent.request.method} {sent and sent.request.uri} {body!r}"
+                    f" -> {sent and sent.response and sent.response.status_code}"
+                    f" {sent and sent.response and sent.response.content!r}"
+                )
+    return told
+
+
+@pytest.mark.timeout(300)
+def test_every_operation_is_as_it_is_described(house, wanjiru, otieno):
+    tell_rates(house, USDKES=("129", "131"), EURUSD=("1.08", "1.09"), BTCUSD=("90000", "90100"))
+    tell_rates(house, GBPUSD=("1.3", "1.31"), USDTUSD=("0.99", "1.01"), USDNGN=("1500", "1510"))
+    with served(house.app) as url:
+        bearer = house.logged_in(wanjiru.phone.msisdn)
+        schema = schemathesis.openapi.from_url(f"{url}/api/openapi.json", config=config(bearer))
+        answered, wrong = looked_at(schema.exclude(path=ENDS))
+        last, wrong_then = looked_at(schema.include(path=ENDS))
+    answered, wrong = answered | last, wrong | wrong_then
+    assert not wrong, "\n".join(f"{label}: {each}" for label in wrong for each in wrong[label][:3])
+    needs = {
+        f"{method.upper()} {path}": operation.get("x-needs")
+        for path, operations in house.app.spec["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert set(answered) == set(needs)
+    for label, statuses in answered.items():
+        permitted = statuses - {401, 405, 415}
+        assert permitted, f"nobody came past the door of {label}: {statuses}"

@@ -1,0 +1,1 @@
+"""Flutterwave: cards, banks and mobile money in, bank accounts and phones out."""
