@@ -72,7 +72,7 @@ class LinkAmountDiffers(Invalid):
     """The payment link is for another amount, or says that the payer must name one."""
 
 
-class State(StrEnum):
+class LinkState(StrEnum):
     """Whether a link can be paid by."""
 
     OPEN = "open"
@@ -136,7 +136,7 @@ class Link:
     amount: Money | None
     memo: str
     is_single_use: bool
-    state: State
+    state: LinkState
     made_at: datetime
     expires_at: datetime | None
 
@@ -252,11 +252,11 @@ def pay(
     session.execute(_LOCK, {"code": code.upper()})
     link = find(session, code=code, now=now)
     match link.state:
-        case State.TAKEN:
+        case LinkState.TAKEN:
             raise LinkTaken
-        case State.PAID:
+        case LinkState.PAID:
             raise LinkPaid
-        case State.EXPIRED | State.CLOSED:
+        case LinkState.EXPIRED | LinkState.CLOSED:
             raise LinkOver
     wanted = link.amount or amount
     if wanted is None or wanted.currency is not link.currency or amount not in (None, wanted):
@@ -313,13 +313,13 @@ def _link(row: Row[Any], *, now: datetime) -> Link:
     )
 
 
-def _state(link: PaymentLink, row: Row[Any], *, now: datetime) -> State:
+def _state(link: PaymentLink, row: Row[Any], *, now: datetime) -> LinkState:
     if link.is_single_use and row.order_state == orders.State.DONE:
-        return State.PAID
+        return LinkState.PAID
     if link.closed_at is not None or row.left_at is not None:
-        return State.CLOSED
+        return LinkState.CLOSED
     if link.expires_at is not None and link.expires_at <= now:
-        return State.EXPIRED
+        return LinkState.EXPIRED
     if link.is_single_use and row.order_state == orders.State.PLACED:
-        return State.TAKEN
-    return State.OPEN
+        return LinkState.TAKEN
+    return LinkState.OPEN

@@ -24,6 +24,7 @@ def add(house, app, **more):
 
 def test_made_its_secret_is_shown_once_and_signs_what_is_told(house, his, otieno_s, wanjiru):
     house.clock.now = datetime.now(UTC)  # the verifier has a clock of its own
+    otieno_s.bearer = house.logged_in("+254733000002")
     made = add(house, otieno_s)
     assert (made.status_code, made.json["state"], made.json["types"]) == (201, "active", [])
     secret = made.json["secret"]

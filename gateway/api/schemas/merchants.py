@@ -113,7 +113,7 @@ class LinkTold(Told):
     currency: Currency
     memo: str
     single_use: bool
-    state: payment_links.State
+    state: payment_links.LinkState
     expires_at: datetime | None
 
     @classmethod

@@ -54,7 +54,7 @@ class WebhookTold(Told):
     url: str
     description: str
     types: list[str]
-    state: webhooks.State
+    state: webhooks.EndpointState
     made_at: datetime
     failing_since: datetime | None = Field(
         description="Since when it has taken nothing; after three days it is turned off."
@@ -90,7 +90,7 @@ class SecretShownOnce(Told):
 class DeliveriesWanted(Sent):
     """Which deliveries, and how many at once."""
 
-    state: Annotated[webhook_deliveries.State | None, Field(strict=False)] = None
+    state: Annotated[webhook_deliveries.DeliveryState | None, Field(strict=False)] = None
     limit: Annotated[int, Field(strict=False, ge=1, le=100)] = 50
     cursor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,24}$")] | None = Field(
         default=None, description="`next` of the page before."
@@ -102,7 +102,7 @@ class DeliveryTold(Told):
 
     id: str = Field(examples=["msg_0d0a7ef3c4f14f6a9a1f4ba0b2f3d9be"])
     type: str
-    state: webhook_deliveries.State
+    state: webhook_deliveries.DeliveryState
     staged_at: datetime
     due_at: datetime = Field(description="When it is tried next, while it waits.")
     attempts: int
