@@ -13,12 +13,16 @@ from typing import Final
 
 from atlas import people
 from atlas.world import Phone, World
+from core import rails
+from core.db import transact
+from core.rails import Provider
 from core.subscribers import Language
 from menus.engine import name
 from menus.languages import catalogue, spoken
 from menus.screen import AnyScreen, Menu, Pick, Tell
 from menus.screens import (
     account,
+    deposit,
     exchange,
     forgotten,
     naming,
@@ -26,7 +30,9 @@ from menus.screens import (
     register,
     reversal,
     send,
+    till,
     voucher,
+    withdraw,
 )
 from menus.screens.ordering import PinAsk
 
@@ -99,6 +105,16 @@ def _cut_off(*typed: str) -> Callable[[World], None]:
     return call
 
 
+def _stopped(world: World) -> None:
+    """Staff must mend something before anything is paid out by M-Pesa."""
+    transact(
+        world.owner,
+        lambda session: rails.open_breaker(
+            session, provider=Provider.MPESA, code="2001", why="the password", now=people.MORNING
+        ),
+    )
+
+
 ANSWERS: Final[Mapping[type[AnyScreen], Sequence[Answer]]] = {
     register.Welcome: [Answer(_own_language)],
     register.Name: [Answer("Achieng")],
@@ -128,6 +144,10 @@ ANSWERS: Final[Mapping[type[AnyScreen], Sequence[Answer]]] = {
     reversal.Words: [Answer("It was for somebody else")],
     pay.Till: [Answer(lambda world: world.till), Answer("1234567")],
     pay.Amount: [Answer("300")],
+    deposit.Amount: [Answer("500"), Answer("99.50")],
+    withdraw.Amount: [Answer("500")],
+    till.Till: [Answer(lambda world: world.till)],
+    till.Amount: [Answer("300")],
     voucher.Code: [
         Answer(lambda world: world.codes[0], "(its 20 digits)"),
         Answer("12345678901234567890", "(20 others)"),
@@ -160,6 +180,19 @@ BEGINNINGS: Final = (
         "An account with nothing on it is closed",
         people.NJERI,
         script=(Answer("3"), Answer("5"), Answer(people.PIN, HIDDEN)),
+    ),
+    Beginning(
+        "A deposit was asked for in the call before",
+        people.WANJIRU,
+        before=_cut_off("5", "5", "1", "500", "1"),
+        script=(Answer("3"), Answer("6")),
+    ),
+    Beginning("A shop settles its till", people.SHOP, code="*384*5*5*5#"),
+    Beginning(
+        "M-Pesa payouts are stopped",
+        people.WANJIRU,
+        before=_stopped,
+        script=(Answer("5"), Answer("5"), Answer("2"), Answer("1")),
     ),
     Beginning("Dialled ahead, up to the PIN", people.WANJIRU, code="*384*1*0733000002*500#"),
 )

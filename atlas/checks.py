@@ -90,5 +90,5 @@ def _parts(text: Text) -> Iterator[Text]:
 
 def _has_words(msgid: str) -> bool:
     """Whether there is anything to translate: names, and codes of currencies, are what they are."""
-    names = {"Kabambe", *Currency, *(endonym(each) for each in spoken())}
+    names = {"Kabambe", "M-Pesa", *Currency, *(endonym(each) for each in spoken())}
     return msgid not in names and re.search("[A-Za-z]{2}", _GAP.sub("", msgid)) is not None

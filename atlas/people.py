@@ -44,7 +44,7 @@ HASHER: Final = Hasher("atlas", cheap=True)
 
 _OPENER: Final = Actor("system", "atlas", "people")
 _PEOPLE: Final = {WANJIRU: "Wanjiru", OTIENO: "Otieno", SHOP: "Duka la Mama", NJERI: "Njeri"}
-_BALANCES: Final = {WANJIRU: 10_000_00, OTIENO: 2_000_00}
+_BALANCES: Final = {WANJIRU: 10_000_00, OTIENO: 2_000_00, SHOP: 3_000_00}
 _DOLLARS: Final = 50_00
 # Who sent how much to whom, how long ago.
 _SENT: Final = (

@@ -39,7 +39,7 @@ SERVICE_CODE: Final = "*384#"
 
 _SHOW: Final = engine.show
 
-_LETTERS: Final = "".join(sorted({kind.value[0].upper() for kind in Kind}))
+_LETTERS: Final = "".join(sorted({kind.value[0].upper() for kind in Kind} | {"D"}))
 _REFERENCE: Final = re.compile(rf"\b([{_LETTERS}])[0-9A-HJKMNP-TV-Z]{{9}}\b")
 
 
@@ -257,6 +257,7 @@ class Worlds:
             otp_key=people.OTP_KEY,
             ring=lambda: place.execute(),  # noqa: PLW0108 - what it returns is nobody's
             wait=lambda *_: None,
+            has_mpesa=True,
         )
 
     def _url(self, name: str) -> str:

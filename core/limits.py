@@ -206,6 +206,32 @@ class Allowance:
     cooling_until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The least and the most that somebody may move at once by a kind of movement."""
+
+    least: Money
+    most: Money
+
+
+_BOUNDS: Final = text("""
+    SELECT l.order_min, l.order_max
+    FROM subscribers s
+    JOIN limits l ON l.kind = :kind AND l.currency = 'KES' AND l.holder = s.kind
+     AND l.tier = CASE WHEN s.tier = 'verified' THEN s.tier ELSE 'pending' END
+     AND l.valid_from <= :now
+    WHERE s.id = :subscriber
+    ORDER BY l.valid_from DESC LIMIT 1
+""")
+
+
+def bounds(session: Session, *, subscriber: int, kind: str, now: datetime) -> Bounds:
+    """Within what somebody may move at once, to be told before they type. `post` decides."""
+    given = {"subscriber": subscriber, "kind": kind, "now": now}
+    row = session.execute(_BOUNDS, given).one()
+    return Bounds(kes(row.order_min), kes(row.order_max))
+
+
 # By the same rows as `limit_refusal`, of which this is the outside view.
 _ALLOWED: Final = text("""
     SELECT s.tier, s.screening, l.order_max, l.day_max, l.month_max, l.balance_max,

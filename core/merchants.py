@@ -180,3 +180,10 @@ def at_till(session: Session, *, till: str) -> Person:
     if number is None:
         raise UnknownTill
     return subscribers.recipient(session, msisdn=number)
+    return subscribers.recipient(session, msisdn=msisdn)
+
+
+def has_till(session: Session, *, subscriber: int) -> bool:
+    """Whether somebody is a merchant."""
+    found = select(Merchant.number).where(Merchant.subscriber_id == subscriber)
+    return session.scalar(found) is not None

@@ -78,6 +78,11 @@ class Money:
         """The amount without its code, for lists that have little room: `1,250.00`."""
         return str(self).removeprefix(f"{self.currency.value} ")
 
+    @property
+    def brief(self) -> str:
+        """The figures, without decimals that say nothing: `1,250`."""
+        return self.figures.removesuffix(f".{'0' * self.currency.exponent}")
+
     def __add__(self, other: Money) -> Money:
         assert self.currency is other.currency, "money of two currencies cannot be added"
         return Money(self.minor + other.minor, self.currency)

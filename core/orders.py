@@ -252,17 +252,6 @@ def of_reference(session: Session, *, subscriber: int, reference: str) -> Order:
     return found
 
 
-def newest_under(session: Session, *, subscriber: int, prefix: str) -> Placed | None:
-    """Their newest order whose key begins with `prefix`: what a lost session had asked for."""
-    row = session.execute(
-        select(Order.id, Order.reference, Order.state, Order.outcome)
-        .where(Order.subscriber_id == subscriber, Order.key.startswith(prefix, autoescape=True))
-        .order_by(Order.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else Placed(row[0], row[1], State(row[2]), row[3] or {})
-
-
 def claim(session: Session, *, kinds: Sequence[Kind], orders_max: int) -> list[Claimed]:
     """
     Take the oldest orders that nobody is working on; they stay ours until this commits.

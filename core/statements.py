@@ -147,13 +147,23 @@ class Page:
     last: int | None
 
 
-# The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it.
-_SELECTED = """
+# The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it. A
+# withdrawal's is set aside with it, and earned later: its own row knows it, and the provider's.
+_FEE: Final = """
+    CASE WHEN (j.reason, e.amount > 0) IN (
+        ('transfer', false), ('payment', true), ('deposit', true), ('resolution', true))
+    THEN coalesce((
+        SELECT sum(f.amount) FROM entries f JOIN accounts x ON x.id = f.account_id
+        WHERE f.journal_id = j.id AND x.path ~ '^(fees|tax)[:]'), 0)
+    WHEN j.reason = 'withdrawal' AND e.amount < 0
+    THEN coalesce((
+        SELECT w.fee + w.tariff FROM orders o JOIN withdrawals w ON w.order_id = o.id
+        WHERE o.key = j.key), 0)
+    ELSE 0 END
+"""
+_SELECTED = f"""
     SELECT e.version AS number, j.posted_at, j.reason, e.amount, a.currency,
-           CASE WHEN (j.reason, e.amount > 0) IN (('transfer', false), ('payment', true))
-           THEN coalesce((
-               SELECT sum(f.amount) FROM entries f JOIN accounts x ON x.id = f.account_id
-               WHERE f.journal_id = j.id AND x.path ~ '^(fees|tax)[:]'), 0) ELSE 0 END AS fee,
+           {_FEE} AS fee,
            e.balance_after, coalesce(j.reference, '') AS reference,
            coalesce(other.name, '') AS name, coalesce(other.msisdn, '') AS msisdn
     FROM entries e
@@ -167,7 +177,7 @@ _SELECTED = """
         WHERE o.journal_id = j.id AND x.holder_id <> a.holder_id
         ORDER BY o.account_id LIMIT 1
     ) other ON true
-"""
+"""  # noqa: S608 - our own words
 _LINES = f"{_SELECTED} WHERE e.account_id = :account"
 # What is looked for among very many is looked for a stretch at a time.
 _STRETCH: Final = 2_000
@@ -327,20 +337,16 @@ _BEFORE = text("""
     SELECT low FROM halved WHERE high - low = 1
 """)
 
-_SUMS = text("""
+_SUMS = text(f"""
     SELECT coalesce(sum(m.amount + m.fee) FILTER (WHERE m.amount + m.fee > 0), 0) AS paid_in,
            coalesce(sum(m.amount + m.fee) FILTER (WHERE m.amount + m.fee < 0), 0) AS paid_out,
            coalesce(sum(m.fee), 0) AS fees
     FROM (
-        SELECT e.amount, CASE
-            WHEN (j.reason, e.amount > 0) IN (('transfer', false), ('payment', true))
-            THEN coalesce((
-                SELECT sum(f.amount) FROM entries f JOIN accounts x ON x.id = f.account_id
-                WHERE f.journal_id = j.id AND x.path ~ '^(fees|tax)[:]'), 0) ELSE 0 END AS fee
+        SELECT e.amount, {_FEE} AS fee
         FROM entries e JOIN journals j ON j.id = e.journal_id
         WHERE e.account_id = :account AND e.version > :after AND e.version <= :last
     ) m
-""")
+""")  # noqa: S608 - our own words
 
 
 def _newest(session: Session, account: int) -> int:

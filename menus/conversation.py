@@ -16,15 +16,17 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from core import orders, subscribers
+from core import lately, subscribers
 from core.codes import Veil
 from core.db import TRIES_MAX, Databases, Unit, allow, is_passing
+from core.lately import Ordered
 from core.money import Currency, Money
+from core.movements import Movement
 from core.orders import Placed, State
 from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.subscribers import Language, Person
-from menus import engine, redial
+from menus import engine, mpesa_words, redial
 from menus.deadline import Deadline
 from menus.engine import Dialogue, Reply
 from menus.faces import UNCERTAIN, UNEXPECTED, face
@@ -194,12 +196,11 @@ class Conversation:
         if opened.turn is Turn.NEW:
             # Dialled ahead, or a session that Redis forgot: then it may have ordered something.
             if dial.text and hop.person is not None:
-                prefix = f"ussd:{dial.session_id}:"
-                forgotten = orders.newest_under(
-                    hop.unit.reading, subscriber=hop.person.id, prefix=prefix
+                forgotten = lately.newest(
+                    hop.unit.reading, subscriber=hop.person.id, session_id=dial.session_id
                 )
                 if forgotten is not None:
-                    return Dialogue((_ordered(forgotten),))
+                    return Dialogue((_asked(forgotten),))
             return redial.beginning(hop, opened.left, text=dial.text if self.dial_ahead else "")
         state = opened.state or {}
         if "dialogue" not in state:  # it has ended; its caller's handset has not noticed
@@ -240,8 +241,14 @@ class Conversation:
             self.wait(order, deadline.left - _COMMIT_SECONDS)
 
 
+def _asked(asked: Ordered | Movement) -> AnyScreen:
+    """What became of what was asked for in a session that was lost before its answer was heard."""
+    if isinstance(asked, Movement):
+        return Done(mpesa_words.told(asked))
+    return _ordered(asked.placed)
+
+
 def _ordered(placed: Placed) -> AnyScreen:
-    """What became of an order whose session was lost before its answer was heard."""
     if placed.refusal is not None:
         return Done(face(placed.refusal).words)
     if placed.state is State.DONE:

@@ -9,6 +9,7 @@ from typing import Final
 from core.ledger import Reason
 from menus.text import Text, _
 
+_MPESA: Final = Text("M-Pesa")
 _NOBODY: Final = {
     Reason.HOLD: _("Set aside"),
     Reason.CAPTURE: _("Set aside"),
@@ -17,10 +18,12 @@ _NOBODY: Final = {
     Reason.VOUCHERS: _("Vouchers"),
     Reason.REDEMPTION: _("Voucher"),
     Reason.REFUND: _("Vouchers"),
-    Reason.DEPOSIT: _("From M-Pesa"),
-    Reason.RESOLUTION: _("From M-Pesa"),
-    Reason.WITHDRAWAL: _("To M-Pesa"),
-    Reason.PAYOUT: _("To M-Pesa"),
+    Reason.DEPOSIT: _MPESA,
+    Reason.RESOLUTION: _MPESA,
+    Reason.WITHDRAWAL: _MPESA,
+    Reason.SENDING: _MPESA,
+    Reason.PAYOUT: _MPESA,
+    Reason.RETURN: _("Withdrawal given back"),
     Reason.BOUNCE: _("M-Pesa, given back"),
     Reason.OPENING: _("Opening gift"),
 }

@@ -3,8 +3,8 @@ Flows, told by the screens that a session was shown.
 
 A flow is the screens of one module: `send`, `pay`. The menus that lead to other modules' are none
 of it: whoever went by My account to their limits left nothing undone there. It is brought to its
-end by the outcome of an order, or by a last word after one of its screens; where nothing is typed
-(a statement, help), by being read.
+end by the outcome of an order, by M-Pesa's prompt, or by a last word after one of its screens;
+where nothing is typed (a statement, help), by being read.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ from typing import Final
 
 from menus.engine import name
 from menus.screen import Ask, Done, Pick, Tell
-from menus.screens import SCREENS, account, home, more, resume
-from menus.screens.ordering import OutcomeTell
+from menus.screens import SCREENS, account, home, more, mpesa, resume
+from menus.screens.ordering import OutcomeTell, PromptedTell
 
 _LAST_WORD: Final = name(Done)
 _CROSSINGS: Final = frozenset(
-    name(screen) for screen in (account.Account, account.Pin, home.Home, more.More, resume.Offer)
+    name(screen)
+    for screen in (
+        account.Account,
+        account.Pin,
+        home.Home,
+        more.More,
+        mpesa.Mpesa,
+        resume.Offer,
+    )
 )
 
 
@@ -40,7 +48,7 @@ def _ends() -> Mapping[str, frozenset[str]]:
         if not any(issubclass(kind, Ask | Pick | Tell) for kind in kinds):
             continue  # a menu leads to flows, and is none
         asks = any(issubclass(kind, Ask) for kind in kinds)
-        last = OutcomeTell if asks else (Pick, Tell)
+        last = (OutcomeTell, PromptedTell) if asks else (Pick, Tell)
         found[flow] = frozenset(
             screen for screen, kind in zip(screens, kinds, strict=True) if issubclass(kind, last)
         )

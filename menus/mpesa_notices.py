@@ -1,69 +1,161 @@
 """
 What is told by SMS of money that came from M-Pesa, or went there, or did not.
+
+A receipt begins with M-Pesa's own code: it is what the person finds in M-Pesa's SMS, and what
+Safaricom asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from core import orders
+from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
+from menus import clock
 from menus.faces import face
+from menus.mpesa_words import why_not_paid, why_not_paid_out
 from menus.text import Text, _
 
 Facts = Mapping[str, Any]
 
-_SAID: Final[Mapping[Event, Text]] = {
-    Event.DEPOSIT_SETTLED: _("{reference} {amount} came from M-Pesa. Balance {balance}."),
-    Event.DEPOSIT_FAILED: _("{reference} {amount} did not come from M-Pesa."),
-    Event.DEPOSIT_EXPIRED: _(
-        "{reference} M-Pesa has not said if {amount} was paid. If it was, it will come to you."
-    ),
-    Event.DEPOSIT_IN_REVIEW: _(
-        "{reference} We are checking your {amount} from M-Pesa. Nothing is lost."
-    ),
-    Event.TILL_RECEIVED: _("{reference} You were paid {amount} by M-Pesa. Balance {balance}."),
-    Event.TILL_FAILED: _("{reference} You were not paid {amount} by M-Pesa."),
-    Event.WITHDRAWAL_PAID: _("{reference} {amount} went to your M-Pesa. Balance {balance}."),
-    Event.WITHDRAWAL_FAILED: _(
-        "{reference} {amount} did not go to your M-Pesa. It is back on your account."
-    ),
-    Event.WITHDRAWAL_DELAYED: _(
-        "{reference} M-Pesa is slow: your {amount} is set aside and will be sent."
-    ),
-    Event.SETTLEMENT_PAID: _(
-        "{reference} Settled: {amount} went to your M-Pesa. Balance {balance}."
-    ),
-}
+
+def _deposit_settled(facts: Facts) -> Text:
+    return _(
+        "{code} Confirmed. {amount} from M-Pesa is on your account on {at}. Fee {fee}."
+        " Balance {balance}. Seal {seal}",
+        **_receipt(facts),
+    )
 
 
-def _refused(facts: Facts) -> Text:
+def _till_received(facts: Facts) -> Text:
+    if not facts["msisdn"]:  # of who pays our paybill M-Pesa tells no number
+        return _(
+            "{code} You were paid {amount} by M-Pesa on {at}. Fee {fee}. Balance {balance}."
+            " Seal {seal}",
+            **_receipt(facts),
+        )
+    return _(
+        "{code} {number} paid you {amount} by M-Pesa on {at}. Fee {fee}. Balance {balance}."
+        " Seal {seal}",
+        number=msisdn.masked(facts["msisdn"]),
+        **_receipt(facts),
+    )
+
+
+def _deposit_failed(facts: Facts) -> Text:
+    return _(
+        "{reference} {amount} did not come from M-Pesa. {reason}",
+        reason=why_not_paid(facts["code"]),
+        **_about(facts),
+    )
+
+
+def _till_failed(facts: Facts) -> Text:
+    return _(
+        "{reference} {number} did not pay you {amount} by M-Pesa.",
+        number=msisdn.masked(facts["msisdn"]),
+        **_about(facts),
+    )
+
+
+def _deposit_expired(facts: Facts) -> Text:
+    return _(
+        "{reference} M-Pesa has not said if {amount} was paid. If it was, it comes to your account"
+        " by itself: check your M-Pesa messages before you pay again.",
+        **_about(facts),
+    )
+
+
+def _deposit_in_review(facts: Facts) -> Text:
+    return _(
+        "{reference} We are checking your {amount} from M-Pesa. Nothing is lost; you will hear"
+        " from us. Please do not pay again.",
+        **_about(facts),
+    )
+
+
+def _withdrawal_paid(facts: Facts) -> Text:
+    return _(
+        "{code} Confirmed. {amount} went to your M-Pesa on {at}. Fees {fee}. Balance {balance}."
+        " Seal {seal}",
+        **_receipt(facts),
+    )
+
+
+def _settlement_paid(facts: Facts) -> Text:
+    return _(
+        "{code} Settled: {amount} went to your M-Pesa on {at}. Fees {fee}. Balance {balance}."
+        " Seal {seal}",
+        **_receipt(facts),
+    )
+
+
+def _withdrawal_failed(facts: Facts) -> Text:
+    return _(
+        "{reference} {amount} did not go to your M-Pesa. {reason} It is back on your account, fees"
+        " too.",
+        reason=why_not_paid_out(facts["code"]),
+        **_about(facts),
+    )
+
+
+def _withdrawal_refused(facts: Facts) -> Text:
     return _(
         "{reference} Not withdrawn: {amount}. {reason}",
-        reference=facts["reference"],
-        amount=_money(facts, "amount"),
         reason=face(orders.error_of(facts["refusal"])).words,
+        **_about(facts),
     )
 
 
-def _saying(words: Text) -> Callable[[Facts], Text]:
-    return lambda facts: Text(
-        words.msgid,
-        {
-            "reference": facts["reference"],
-            "amount": _money(facts, "amount"),
-            "balance": _money(facts, "balance") if "balance" in facts else "",
-        },
+def _withdrawal_delayed(facts: Facts) -> Text:
+    return _(
+        "{reference} M-Pesa is slow: your {amount} is set aside and will be sent. You will get an"
+        " SMS. Please do not withdraw it again.",
+        **_about(facts),
     )
+
+
+def _about(facts: Facts) -> dict[str, object]:
+    return {"reference": facts["reference"], "amount": _money(facts, "amount")}
+
+
+def _receipt(facts: Facts) -> dict[str, object]:
+    return {
+        "code": _code(facts),
+        "amount": _money(facts, "amount"),
+        "at": _when(facts),
+        "fee": _money(facts, "fee"),
+        "balance": _money(facts, "balance"),
+        "seal": facts["seal"],
+    }
+
+
+def _code(facts: Facts) -> str:
+    """M-Pesa's; where it was asked and told none, ours."""
+    return str(facts["receipt"] or facts["reference"])
 
 
 def _money(facts: Facts, name: str) -> Money:
     return Money(facts[name], Currency[facts.get("currency", "KES")])
 
 
-MPESA_NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
-    **{event: _saying(words) for event, words in _SAID.items()},
-    Event.WITHDRAWAL_REFUSED: _refused,
+def _when(facts: Facts) -> str:
+    return clock.date_and_time(datetime.fromisoformat(facts["at"]))
+
+
+NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
+    Event.DEPOSIT_SETTLED: _deposit_settled,
+    Event.DEPOSIT_FAILED: _deposit_failed,
+    Event.DEPOSIT_EXPIRED: _deposit_expired,
+    Event.DEPOSIT_IN_REVIEW: _deposit_in_review,
+    Event.TILL_RECEIVED: _till_received,
+    Event.TILL_FAILED: _till_failed,
+    Event.WITHDRAWAL_REFUSED: _withdrawal_refused,
+    Event.WITHDRAWAL_PAID: _withdrawal_paid,
+    Event.WITHDRAWAL_FAILED: _withdrawal_failed,
+    Event.WITHDRAWAL_DELAYED: _withdrawal_delayed,
+    Event.SETTLEMENT_PAID: _settlement_paid,
 }

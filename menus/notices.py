@@ -12,10 +12,9 @@ from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
-from menus import access_notices, account_notices, clock
+from menus import access_notices, account_notices, clock, mpesa_notices
 from menus.answers import ANSWERS
 from menus.faces import face
-from menus.mpesa_notices import MPESA_NOTICES
 from menus.text import Text, _
 
 Facts = Mapping[str, Any]
@@ -337,6 +336,6 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.WEBHOOK_DISABLED: account_notices.webhook_disabled,
     Event.ANNOUNCED: _announced,
     **access_notices.NOTICES,
+    **mpesa_notices.NOTICES,
     **ANSWERS,
-    **MPESA_NOTICES,
 }

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from core import lately
 from core.lately import Ordered
+from core.movements import Movement
 from core.orders import Kind, State
-from menus import engine
+from menus import engine, mpesa_words
 from menus.engine import Dialogue
 from menus.faces import face
 from menus.screen import AnyScreen, Hop, Span
@@ -28,7 +29,7 @@ _DONE: Final[Mapping[str, Text]] = {
     Kind.PAYMENT: _("Paid {amount} to {name}. Ref {reference}"),
     Kind.EXCHANGE: _("Exchanged {amount} for {got}. Ref {reference}"),
     Kind.REDEMPTION: _("Voucher used: {amount}. Ref {reference}"),
-    Kind.WITHDRAWAL: _("{amount} is on its way to your M-Pesa. Ref {reference}"),
+    Kind.WITHDRAWAL: _("On its way to M-Pesa: {amount}. Ref {reference}"),
 }
 _DONE_SOMEHOW: Final = _("Your request was done. Ref {reference}")
 _REFUSED: Final[Mapping[str, Text]] = {
@@ -70,12 +71,15 @@ def beginning(hop: Hop, left: Left | None, *, text: str) -> Dialogue:
     return home if left is None else _offered(hop, left) or home
 
 
-def became(hop: Hop, ordered: Ordered) -> Text:
-    """What became of an order, in a line that leaves room for the screen below."""
-    told = _became(ordered)
-    if engine.has_room(Dialogue((first(hop.person),), notice=told), hop):
-        return told
-    return Text(_REFUSED_BRIEFLY.msgid, {"reference": ordered.placed.reference})
+def became(hop: Hop, asked: Ordered | Movement) -> Text:
+    """What became of what was asked for, in a line that leaves room for the screen below."""
+    if isinstance(asked, Movement):
+        told, briefly = mpesa_words.told(asked), mpesa_words.told(asked, briefly=True)
+    else:
+        told = _became(asked)
+        briefly = Text(_REFUSED_BRIEFLY.msgid, {"reference": asked.placed.reference})
+    has_room = engine.has_room(Dialogue((first(hop.person),), notice=told), hop)
+    return told if has_room else briefly
 
 
 def _became(ordered: Ordered) -> Text:
@@ -95,12 +99,12 @@ def _became(ordered: Ordered) -> Text:
 
 
 def _told(hop: Hop, left: Left) -> Text | None:
-    """What became of what the last session ordered, or may have ordered."""
+    """What became of what the last session asked for, or may have asked for."""
     if hop.person is None:
         return None
-    ordered = lately.ordered(hop.unit.reading, subscriber=hop.person.id, session_id=left.session_id)
-    if ordered is not None:
-        return became(hop, ordered)
+    asked = lately.newest(hop.unit.reading, subscriber=hop.person.id, session_id=left.session_id)
+    if asked is not None:
+        return became(hop, asked)
     return _IN_DOUBT if left.is_held or left.state.get("is_in_doubt") else None
 
 

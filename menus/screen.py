@@ -185,6 +185,20 @@ class Menu(Screen[Option]):
         return answer.leads(hop)
 
 
+class FactMenu(Menu):
+    """A menu below facts; both run over pages where they must."""
+
+    @abstractmethod
+    def facts(self, hop: Hop) -> Sequence[Text]: ...
+
+    def show(self, hop: Hop) -> View:
+        options = [
+            Text("{number}. {label}", {"number": number, "label": option.label})
+            for number, option in enumerate(self.options(hop), 1)
+        ]
+        return View(self.title(hop), [*self.facts(hop), *options], numbered=False)
+
+
 class Pick(Screen[T]):
     """Choose one of many things; runs over pages."""
 

@@ -10,9 +10,9 @@ Started from the repository's root, with exactly one worker, as the country's me
 message streams, which would otherwise be waited for. From the environment it reads `PORT`, where
 the web is; `KABAMBE_AFRICASTALKING__USERNAME`, `__API_KEY`,
 `__SENDER_ID` and `__CALLBACK_TOKEN`, and `KABAMBE_MPESA__SHORTCODE`, `__PAYOUT_SHORTCODE`,
-`__PASSKEY`, `__CONSUMER_KEY`, `__CONSUMER_SECRET`, `__INITIATOR` and `__INITIATOR_PASSWORD`, which
-the web and the workers read too; and `KABAMBE_HOME`, where messages and Safaricom's key are kept
-between two runs. Each has the sandbox's default.
+`__PASSKEY`, `__CONSUMER_KEY`, `__CONSUMER_SECRET`, `__INITIATOR`, `__INITIATOR_PASSWORD` and
+`__CERTIFICATE`, beside which Safaricom's key is kept, all of which the web and the workers read
+too; and `KABAMBE_HOME`, where messages are kept between two runs. Each has the sandbox's default.
 
 Development and tests only: whoever reaches this port can be any phone.
 """
@@ -152,6 +152,7 @@ def from_environment() -> Flask:
     """Build the country as the environment describes it."""
     account = "KABAMBE_AFRICASTALKING__"
     home = Path(variable("KABAMBE_HOME") or ".kabambe").expanduser()
+    beside = variable("KABAMBE_MPESA__CERTIFICATE")
     return create_app(
         f"http://127.0.0.1:{variable('PORT') or 8000}",
         SERVICE_CODE,
@@ -161,7 +162,7 @@ def from_environment() -> Flask:
         api_key=variable(account + "API_KEY") or "sandbox-api-key",
         sender_id=variable(account + "SENDER_ID") or "KABAMBE",
         contract=_contract(),
-        key=certificate.kept(home),
+        key=certificate.kept(Path(beside).parent if beside else home),
         terms=Terms(texts=True),
     )
 

@@ -397,6 +397,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             otp_key=OTP_KEY,
             ring=lambda: house.ring(),  # noqa: PLW0108 - the house is built two lines on
             wait=ledger_bell.wait,
+            has_mpesa=True,
         )
         api = api_of(conversation, redis, outside)
         house = House(

@@ -111,8 +111,8 @@ class Person:
         return kes(self.phone.house.bank.balance_of(self.phone.msisdn))
 
 
-# Of a kind of order.
-FIRST_LETTERS = {kind.value[0].upper() for kind in Kind}
+# Of a kind of order, and of a deposit.
+FIRST_LETTERS = {kind.value[0].upper() for kind in Kind} | {"D"}
 
 
 def _without_reference(text: str) -> str:

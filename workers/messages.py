@@ -64,6 +64,10 @@ SEALED: Final = frozenset(
         Event.REFUND_RECEIVED,
         Event.EXCHANGED,
         Event.VOUCHER_REDEEMED,
+        Event.DEPOSIT_SETTLED,
+        Event.TILL_RECEIVED,
+        Event.WITHDRAWAL_PAID,
+        Event.SETTLEMENT_PAID,
     }
 )
 

@@ -16,6 +16,7 @@ from core.statements import NAIROBI, Line, Statement
 from core.subscribers import Language
 from menus.text import Text, _
 
+_OTHERWISE: Final = (_("Out"), _("In"))
 # What an entry is, when money went out and when it came in.
 MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.TRANSFER: (_("Sent to"), _("Received from")),
@@ -29,15 +30,18 @@ MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.REDEMPTION: (_("Voucher"), _("Voucher")),
     Reason.REFUND: (_("Vouchers given back"), _("Vouchers given back")),
     Reason.REVERSAL: (_("Reversed, to"), _("Reversed, from")),
-    Reason.DEPOSIT: (_("From M-Pesa"), _("From M-Pesa")),
-    Reason.RESOLUTION: (_("From M-Pesa"), _("From M-Pesa")),
-    Reason.WITHDRAWAL: (_("To M-Pesa"), _("To M-Pesa")),
-    Reason.PAYOUT: (_("To M-Pesa"), _("To M-Pesa")),
+    Reason.DEPOSIT: (Text("M-Pesa"), _("Received by M-Pesa")),
+    Reason.RESOLUTION: (Text("M-Pesa"), _("Received by M-Pesa")),
+    Reason.WITHDRAWAL: (_("Withdrawn to M-Pesa"), _("Set aside for M-Pesa")),
+    Reason.PAYOUT: (_("Paid out to M-Pesa"), Text("M-Pesa")),
+    Reason.SUSPENSE: _OTHERWISE,  # of these no person has an entry
+    Reason.SENDING: _OTHERWISE,
+    Reason.FLOAT: _OTHERWISE,
+    Reason.COST: _OTHERWISE,
+    Reason.RETURN: (_("Withdrawal given back"), _("Withdrawal given back")),
     Reason.BOUNCE: (_("M-Pesa, given back"), _("M-Pesa, given back")),
     Reason.OPENING: (_("Opening gift"), _("Opening gift")),
 }
-_OTHERWISE: Final = (_("Out"), _("In"))
-
 PLACES: Final[Mapping[str, Text]] = {
     "main": _("Main account"),
     "held": _("Set aside"),

@@ -10,7 +10,7 @@ from core.outbox import Event, Fact
 from core.subscribers import Language
 from menus.languages import endonym, spoken
 from menus.screen import Done, Hop, Menu, Option, Pick, Span
-from menus.screens import closing, forgotten, limits, naming
+from menus.screens import closing, forgotten, last, limits, naming
 from menus.screens.choosing import NewPinAsk, RepeatPinAsk
 from menus.screens.ordering import PinAsk
 from menus.text import Text, _
@@ -29,13 +29,14 @@ class Account(Menu):
         )
 
     def options(self, hop: Hop) -> Sequence[Option]:
-        return [
+        options = [
             Option(_("PIN"), lambda _hop: Pin()),
             Option(_("Language"), lambda _hop: ChooseLanguage()),
             Option(_("My name"), lambda _hop: naming.NewName()),
             Option(_("My limits"), limits.mine),
             Option(_("Close account"), lambda _hop: closing.Close()),
         ]
+        return [*options, Option(_("Last M-Pesa"), last.newest)] if hop.has_mpesa else options
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from menus.screen import Hop, Menu, Option
-from menus.screens import balances, exchange, pay, voucher
+from menus.screens import balances, exchange, mpesa, pay, voucher
 from menus.text import Text, _
 
 
@@ -18,9 +18,10 @@ class More(Menu):
         return _("More services")
 
     def options(self, hop: Hop) -> Sequence[Option]:
-        return [
+        options = [
             Option(_("Pay a till"), pay.begin),
             Option(_("Use a voucher"), lambda _hop: voucher.Code()),
             Option(_("Exchange money"), exchange.begin),
             Option(_("My money"), balances.mine),
         ]
+        return [*options, Option(Text("M-Pesa"), mpesa.begin)] if hop.has_mpesa else options

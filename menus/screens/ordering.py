@@ -1,4 +1,4 @@
-"""What every order has in common: the PIN that confirms it, and what became of it."""
+"""What orders and prompts have in common: the PIN that confirms, and what became of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core import orders, pins
+from core.money import Money
 from core.orders import Placed, State
 from menus.faces import face
 from menus.screen import Ask, Hop, Tell, View
@@ -52,3 +53,23 @@ class OutcomeTell(Tell):
         else:
             words = self.done(placed)
         return View(words, ends=True)
+
+
+@dataclass(frozen=True)
+class PromptedTell(Tell):
+    """
+    A payer is about to be asked for their M-Pesa PIN, on their own phone.
+
+    The session ends first: the prompt does not come up while ours is on the line.
+    """
+
+    amount: Money
+    reference: str
+    submits: ClassVar[bool] = True
+
+    @abstractmethod
+    def words(self) -> Text:
+        """Say what comes."""
+
+    def view(self, hop: Hop) -> View:
+        return View(self.words(), ends=True)

@@ -53,7 +53,7 @@ class Till(Ask[Shop]):
             raise SameAccount
         return Shop(owner, till)
 
-    def then(self, hop: Hop, answer: Shop) -> Amount:
+    def then(self, hop: Hop, answer: Shop) -> AnyScreen:
         return Amount(answer.owner.id, answer.owner.name, answer.till)
 
 

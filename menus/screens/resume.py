@@ -16,10 +16,12 @@ FLOWS: Final[Mapping[str, Text]] = {
     "account": _("Continue: my account"),
     "help": _("Continue: help"),
     "more": _("Continue: more services"),
+    "mpesa": _("Continue: M-Pesa"),
     "naming": _("Continue: my name"),
     "pay": _("Continue: pay a till"),
     "register": _("Continue: open an account"),
     "send": _("Continue: send money"),
+    "till": _("Continue: pay from M-Pesa"),
     "voucher": _("Continue: use a voucher"),
 }
 _CONTINUE: Final = _("Continue")

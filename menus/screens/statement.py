@@ -13,7 +13,7 @@ from core.money import Currency, Money
 from core.reversals import ReversalState
 from menus import clock
 from menus.counterparts import counterpart
-from menus.screen import AnyScreen, Hop, Menu, Option, Pick, View
+from menus.screen import AnyScreen, FactMenu, Hop, Option, Pick
 from menus.screens import reversal
 from menus.screens.reversal import Sent
 from menus.text import Text, _
@@ -87,7 +87,7 @@ class Statement(Pick[Item]):
 
 
 @dataclass(frozen=True)
-class Detail(Menu):
+class Detail(FactMenu):
     """One entry in full; money that was sent can be asked back, once, and the answer seen."""
 
     item: Item
@@ -109,21 +109,18 @@ class Detail(Menu):
         sent = Sent(item.reference, -item.amount, item.name, item.number)
         return [Option(_("Ask for it back"), lambda _hop: reversal.Why(sent))]
 
-    def show(self, hop: Hop) -> View:
+    def facts(self, hop: Hop) -> Sequence[Text]:
         item = self.item
         lines = [
             Text(clock.date_and_time(item.at)),
             _("Balance {balance}", balance=item.balance),
             _("Ref {reference}", reference=item.reference),
         ]
-        if item.name and item.amount.minor < 0:
+        if (item.name and item.amount.minor < 0) or item.fee.minor:
             lines.insert(0, _("Fee {fee}", fee=item.fee))
         if item.asked is not None:
             lines.append(_ASKED[item.asked])
-        # The facts run over pages where they must, and so they are lines beside the option.
-        for number, option in enumerate(self.options(hop), 1):
-            lines.append(Text("{number}. {label}", {"number": number, "label": option.label}))
-        return View(self.title(hop), lines, numbered=False)
+        return lines
 
 
 def latest(hop: Hop) -> AnyScreen:

@@ -37,6 +37,7 @@ def test_shillings_for_dollars(house, wanjiru, market):
         2. Use a voucher
         3. Exchange money
         4. My money
+        5. M-Pesa
         0. Back
     """)
     wanjiru.phone.types("3").sees("""
@@ -245,7 +246,7 @@ def test_money_that_went_meanwhile_is_refused_by_the_ledger(wanjiru, otieno, mar
 def test_an_account_that_may_not_move_money_is_told_at_once(house, wanjiru, otieno, market):
     house.bank.run("UPDATE subscribers SET tier = 'suspended' WHERE name = 'Wanjiru'")
     wanjiru.phone.dial().types("5", "3")
-    assert wanjiru.phone.screen.startswith("Your account cannot send money now.")
+    assert wanjiru.phone.screen.startswith("Your account cannot move money now.")
     house.bank.run("UPDATE subscribers SET screening = 'new' WHERE name = 'Otieno'")
     otieno.phone.dial().types("5", "3")
     assert otieno.phone.screen.startswith("We are still checking your account.")
@@ -283,6 +284,7 @@ def test_kwa_kiswahili(amina, market):
         2. Tumia vocha
         3. Badilisha pesa
         4. Pesa zangu
+        5. M-Pesa
         0. Rudi
     """)
     amina.phone.types("3")

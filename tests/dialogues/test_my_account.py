@@ -136,7 +136,7 @@ class TestMyLimits:
     def test_are_none_for_who_may_move_nothing(self, house, wanjiru):
         house.bank.run("UPDATE subscribers SET tier = 'suspended'")
         wanjiru.phone.dial().types(*LIMITS).ends_with(
-            "Your account cannot send money now. Please contact us."
+            "Your account cannot move money now. Please contact us."
         )
 
 

@@ -25,6 +25,7 @@ def test_pay(house, wanjiru, otieno, till):
         2. Use a voucher
         3. Exchange money
         4. My money
+        5. M-Pesa
         0. Back
     """)
     wanjiru.phone.types("1").sees("""

@@ -89,6 +89,7 @@ def test_the_pin_is_changed_and_the_old_one_is_of_no_use(house, wanjiru, otieno)
         3. My name
         4. My limits
         5. Close account
+        98. More
         0. Back
     """)
     wanjiru.phone.types("1").sees("""

@@ -144,7 +144,7 @@ class TestPitfalls:
             ("1,000", "CON Send KES 1,000.00"),
             ("KES 500", "CON Send KES 500.00"),
             ("1000/=", "CON Send KES 1,000.00"),
-            ("0.10", "CON The least you can send"),
+            ("0.10", "CON The least is"),
             ("007", "CON That is not an amount."),
             ("٣", "CON That is not an amount."),
             ("1e2", "CON That is not an amount."),

@@ -43,7 +43,7 @@ def test_flows(screens, taken):
     assert flows.taken(screens.split()) == taken
 
 
-BY_A_LAST_WORD = {"account", "closing", "forgotten", "naming", "register", "reversal"}
+BY_A_LAST_WORD = {"account", "closing", "forgotten", "naming", "register", "reversal", "settle"}
 
 
 def test_every_flow_that_asks_for_something_can_be_brought_to_its_end():

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import mpesa_screens
 import pytest
-from test_words import MUCH, NAME, REFERENCE, hop, plain, worst
+from test_words import FACTS, MUCH, NAME, REFERENCE, hop, plain, worst
 
 from core import errors
 from core.lately import Ordered
 from core.money import Currency, Money
 from core.orders import Kind, Placed, State
+from core.outbox import Event
 from gateway.ussd import _NOT_UNDERSTOOD
-from menus import engine, redial
+from menus import engine, notices, redial
 from menus.conversation import _BUSY, _DIAL_AGAIN, _RENAMED, _to_all
 from menus.engine import Dialogue
 from menus.faces import UNCERTAIN, UNEXPECTED
-from menus.gsm7 import SCREEN_SEPTETS_MAX, USSD_SEPTETS_MAX, septets
+from menus.gsm7 import SCREEN_SEPTETS_MAX, SMS_SEPTETS_MAX, USSD_SEPTETS_MAX, septets
 from menus.languages import spoken
 from menus.screen import Done
 from menus.screens import SCREENS, home, register, resume
-from menus.screens.ordering import OutcomeTell
+from menus.screens.ordering import OutcomeTell, PromptedTell
 
 
 def test_what_is_said_in_no_language_fits():
@@ -47,6 +49,7 @@ def test_what_became_of_an_order_leaves_room_for_home(language):
         for kind in (*Kind, "deposit")
         for each in outcomes
     ]
+    notices += [redial.became(hop(language), moved) for moved in mpesa_screens.MOVEMENTS]
     for notice in (*notices, redial._IN_DOUBT, _RENAMED):
         dialogue, shown = Dialogue((home.Home(),), notice=notice), ""
         while dialogue is not None:
@@ -70,10 +73,18 @@ def test_help_at_the_third_answer_fits():
 
 def test_everything_that_can_be_gone_on_with_has_a_name():
     """Whoever adds a module of screens adds a line to `resume.FLOWS`, if they can be resumed."""
-    never = (OutcomeTell, Done, home.Home, register.Welcome, resume.Offer)
+    never = (OutcomeTell, PromptedTell, Done, home.Home, register.Welcome, resume.Offer)
     resumable = {
         name.partition(".")[0]
         for name, screen in SCREENS.items()
         if not (screen.guarded or screen.fetched or issubclass(screen, never))
     }
     assert resumable == set(resume.FLOWS)
+
+
+@pytest.mark.parametrize("event", [Event.DEPOSIT_FAILED, Event.WITHDRAWAL_FAILED])
+@pytest.mark.parametrize("code", sorted(mpesa_screens.CODES))
+def test_why_m_pesa_did_not_pay_fits_one_sms(event, code):
+    for language in spoken():
+        said = notices.words(event, FACTS | {"code": code}, language)
+        assert septets(said) <= SMS_SEPTETS_MAX, said

@@ -12,7 +12,11 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
+from house import free_port
 
+from core.settings import Mpesa
+from sandbox import product
+from sandbox.country import from_environment
 from sandbox.daraja import certificate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -53,3 +57,34 @@ def test_opens_nothing_that_was_not_sealed_with_it(tmp_path):
 
     for credential in ("", "no base64", "bm90aGluZw==", sealed(other.certificate, "x")):
         assert ours.opened(credential) != "x"
+
+
+def test_the_country_takes_the_contract_that_the_product_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.setenv("KABAMBE_HOME", str(tmp_path))
+    ports = product.Ports(free_port(), free_port())
+    told = product.environment(ports, "postgresql:///x", "redis:///0")
+    for name, word in told.items():
+        if name.startswith("KABAMBE_MPESA__"):
+            monkeypatch.setenv(name, word)
+    monkeypatch.setenv("KABAMBE_MPESA__CONSUMER_KEY", "another")
+    monkeypatch.setenv("KABAMBE_HOME", str(tmp_path / "elsewhere"))
+
+    app = from_environment()
+    safaricom = app.extensions["safaricom"]
+
+    pem = Path(told["KABAMBE_MPESA__CERTIFICATE"]).read_bytes()
+    assert pem == safaricom.key.certificate
+    assert safaricom.contract.key == "another"
+    assert safaricom.contract.payer == told["KABAMBE_MPESA__PAYOUT_SHORTCODE"]
+    assert told["KABAMBE_MPESA__URL"] == f"{ports.sandbox_url}/daraja"
+    read = Mpesa.model_validate(
+        {
+            name.removeprefix("KABAMBE_MPESA__").lower(): word
+            for name, word in told.items()
+            if name.startswith("KABAMBE_MPESA__")
+        }
+    )
+    assert read.certificate.exists()
+    assert set(told) & {f"KABAMBE_MPESA__{name.upper()}" for name in Mpesa.model_fields} == {
+        name for name in told if name.startswith("KABAMBE_MPESA__")
+    }
