@@ -30,7 +30,7 @@ from core.subscribers import AccountClosed, UnknownRecipient
 
 
 @dataclass(eq=False)
-class UnknownPayment(NotFound):
+class NoSuchPayment(NotFound):
     """Nobody has paid them under that reference."""
 
 
@@ -98,11 +98,11 @@ def payment(session: Session, *, merchant: int, reference: str) -> Payment:
     A payment that somebody was paid.
 
     Raises:
-        UnknownPayment: Nobody has paid them under that reference.
+        NoSuchPayment: Nobody has paid them under that reference.
     """
     row = session.execute(_FOUND, {"merchant": merchant, "reference": reference}).one_or_none()
     if row is None:
-        raise UnknownPayment
+        raise NoSuchPayment
     return _payment(row)
 
 
@@ -218,7 +218,7 @@ def _objection(session: Session, row: Row[Any]) -> DomainError | None:
         return UnknownRecipient()
     try:
         found = payment(session, merchant=row.merchant, reference=row.payment)
-    except UnknownPayment as error:
+    except NoSuchPayment as error:
         return error
     return _too_much(found, Money(row.amount, Currency[row.currency]))
 

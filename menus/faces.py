@@ -55,7 +55,7 @@ from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
-from core.refunds import PaymentReversed, RefundTooLarge
+from core.refunds import NoSuchPayment, PaymentReversed, RefundTooLarge
 from core.reversals import AlreadyRefunded, UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
@@ -167,6 +167,7 @@ FACES: Mapping[type[DomainError], Face] = {
     NameVerified: Face(_("Your name is from your ID. Please contact us to change it.")),
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please say why, in 500 letters at most.")),
+    NoSuchPayment: Face(_("Nobody paid you under that reference.")),
     NoTill: Face(_("You have no till.")),
     NoSecondFactor: Face(_("You have no second factor to do that with.")),
     NotASlip: Face(_("That is not a voucher of ours.")),

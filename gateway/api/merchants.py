@@ -17,7 +17,7 @@ from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName
 from core.orders import Asked, KeyReused, Placed
 from core.pins import PinLocked, WrongPin
-from core.refunds import PaymentReversed, RefundTooLarge, UnknownPayment
+from core.refunds import NoSuchPayment, PaymentReversed, RefundTooLarge
 from core.statements import NAIROBI, InvalidPeriod, Line, Page, Period, Wanted
 from core.subscribers import Person
 from gateway.api import edge, paging
@@ -62,7 +62,7 @@ def refunding(api: Api) -> APIBlueprint:
     @keyed
     @waits
     @refuses(
-        *(NoTill, UnknownPayment, PaymentReversed, RefundTooLarge, InvalidAmount),
+        *(NoTill, NoSuchPayment, PaymentReversed, RefundTooLarge, InvalidAmount),
         *(InsufficientFunds, WrongPin, PinLocked, KeyReused),
     )
     @door.input(RefundAsked)
@@ -151,7 +151,7 @@ def _hang_payments(door: APIBlueprint) -> None:
 
     @door.get("/payments/<reference>")
     @needs(Permission.READ)
-    @refuses(UnknownPayment)
+    @refuses(NoSuchPayment)
     @door.output(Refundable)
     def show_payment(reference: str) -> Refundable:
         """Show what of a payment was given back, and what may be."""

@@ -46,6 +46,7 @@ def door(api: Api) -> APIBlueprint:
     """Hang the routes."""
     door = APIBlueprint("webhooks", __name__, url_prefix="/api/v1/webhooks", tag=TAG)
     _hang_endpoints(door, api)
+    _hang_one(door, api)
     _hang_secret(door, api)
     _hang_log(door)
     _hang_replays(door)
@@ -82,6 +83,8 @@ def _hang_endpoints(door: APIBlueprint, api: Api) -> None:
         )
         return WebhookShownOnce(**fields(made), secret=secret)
 
+
+def _hang_one(door: APIBlueprint, api: Api) -> None:
     @door.get("/<id>")
     @needs(Permission.READ)
     @refuses(UnknownWebhook)

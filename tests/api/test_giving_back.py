@@ -210,14 +210,14 @@ class TestWhoMay:
             merchants.open_till(session, subscriber=her, actor=JANE, now=house.clock())
         app = App(house.app.test_client(), house.logged_in(amina.phone.msisdn))
         refund(app, paid)
-        app.is_refused(404, "unknown-payment")
+        app.is_refused(404, "no-such-payment")
 
     def test_nor_what_was_sent_and_not_paid(self, wanjiru_s, otieno_s, till):
         sent = wanjiru_s.posts(
             "/transfers", {"to": "0733000002", "amount": kes("50.00"), "pin": "4071"}
         )
         refund(otieno_s, sent.json["reference"])
-        otieno_s.is_refused(404, "unknown-payment")
+        otieno_s.is_refused(404, "no-such-payment")
 
     def test_nor_without_the_pin(self, house, otieno_s, paid):
         otieno_s.posts("/refunds", {"payment": paid, "pin": "0000"})

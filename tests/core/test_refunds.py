@@ -9,7 +9,7 @@ from test_payments import Street
 
 from core import refunds, subscribers
 from core.money import kes
-from core.refunds import RefundTooLarge, UnknownPayment
+from core.refunds import NoSuchPayment, RefundTooLarge
 
 
 @pytest.fixture
@@ -80,5 +80,5 @@ def test_what_is_asked_too_much_of_is_said_early(street):
         assert (paid.refunded, paid.left) == (kes(200_00), kes(800_00))
         with pytest.raises(RefundTooLarge):
             refunds.require_refundable(paid, amount=kes(800_01))
-        with pytest.raises(UnknownPayment):
+        with pytest.raises(NoSuchPayment):
             refunds.payment(session, merchant=shop, reference="P000000000")
