@@ -54,6 +54,17 @@ ORDERS: Final = text("""
         UNION ALL
         SELECT o.id, l.path, l.amount
         FROM asked o
+        CROSS JOIN LATERAL (
+            SELECT o.amount + o.fee + CAST(o.args ->> 'tariff' AS bigint) AS total
+        ) c
+        CROSS JOIN LATERAL (VALUES
+            (concat_ws(':', 'user', o.subscriber_id, 'main', o.currency), -c.total),
+            (concat_ws(':', 'user', o.subscriber_id, 'held', o.currency), c.total)
+        ) AS l (path, amount)
+        WHERE o.kind = 'withdrawal'
+        UNION ALL
+        SELECT o.id, l.path, l.amount
+        FROM asked o
         CROSS JOIN LATERAL (VALUES
             (concat_ws(':', 'user', o.subscriber_id, 'main', o.give_currency), -o.give),
             (concat_ws(':', 'fx:liquidity', o.give_currency), o.give),
@@ -114,14 +125,14 @@ ORDERS: Final = text("""
                concat_ws(' ', o.reason, o.journal_reference, coalesce(o.legs::text, '{}')),
                jsonb_build_object('journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund')
+          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund', 'withdrawal')
           AND (o.reason, o.journal_reference, o.legs)
               IS DISTINCT FROM (o.why, o.reference, o.wanted)
         UNION ALL
         SELECT 'outcome-differs', o.id, o.balances::text, o.outcome::text,
                jsonb_build_object('reference', o.reference, 'journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund')
+          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund', 'withdrawal')
           AND o.outcome IS DISTINCT FROM coalesce(o.balances, '{}')
         UNION ALL
         SELECT 'refund-differs', o.id, 'what was given back of the payment', 'nothing',
@@ -222,15 +233,18 @@ HOLDS: Final = text("""
                 WHERE NOT w.returning ? rest.key))
 """)
 
-# Asked of accounts: what is set aside is what its owner's open holds say.
+# Asked of accounts: what is set aside is what its owner's open holds, and payouts, say.
 HELD: Final = text("""
     SELECT 'held-differs' AS kind, a.id, h.total || ' ' || a.currency || ' minor' AS expected,
            a.balance || ' ' || a.currency || ' minor' AS found,
            jsonb_build_object('path', a.path) AS detail
     FROM accounts a
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum(x.amount), 0) AS total FROM holds x
-        WHERE x.held_account_id = a.id AND x.state = 'open'
+        SELECT coalesce(sum(x.amount), 0) + (
+            SELECT coalesce(sum(w.held), 0) FROM withdrawals w
+            WHERE w.subscriber_id = a.holder_id AND w.currency = a.currency AND w.held > 0
+        ) AS total
+        FROM holds x WHERE x.held_account_id = a.id AND x.state = 'open'
     ) h
     WHERE a.id = ANY (:ids) AND a.path LIKE 'user:%:held:%' AND a.balance <> h.total
 """)

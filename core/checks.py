@@ -28,6 +28,10 @@ class Scope(StrEnum):
     HOLD = "hold"
     REVERSAL = "reversal"
     BATCH = "batch"
+    DEPOSIT = "deposit"
+    PAYBILL = "paybill"
+    WITHDRAWAL = "withdrawal"
+    SUSPENSE = "suspense"
 
 
 # The whole of an account: its entries are numbered, each follows from the one before it, and their

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from core import breaks
 from core.breaks import OF_PROVIDERS, Break, Finding, Kind
+from core.money import Currency
 from core.statements import Period
 
 LINES_MAX: Final = 2_000_000
@@ -209,5 +210,42 @@ def messages(session: Session, period: Period) -> Iterable[Line]:
         yield Line(row.provider_id, Decimal(amount), currency, row.staged_at, row.state)
 
 
-OURS: Final = {"messages": messages}
+# What was told twice, by a prompt's result and as a payment to us, is the deposit's.
+_MPESA: Final = text("""
+    SELECT x.reference, x.amount, x.currency, x.at, x.kind FROM (
+        SELECT coalesce(d.receipt, d.reference) AS reference, d.amount, d.currency,
+               d.ended_at AS at, 'deposit' AS kind
+        FROM deposits d WHERE d.provider = 'mpesa' AND d.state = 'settled'
+        UNION ALL
+        SELECT c.receipt, c.amount, c.currency, c.opened_at, 'suspense'
+        FROM suspense_cases c
+        WHERE c.provider = 'mpesa' AND c.subject LIKE 'deposit:%' AND c.amount > 0
+          AND coalesce(c.outcome, '') NOT IN ('struck', 'credited') AND c.receipt IS NOT NULL
+        UNION ALL
+        SELECT p.receipt, p.amount, p.currency, p.paid_at, 'payment'
+        FROM paybill_payments p
+        WHERE p.provider = 'mpesa' AND p.state NOT IN ('duplicate', 'struck')
+          AND NOT (p.state = 'unconfirmed' AND p.deposit_id IS NOT NULL)
+        UNION ALL
+        SELECT coalesce(w.receipt, w.reference), -w.amount, w.currency, w.ended_at, 'withdrawal'
+        FROM withdrawals w WHERE w.provider = 'mpesa' AND w.state = 'paid'
+    ) x
+    WHERE x.at >= :begin AND x.at < :end ORDER BY x.at, x.reference
+""")
+
+
+def mpesa(session: Session, period: Period) -> Iterable[Line]:
+    """
+    What came in over M-Pesa, and what went out, which is negative, under its receipts.
+
+    What was confirmed without one stands under our own reference, which no statement has: that is
+    a break until somebody has found its receipt.
+    """
+    given = {"begin": period.begin, "end": period.end}
+    for row in session.execute(_MPESA, given, execution_options={"yield_per": 10_000}):
+        amount = Decimal(row.amount).scaleb(-Currency[row.currency].exponent)
+        yield Line(row.reference, amount, row.currency, row.at, row.kind)
+
+
+OURS: Final = {"messages": messages, "mpesa": mpesa}
 """Our sides, by the names that statements' descriptions call them."""

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import breaks, causes, checks
+from core import breaks, causes, checks, rail_causes
 from core.breaks import OF_PROVIDERS, Finding
 from core.checks import Scope
 from core.db import Base, Databases
@@ -48,12 +48,16 @@ _LOGGED_MAX: Final = 20
 _STATEMENT_SECONDS_MAX: Final = 600
 
 _QUESTIONS: Final[dict[Scope, Sequence[TextClause]]] = {
-    Scope.ACCOUNT: (checks.WHOLE_ACCOUNTS, causes.HELD),
-    Scope.JOURNAL: (checks.JOURNALS, causes.UNEXPLAINED),
+    Scope.ACCOUNT: (checks.WHOLE_ACCOUNTS, causes.HELD, rail_causes.SUSPENDED),
+    Scope.JOURNAL: (checks.JOURNALS, causes.UNEXPLAINED, rail_causes.UNEXPLAINED),
     Scope.ORDER: (causes.ORDERS,),
     Scope.HOLD: (causes.HOLDS,),
     Scope.REVERSAL: (causes.REVERSALS,),
     Scope.BATCH: (causes.BATCHES,),
+    Scope.DEPOSIT: (rail_causes.DEPOSITS,),
+    Scope.PAYBILL: (rail_causes.PAYBILL,),
+    Scope.WITHDRAWAL: (rail_causes.WITHDRAWALS,),
+    Scope.SUSPENSE: (rail_causes.SUSPENSE,),
 }
 
 
@@ -208,7 +212,7 @@ def _touched(session: Session, journals: Sequence[int], *, now: datetime) -> lis
     given = {"ids": list(journals)}
     found = checks.look(session, Scope.ACCOUNT, [checks.RUN_OF_JOURNALS], journals, now=now)
     accounts = session.scalars(_ACCOUNTS_OF, given).all()
-    questions = [checks.NEWEST_OF_ACCOUNTS, causes.HELD]
+    questions = [checks.NEWEST_OF_ACCOUNTS, causes.HELD, rail_causes.SUSPENDED]
     found += checks.look(session, Scope.ACCOUNT, questions, accounts, now=now)
     for scope, query in _BEHIND.items():
         ids = session.scalars(query, given).all()
@@ -328,7 +332,11 @@ _LAST: Final = text("""
            coalesce((SELECT max(id) FROM orders), 0) AS order,
            coalesce((SELECT max(id) FROM holds), 0) AS hold,
            coalesce((SELECT max(id) FROM reversals), 0) AS reversal,
-           coalesce((SELECT max(id) FROM voucher_batches), 0) AS batch
+           coalesce((SELECT max(id) FROM voucher_batches), 0) AS batch,
+           coalesce((SELECT max(id) FROM deposits), 0) AS deposit,
+           coalesce((SELECT max(id) FROM paybill_payments), 0) AS paybill,
+           coalesce((SELECT max(id) FROM withdrawals), 0) AS withdrawal,
+           coalesce((SELECT max(id) FROM suspense_cases), 0) AS suspense
 """)
 
 # Orders are looked at when they are done: not past one that is still to be executed. One that has
@@ -375,4 +383,11 @@ _BEHIND: Final = {
         " SELECT CAST(substring(key, '^vouchers:refund:([0-9]{1,9}):') AS integer) FROM journals"
         " WHERE id = ANY (:ids) AND key ~ '^vouchers:refund:[0-9]{1,9}:'"
     ),
+    **{
+        scope: text(
+            "SELECT DISTINCT CAST(split_part(key, ':', 2) AS bigint) FROM journals"
+            " WHERE id = ANY (:ids) AND key ~ ('^' || :scope || ':[0-9]{1,18}(:|$)')"
+        ).bindparams(scope=scope.value)
+        for scope in (Scope.DEPOSIT, Scope.PAYBILL, Scope.WITHDRAWAL, Scope.SUSPENSE)
+    },
 }

@@ -8,6 +8,7 @@ what it costs.
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import Boolean, Date, DateTime, ForeignKey, Index, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -17,13 +18,26 @@ from core import subscribers, withdrawals
 from core.db import Base
 from core.errors import DomainError
 from core.ledger import InsufficientFunds
-from core.money import Money, kes
+from core.money import kes
 from core.orders import Placed
 from core.statements import NAIROBI
 from core.subscribers import Person, Subscriber
 from core.withdrawals import Quote
 
-_MOST = 250_000_00
+_MOST: Final = 250_000_00
+_LEAST: Final = 10_00
+
+# The most that can be paid out of what is held: what it costs grows in steps, so the whole
+# shillings below are tried; none costs more than five hundred.
+_AFFORDED: Final = text("""
+    WITH priced AS (
+        SELECT a.amount, a.amount + fee('withdrawal', 'KES', a.amount, :now)
+            + fee('mpesa-payout', 'KES', a.amount, :now) AS total
+        FROM generate_series(greatest(:least, :top - 50000), greatest(:least, :top), 100)
+            AS a (amount)
+    )
+    SELECT max(amount) FILTER (WHERE total <= :held) AS amount, min(total) AS least FROM priced
+""")
 
 
 class MerchantSettlement(Base):
@@ -67,18 +81,12 @@ def quote(session: Session, *, person: Person, now: datetime) -> Quote:
         AccountSuspended, AmountTooSmall, DailyLimitReached and others: As `withdrawals.quote`.
     """
     found = subscribers.recipient(session, msisdn=person.msisdn)
-    amount = min(found.balance.minor // 100 * 100, _MOST)
-    while amount > 0:
-        try:
-            return withdrawals.quote(session, person=found, amount=kes(amount), now=now)
-        except InsufficientFunds as error:
-            over = error.requested - error.available
-            amount -= -(-over.minor // 100) * 100
-    raise InsufficientFunds(available=found.balance, requested=_least(found.balance))
-
-
-def _least(available: Money) -> Money:
-    return available + kes(1)
+    top = min(found.balance.minor // 100 * 100, _MOST)
+    given = {"top": top, "held": found.balance.minor, "least": _LEAST, "now": now}
+    row = session.execute(_AFFORDED, given).one()
+    if row.amount is None:
+        raise InsufficientFunds(available=found.balance, requested=kes(row.least))
+    return withdrawals.quote(session, person=found, amount=kes(row.amount), now=now)
 
 
 def due(session: Session, *, now: datetime, merchants_max: int) -> list[int]:

@@ -1,7 +1,7 @@
 """
-What is told by SMS of money that came from M-Pesa, or went there, or did not.
+What is told by SMS of money that came over a rail, or went there, or did not: M-Pesa, mostly.
 
-A receipt begins with M-Pesa's own code: it is what the person finds in M-Pesa's SMS, and what
+A receipt begins with the provider's own code: it is what the person finds in M-Pesa's SMS, and what
 Safaricom asks for.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
+from core.rails import Provider
 from menus import clock
 from menus.faces import face
 from menus.mpesa_words import why_not_paid, why_not_paid_out
@@ -21,11 +22,18 @@ from menus.text import Text, _
 
 Facts = Mapping[str, Any]
 
+_TITLES: Final = {
+    Provider.MPESA: "M-Pesa",
+    Provider.PAYSTACK: "Paystack",
+    Provider.FLUTTERWAVE: "Flutterwave",
+}
+
 
 def _deposit_settled(facts: Facts) -> Text:
     return _(
-        "{code} Confirmed. {amount} from M-Pesa is on your account on {at}. Fee {fee}."
+        "{code} Confirmed. {amount} from {rail} is on your account on {at}. Fee {fee}."
         " Balance {balance}. Seal {seal}",
+        rail=_rail(facts),
         **_receipt(facts),
     )
 
@@ -47,8 +55,8 @@ def _till_received(facts: Facts) -> Text:
 
 def _deposit_failed(facts: Facts) -> Text:
     return _(
-        "{reference} {amount} did not come from M-Pesa. {reason}",
-        reason=why_not_paid(facts["code"]),
+        "{reference} {amount} did not come from {rail}. {reason}",
+        reason=why_not_paid(facts["code"]) if _is_mpesa(facts) else _("It was not paid."),
         **_about(facts),
     )
 
@@ -63,21 +71,28 @@ def _till_failed(facts: Facts) -> Text:
 
 def _deposit_expired(facts: Facts) -> Text:
     return _(
-        "{reference} M-Pesa has not said if {amount} was paid. If it was, it comes to your account"
-        " by itself: check your M-Pesa messages before you pay again.",
+        "{reference} {rail} has not said if {amount} was paid. If it was, it comes to your account"
+        " by itself: check your messages before you pay again.",
         **_about(facts),
     )
 
 
 def _deposit_in_review(facts: Facts) -> Text:
     return _(
-        "{reference} We are checking your {amount} from M-Pesa. Nothing is lost; you will hear"
+        "{reference} We are checking your {amount} from {rail}. Nothing is lost; you will hear"
         " from us. Please do not pay again.",
         **_about(facts),
     )
 
 
 def _withdrawal_paid(facts: Facts) -> Text:
+    if not _is_mpesa(facts):
+        return _(
+            "{code} Confirmed. {amount} was paid out by {rail} on {at}. Fees {fee}."
+            " Balance {balance}. Seal {seal}",
+            rail=_rail(facts),
+            **_receipt(facts),
+        )
     return _(
         "{code} Confirmed. {amount} went to your M-Pesa on {at}. Fees {fee}. Balance {balance}."
         " Seal {seal}",
@@ -94,10 +109,16 @@ def _settlement_paid(facts: Facts) -> Text:
 
 
 def _withdrawal_failed(facts: Facts) -> Text:
+    if not _is_mpesa(facts):
+        return _(
+            "{reference} {amount} was not paid out by {rail}. It is back on your account, fees"
+            " too.",
+            **_about(facts),
+        )
     return _(
         "{reference} {amount} did not go to your M-Pesa. {reason} It is back on your account, fees"
         " too.",
-        reason=why_not_paid_out(facts["code"]),
+        reason=why_not_paid_out(facts.get("code", "")),
         **_about(facts),
     )
 
@@ -112,14 +133,26 @@ def _withdrawal_refused(facts: Facts) -> Text:
 
 def _withdrawal_delayed(facts: Facts) -> Text:
     return _(
-        "{reference} M-Pesa is slow: your {amount} is set aside and will be sent. You will get an"
+        "{reference} {rail} is slow: your {amount} is set aside and will be sent. You will get an"
         " SMS. Please do not withdraw it again.",
         **_about(facts),
     )
 
 
 def _about(facts: Facts) -> dict[str, object]:
-    return {"reference": facts["reference"], "amount": _money(facts, "amount")}
+    return {
+        "reference": facts["reference"],
+        "amount": _money(facts, "amount"),
+        "rail": _rail(facts),
+    }
+
+
+def _rail(facts: Facts) -> str:
+    return _TITLES[Provider(facts.get("provider", Provider.MPESA))]
+
+
+def _is_mpesa(facts: Facts) -> bool:
+    return _rail(facts) == _TITLES[Provider.MPESA]
 
 
 def _receipt(facts: Facts) -> dict[str, object]:

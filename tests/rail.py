@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from itertools import count
+
+from rail_payouts import STAFF, Payouts, token
 
 from core import (
     chart,
     deposits,
-    execution,
     ledger,
+    merchants,
     paybill,
-    rails,
+    reconciliation,
     subscribers,
     suspense,
-    withdrawals,
 )
-from core.audit import Actor
 from core.db import transact
 from core.money import Currency, kes
-from core.rails import Pot, Provider
+from core.rails import Provider
 from core.subscribers import Tier
 
-STAFF = Actor("staff:jane", "127.0.0.1", "r1")
 MPESA = Provider.MPESA
 
 
-def token(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
-
-
-class Rail:
+class Rail(Payouts):
     """Deposits, payments and payouts of one house; its clock is the house's."""
 
     def __init__(self, house) -> None:
@@ -61,6 +55,13 @@ class Rail:
                 actor=STAFF,
                 note="t",
                 now=self.now,
+            )
+        )
+
+    def open_till(self, someone):
+        return self.worker(
+            lambda session: merchants.open_till(
+                session, subscriber=self.person(someone).id, actor=STAFF, now=self.now
             )
         )
 
@@ -94,6 +95,25 @@ class Rail:
             )
         ).id
 
+    def expect_again(self, someone, minor=500_00, *, key):
+        """Without a quote, which may say beforehand that there is one."""
+        person = self.person(someone)
+        quoted = deposits.Quote(kes(minor), kes(0), kes(0))
+        return self.web(
+            lambda session: deposits.expect(
+                session,
+                subscriber=person.id,
+                payer=person.msisdn,
+                quoted=quoted,
+                key=key,
+                now=self.now,
+            )
+        ).id
+
+    def due(self):
+        with self.house.databases["worker"]() as session:
+            return deposits.due(session, now=self.now, deposits_max=10)
+
     def begin(self, deposit):
         return self.worker(
             lambda session: deposits.begin(
@@ -107,6 +127,32 @@ class Rail:
                 session, deposit=deposit, provider_ref=ref or f"ws_CO_{deposit}", now=self.now
             )
         )
+
+    def unsure(self, deposit):
+        self.worker(
+            lambda session: deposits.unsure(session, deposit=deposit, why="no answer", now=self.now)
+        )
+
+    def reject(self, deposit, code):
+        self.worker(
+            lambda session: deposits.rejected(
+                session, deposit=deposit, code=code, why="it says so", now=self.now
+            )
+        )
+
+    def sweep_deposits(self):
+        return self.worker(lambda session: deposits.sweep(session, now=self.now))
+
+    def doubtful(self):
+        with self.house.databases["worker"]() as session:
+            found = deposits.doubtful(session, now=self.now, deposits_max=10)
+        return [each.id for each in found]
+
+    def asked(self, deposit):
+        self.worker(lambda session: deposits.asked(session, deposit=deposit, now=self.now))
+
+    def receipt_of(self, deposit):
+        return self.house.bank.one("SELECT receipt FROM deposits WHERE id = :d", d=deposit)
 
     def prompt(self, someone, minor=500_00, **more):
         """A deposit whose payer has the prompt on their phone."""
@@ -160,87 +206,24 @@ class Rail:
             )
         )
 
-    # Withdrawals
-
-    def fund(self, minor=100_000_00, key="start"):
-        self.worker(
-            lambda session: rails.move(
-                session,
-                amount=kes(minor),
-                source=Pot.BANK,
-                target=Pot.UTILITY,
-                key=key,
-                actor=STAFF,
-                note="float",
-                now=self.now,
-            )
-        )
-
-    def order(self, someone, minor=500_00, *, key=None):
-        person = self.person(someone)
-        key = key or f"w{next(self.keys)}"
-
-        def place(session):
-            quoted = withdrawals.quote(session, person=person, amount=kes(minor), now=self.now)
-            return withdrawals.order(
-                session, person=person, payee=person.msisdn, quoted=quoted, key=key, now=self.now
-            )
-
-        return self.web(place).id
-
-    def execute(self):
-        while execution.execute(self.house.databases["worker"], now=self.now):
-            pass
-
-    def withdraw(self, someone, minor=500_00, *, key=None):
-        """A withdrawal whose money is set aside."""
-        order = self.order(someone, minor, key=key)
-        self.execute()
-        return self.house.bank.one("SELECT id FROM withdrawals WHERE order_id = :o", o=order)
-
-    def send(self, withdrawal, name=None):
-        hashed = token(name or f"w{withdrawal}:{next(self.keys)}")
+    def refute(self, receipt):
         return self.worker(
-            lambda session: withdrawals.begin(
-                session, withdrawal=withdrawal, token_hash=hashed, now=self.now
+            lambda session: paybill.refuted(
+                session, receipt=receipt, why="does not exist", now=self.now
             )
         )
 
-    def sent(self, withdrawal, ref="AG_1"):
-        self.worker(
-            lambda session: withdrawals.sent(
-                session, withdrawal=withdrawal, provider_ref=ref, now=self.now
-            )
+    def unconfirmed(self):
+        with self.house.databases["worker"]() as session:
+            return paybill.unconfirmed(session, now=self.now, payments_max=10)
+
+    def payment_state(self, receipt):
+        return self.house.bank.one(
+            "SELECT state FROM paybill_payments WHERE receipt = :r", r=receipt
         )
 
-    def payout(self, someone, minor=500_00, **more):
-        """A withdrawal that the provider has taken."""
-        withdrawal = self.withdraw(someone, minor, **more)
-        assert self.send(withdrawal) is not None
-        self.sent(withdrawal, ref=f"AG_{withdrawal}")
-        return withdrawal
-
-    def complete(self, withdrawal, receipt="SG632NMUAB", **more):
-        return self.worker(
-            lambda session: withdrawals.complete(
-                session,
-                withdrawal=withdrawal,
-                receipt=receipt,
-                told=more.pop("told", None),
-                now=self.now,
-                **more,
-            )
-        )
-
-    def bounce(self, withdrawal, code="2040", **more):
-        return self.worker(
-            lambda session: withdrawals.fail(
-                session, withdrawal=withdrawal, code=code, why="it says so", now=self.now, **more
-            )
-        )
-
-    def withdrawal_state(self, withdrawal):
-        return self.house.bank.one("SELECT state FROM withdrawals WHERE id = :w", w=withdrawal)
+    def reference_of(self, deposit):
+        return self.house.bank.one("SELECT reference FROM deposits WHERE id = :d", d=deposit)
 
     # The book
 
@@ -285,3 +268,5 @@ def opened(house):
         " ON j.key = concat_ws(':', 'withdrawal', w.id, 'send') WHERE w.held > 0"
     )
     assert rail.balance(chart.MPESA_UNDERWAY) == -underway, "float that is under way"
+    looked = reconciliation.whole(house.databases["worker"], clock=house.clock)
+    assert not looked.opened, looked.opened

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from workers.daraja import credential
 from workers.daraja.client import Account, Daraja
 from workers.daraja.line import PACE, Line
 from workers.daraja.token import Token
+from workers.mpesa import deposits as prompts
+from workers.mpesa import letters, payments, sweeping
+from workers.mpesa import withdrawals as payouts
 from workers.pace import Pace
 from workers.transport import Timeouts
 
@@ -55,6 +58,16 @@ class Safaricom:
     line: Line
     is_used: bool = False
 
+    def work(self, house: Any) -> None:
+        """Do all that is due, as the worker would, rung for every piece of it."""
+        sweeping.sweep()
+        for job in (prompts.prompt, payouts.pay, prompts.ask, payouts.resolve, payments.confirm):
+            job()
+        undone = house.bank.rows(
+            "SELECT id FROM inbox WHERE provider = 'mpesa' AND done_at IS NULL ORDER BY id"
+        )
+        letters.understand(ids=[row[0] for row in undone])
+
     def control(self, path: str) -> str:
         return f"{self.url}/control/{path}"
 
@@ -68,6 +81,19 @@ class Safaricom:
             requests.delete(self.control(what), timeout=5).raise_for_status()
         self.terms(**CALM)
 
+    def register(self, callbacks: str = "") -> None:
+        """Have payments to our paybill told to us; or to nobody, at an address where nobody is."""
+        account = replace(
+            self.line.client.account, callbacks=callbacks or self.line.client.account.callbacks
+        )
+        Daraja(
+            url=self.url,
+            account=account,
+            token=self.line.client._token,
+            clock=self.line.client._clock,
+            timeouts=TIMEOUTS,
+        ).register(accepts_unsure=False)
+
     def terms(self, **terms: object) -> None:
         requests.put(self.control("terms"), json=terms, timeout=5).raise_for_status()
 
@@ -77,6 +103,14 @@ class Safaricom:
 
     def phone(self, msisdn: str, **changes: object) -> None:
         requests.put(self.control(f"phones/{msisdn}"), json=changes, timeout=5).raise_for_status()
+
+    def accept(self, pin: str = "1234") -> None:
+        """Let people enter their PINs into the prompts that wait."""
+        for prompt in requests.get(f"{self.url}/prompts", timeout=5).json():
+            answer = requests.post(
+                f"{self.url}/prompts/{prompt['id']}", json={"pin": pin}, timeout=5
+            )
+            assert answer.ok, answer.text
 
     def requests(self, api: str) -> list[dict[str, Any]]:
         return requests.get(self.control("requests"), params={"api": api}, timeout=5).json()

@@ -55,7 +55,16 @@ from core.deposits.prompting import (
 )
 from core.deposits.rows import MAY_COME, Deposit, DepositOpen, Seen, State, UnknownDeposit
 from core.deposits.seeing import listed, of_key, of_reference
-from core.deposits.settling import Came, Settlement, by_reference, expire, fail, settle
+from core.deposits.settling import (
+    Came,
+    Settlement,
+    by_reference,
+    decided,
+    expire,
+    fail,
+    failed,
+    settle,
+)
 
 __all__ = [
     "MAY_COME",
@@ -83,6 +92,7 @@ __all__ = [
     "by_rail_reference",
     "by_reference",
     "by_token",
+    "decided",
     "declined",
     "doubt",
     "doubtful",
@@ -92,6 +102,7 @@ __all__ = [
     "expect_checkout",
     "expire",
     "fail",
+    "failed",
     "given_back",
     "heard",
     "is_called",

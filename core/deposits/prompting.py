@@ -102,7 +102,7 @@ def prompted(session: Session, *, deposit: int, provider_ref: str, now: datetime
     What was told by its callback meanwhile stands.
     """
     found = locked(session, deposit)
-    if found.provider_ref is None:
+    if found.provider_ref is None and not _is_anothers(session, found, provider_ref):
         found.provider_ref = provider_ref
     if found.state in {State.PROMPTING, State.UNSURE}:
         found.state = State.PROMPTED
@@ -187,6 +187,14 @@ def doubt(session: Session, *, deposit: int, provider_ref: str, now: datetime) -
 def by_token(session: Session, *, token_hash: bytes) -> int | None:
     """The deposit whose callback's address holds a token, by its SHA-256."""
     return session.scalar(select(Deposit.id).where(Deposit.token_hash == token_hash))
+
+
+def _is_anothers(session: Session, found: Deposit, provider_ref: str) -> bool:
+    """Whether a provider calls another prompt so: whoever says so of this one is mistaken."""
+    other = select(Deposit.id).where(
+        Deposit.provider == found.provider, Deposit.provider_ref == provider_ref
+    )
+    return session.scalar(other) is not None
 
 
 def next_ask(found: Deposit, now: datetime) -> datetime:

@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from core import arrivals, outbox, receipts, suspense
 from core.deposits.rows import MAY_COME, OPEN, Deposit, State, locked
 from core.errors import DomainError
+from core.ledger import Posting
 from core.money import Currency, Money
 from core.outbox import Event, Fact
 from core.rails import Provider
 from core.receipts import Source, Use
-from core.subscribers import Subscriber
+from core.subscribers import Person, Subscriber
 from core.suspense import Kind
 
 EXPIRES_AFTER: Final = timedelta(minutes=10)
@@ -133,6 +134,27 @@ def failed(session: Session, found: Deposit, *, code: str, why: str, now: dateti
     if not was_told:
         event = Event.DEPOSIT_FAILED if found.purpose == "own" else Event.TILL_FAILED
         tell(session, found, event, {"code": code}, now=now)
+
+
+def decided(
+    session: Session,
+    found: Deposit,
+    posted: Posting,
+    *,
+    person: Person,
+    is_settled: bool,
+    key: str,
+    now: datetime,
+) -> None:
+    """Let a deposit in review, whose lock is held, end as staff gave its money away."""
+    if not is_settled:  # to somebody else, or another amount than was asked for
+        found.code, found.why = "credited-otherwise", "staff have decided"
+    found.ends(State.SETTLED if is_settled else State.FAILED, now)
+    balance = arrivals.balance_after(posted, session, person.id, found.money.currency)
+    more = {"balance": balance, "journal": arrivals.journal(session, key)}
+    if is_settled:
+        event = Event.DEPOSIT_SETTLED if found.purpose == "own" else Event.TILL_RECEIVED
+        tell(session, found, event, more, now=now)
 
 
 def expire(session: Session, *, now: datetime) -> int:
@@ -341,6 +363,7 @@ def tell(
     ).one()
     facts = {
         "reference": found.reference,
+        "provider": found.provider,
         "amount": found.amount,
         "fee": found.fee,
         "currency": found.currency,

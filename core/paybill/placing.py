@@ -118,8 +118,8 @@ def receive(
             provider=provider.value,
             receipt=receipt,
             reference=orders.reference("D"),
-            account=account[:_ACCOUNT_MAX],
-            payer=payer[:_ACCOUNT_MAX],
+            account=_kept(account),
+            payer=_kept(payer),
             subscriber_id=owner and owner.subscriber,
             deposit_id=deposit and deposit.id,
             currency=amount.currency.value,
@@ -222,8 +222,8 @@ def _again(
 ) -> Received:
     """A receipt that was told before: of the same payment, or somebody is lying."""
     case = None
-    if (found.account, found.money) != (account[:_ACCOUNT_MAX], amount):
-        evidence = {"account": account[:_ACCOUNT_MAX], "amount": str(amount), "was": found.state}
+    if (found.account, found.money) != (_kept(account), amount):
+        evidence = {"account": _kept(account), "amount": str(amount), "was": found.state}
         case = _look(session, found, Kind.REPLAYED, evidence, now=now)
     return Received(found.id, State(found.state), is_new=False, case=case)
 
@@ -338,6 +338,7 @@ def tell(
     balance = arrivals.balance_after(posted, session, found.subscriber_id, found.money.currency)
     facts = {
         "reference": found.reference,
+        "provider": found.provider,
         "amount": found.amount,
         "fee": found.fee,
         "currency": found.currency,
@@ -360,9 +361,15 @@ def _locked(session: Session, provider: Provider, receipt: str) -> Payment | Non
     ).one_or_none()
 
 
+def _kept(words: str) -> str:
+    """A stranger's words as they can be kept: no longer than anybody honest needs."""
+    printable = "".join(letter for letter in words[:_ACCOUNT_MAX] if letter.isprintable())
+    return printable.strip()
+
+
 def _tidy(account: str) -> str:
     """An account number as we write it: people put blanks and small letters into it."""
-    return re.sub(r"[\s.-]", "", account[:_ACCOUNT_MAX]).upper()
+    return re.sub(r"[\s.-]", "", _kept(account)).upper()
 
 
 def _owner(session: Session, account: str, amount: Money, *, now: datetime) -> _Owner | None:

@@ -31,7 +31,7 @@ from core.withdrawals.paying import (
     tell_delayed,
     unsure,
 )
-from core.withdrawals.resolving import Came, Resolution, complete, fail, rejected
+from core.withdrawals.resolving import Came, Resolution, complete, decided, fail, rejected
 from core.withdrawals.returning import returned
 from core.withdrawals.rows import Seen, State, UnknownWithdrawal, Withdrawal, newest
 from core.withdrawals.seeing import listed, of_reference, worth
@@ -54,6 +54,7 @@ __all__ = [
     "by_conversation",
     "by_token",
     "complete",
+    "decided",
     "doubt",
     "doubtful",
     "due",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core import arrivals, chart, ledger, receipts, suspense
 from core.chart import Wanted
-from core.ledger import Draft, Journal, Reason
+from core.ledger import Draft, InsufficientFunds, Journal, Reason
 from core.money import Currency, Money
 from core.outbox import Event
 from core.receipts import Source, Use
@@ -192,6 +192,50 @@ def bounced(session: Session, found: Withdrawal, *, code: str, why: str, now: da
     session.execute(select(func.unspend(found.id)))
     more = {"code": code, "balance": posting.balance_after(ids[chart.MAIN])}
     tell(session, found, Event.WITHDRAWAL_FAILED, more, now=now)
+
+
+def decided(session: Session, found: Withdrawal, *, is_paid: bool, now: datetime) -> None:
+    """
+    Let a payout in review, whose lock is held, end as staff have decided.
+
+    Raises:
+        InsufficientFunds: The book holds less float than was paid out.
+    """
+    if found.held and is_paid:
+        paid(session, found, now=now)
+    elif found.held:
+        bounced(session, found, code="decided", why="staff have decided", now=now)
+    elif is_paid:
+        _paid_late(session, found, now=now)
+        end(session, found, State.PAID, now=now)
+    else:
+        end(session, found, State.FAILED, now=now)
+
+
+def _paid_late(session: Session, found: Withdrawal, *, now: datetime) -> None:
+    """Book a payout that came to light when its money had come back already: its owner owes it."""
+    currency, owner = found.money.currency, found.subscriber_id
+    rail = chart.RAILS[found.provider]
+    pot = rail.float_.open(session, currency=currency)
+    float_left = -ledger.balance(session, path=rail.float_.named(currency)).minor
+    if float_left < found.amount:
+        raise InsufficientFunds(available=Money(float_left, currency), requested=found.money)
+    key = f"{found.subject}:late"
+    if arrivals.left(session, owner) is not None:  # nobody is there who could owe it
+        costs = rail.costs.open(session, currency=currency)
+        legs = {pot: found.amount, costs: -found.amount}
+        arrivals.post(session, Draft(key, Reason.PAYOUT, legs), now=now)
+        return
+    main = chart.MAIN.open(session, currency=currency, owner=owner)
+    legs = income(session, found) | {main: -found.total, pot: found.amount}
+    [posting] = ledger.post(session, drafts=[Draft(key, Reason.PAYOUT, legs)], now=now)
+    if posting.outcome == InsufficientFunds.code:
+        # The account is locked from here on: what it holds now is what is taken.
+        debt = found.total - int(posting.detail["available"])
+        owed = chart.OWED.open(session, currency=currency, owner=owner)
+        legs |= {main: debt - found.total, owed: -debt}
+        moved = {account: amount for account, amount in legs.items() if amount}
+        arrivals.post(session, Draft(key, Reason.PAYOUT, moved), now=now)
 
 
 def opened(session: Session, found: Withdrawal) -> dict[chart.Place, int]:

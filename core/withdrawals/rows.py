@@ -218,6 +218,7 @@ def tell(
     ).one()
     facts = {
         "reference": found.reference,
+        "provider": found.provider,
         "amount": found.amount,
         "fee": found.fee + found.tariff,
         "currency": found.currency,

@@ -20,6 +20,7 @@ from gateway.api import (
     description,
     edge,
     exchange,
+    google,
     keys,
     limits,
     merchants,
@@ -44,6 +45,7 @@ log = structlog.get_logger(__name__)
 
 DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     auth.door,
+    google.door,
     own.door,
     keys.door,
     wallet.door,

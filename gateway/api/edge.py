@@ -47,6 +47,28 @@ _UNSEEN: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
+class Issuer:
+    """
+    An issuer of identities, as far as a browser is sent there.
+
+    Args:
+        name: Its name, which is its address.
+        called: What people call it.
+        authorization_url: Where browsers are sent.
+        client_id: Who we are there.
+        redirect_url: Where it sends browsers back to.
+        ring: Tells the worker that asks the issuer that there is work; may fail.
+    """
+
+    name: str
+    called: str
+    authorization_url: str
+    client_id: str
+    redirect_url: str
+    ring: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """
     Everything the routes for programs need, brought together once.
@@ -60,6 +82,7 @@ class Api:
         outside: What of the sealed log was said outside the database.
         public_url: Where people find us, without a slash at its end.
         webhooks_loopback: Whether webhooks may lead to this very machine.
+        issuer: With whom people may sign in besides by phone.
         origins: The web pages that may call from a browser.
         proxies: How many proxies of ours stand before us and say whom a request is from.
         per_minute: How many requests a caller may make of one route.
@@ -76,6 +99,7 @@ class Api:
     outside: Outside
     public_url: str
     webhooks_loopback: bool = False
+    issuer: Issuer | None = None
     origins: frozenset[str] = frozenset()
     proxies: int = 0
     per_minute: int = 30

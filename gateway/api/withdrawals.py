@@ -72,7 +72,7 @@ def door(api: Api) -> APIBlueprint:
         more = page[-1].id if len(found) > len(page) else None
         return Withdrawals(withdrawals=[_told(each) for each in page], next=paging.cursor(more))
 
-    @door.get("/<reference>")
+    @door.get("/<string(length=10):reference>")
     @needs(Permission.READ)
     @refuses(UnknownWithdrawal)
     @door.output(WithdrawalTold)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "merchants"
-down_revision = "checkouts"
+down_revision = "issuers"
 branch_labels = None
 depends_on = None
 

@@ -133,6 +133,17 @@ NOBODYS = {
     "/api/v1/payment-links/{code}",
     "/api/v1/payment-links/{code}/payments",
 }
+
+
+def _rail(app: App, path: str) -> str:
+    wanted = {"method": "mpesa", "amount": kes("10.00")}
+    wanted |= {"pin": "4071"} if path == "/withdrawals" else {}
+    where: str = app.posts(path, wanted).headers["Location"]
+    return where
+
+
+# Whose number it is may be asked by everybody who is somebody.
+NOBODYS = {"/api/v1/people/{number}"}
 THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
     "/api/v1/orders/{reference}": lambda house, app: (f"/orders/{_order(house, app)}", {}),
     "/api/v1/receipts/{reference}": lambda house, app: (f"/receipts/{_order(house, app)}", {}),
@@ -165,5 +176,7 @@ THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
         f"/merchants/me/payments/{_payment(house, app)}",
         {},
     ),
+    "/api/v1/deposits/{reference}": lambda _house, app: (_rail(app, "/deposits"), {}),
+    "/api/v1/withdrawals/{reference}": lambda _house, app: (_rail(app, "/withdrawals"), {}),
     "/api/v1/devices/{id}": lambda house, app: (f"/devices/{_device(house, app)}", {}),
 }

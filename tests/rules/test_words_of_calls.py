@@ -11,8 +11,9 @@ from core.lately import Ordered
 from core.money import Currency, Money
 from core.orders import Kind, Placed, State
 from core.outbox import Event
+from core.rails import Provider
 from gateway.ussd import _NOT_UNDERSTOOD
-from menus import engine, notices, redial
+from menus import engine, mpesa_notices, notices, redial
 from menus.conversation import _BUSY, _DIAL_AGAIN, _RENAMED, _to_all
 from menus.engine import Dialogue
 from menus.faces import UNCERTAIN, UNEXPECTED
@@ -88,3 +89,18 @@ def test_why_m_pesa_did_not_pay_fits_one_sms(event, code):
     for language in spoken():
         said = notices.words(event, FACTS | {"code": code}, language)
         assert septets(said) <= SMS_SEPTETS_MAX, said
+
+
+# The others are of M-Pesa alone: of its prompts at a till, and of settlements to it.
+ANYBODYS = [event for event in mpesa_notices.NOTICES if event.value.startswith(("dep", "with"))]
+
+
+@pytest.mark.parametrize("provider", list(Provider))
+@pytest.mark.parametrize("event", [*mpesa_notices.NOTICES])
+def test_every_rail_has_words_that_fit_one_sms(event, provider):
+    refusal = {"code": "sms-too-late", "params": {}}
+    facts = FACTS | {"provider": provider, "refusal": refusal}
+    for language in spoken():
+        said = notices.words(event, facts, language)
+        assert septets(said) <= SMS_SEPTETS_MAX, said
+        assert provider is Provider.MPESA or "M-Pesa" not in said or event not in ANYBODYS

@@ -1,0 +1,114 @@
+"""What a reconciliation finds of rails that were tampered with; and a provider's side of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from rail import Rail
+
+from core import providers, reconciliation
+from core.breaks import Kind
+from core.money import kes
+from core.statements import Period
+
+TAMPERED = [
+    ("UPDATE deposits SET amount = 60000 WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
+    ("UPDATE deposits SET fee = 100 WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
+    ("UPDATE deposits SET state = 'failed' WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
+    ("UPDATE deposits SET subscriber_id = 1 WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
+    ("UPDATE deposits SET state = 'settled' WHERE state = 'failed'", Kind.DEPOSIT_DIFFERS),
+    ("DELETE FROM deposits WHERE state = 'settled'", Kind.JOURNAL_UNEXPLAINED),
+    ("UPDATE paybill_payments SET amount = 1 WHERE state = 'credited'", Kind.PAYBILL_DIFFERS),
+    ("UPDATE paybill_payments SET state = 'struck' WHERE receipt = 'A1'", Kind.PAYBILL_DIFFERS),
+    ("UPDATE paybill_payments SET state = 'credited' WHERE receipt = 'A2'", Kind.PAYBILL_DIFFERS),
+    ("DELETE FROM paybill_payments WHERE state = 'credited'", Kind.JOURNAL_UNEXPLAINED),
+    ("UPDATE suspense_cases SET amount = amount + 1", Kind.SUSPENSE_DIFFERS),
+    ("DELETE FROM suspense_cases", Kind.JOURNAL_UNEXPLAINED),
+    ("UPDATE withdrawals SET amount = 40000 WHERE state = 'paid'", Kind.WITHDRAWAL_DIFFERS),
+    ("UPDATE withdrawals SET tariff = 0 WHERE state = 'paid'", Kind.WITHDRAWAL_DIFFERS),
+    ("UPDATE withdrawals SET state = 'failed' WHERE state = 'paid'", Kind.WITHDRAWAL_DIFFERS),
+    ("UPDATE withdrawals SET state = 'paid' WHERE state = 'failed'", Kind.WITHDRAWAL_DIFFERS),
+    ("UPDATE withdrawals SET state = 'paid', held = 0 WHERE held > 0", Kind.WITHDRAWAL_DIFFERS),
+    ("UPDATE withdrawals SET state = 'paid', held = 0 WHERE held > 0", Kind.HELD_DIFFERS),
+    ("DELETE FROM withdrawals WHERE state = 'paid'", Kind.JOURNAL_UNEXPLAINED),
+    ("UPDATE orders SET args = args || '{\"tariff\": 0}'", Kind.ORDER_DIFFERS),
+    ("DELETE FROM audit_log WHERE action = 'float-moved'", Kind.JOURNAL_UNEXPLAINED),
+]
+
+
+@pytest.fixture
+def rail(house, wanjiru, otieno):
+    """One of each: settled and failed, credited and suspended, paid, bounced and under way."""
+    rail = Rail(house)
+    rail.fund()
+    rail.settle(rail.prompt(otieno, 500_00), receipt="D1")
+    rail.fail(rail.prompt(otieno, 300_00))
+    rail.pay("A1", "0733000002", 200_00)
+    rail.pay("A2", "nobody", 100_00)
+    rail.complete(rail.payout(wanjiru, 200_00), receipt="W1")
+    rail.bounce(rail.payout(wanjiru, 100_00))
+    rail.payout(wanjiru, 150_00)
+    return rail
+
+
+def found(rail):
+    looked = reconciliation.whole(rail.house.databases["worker"], clock=rail.house.clock)
+    return {each.kind for each in looked.opened}
+
+
+def test_what_agrees_is_no_break(rail):
+    assert found(rail) == set()
+    newest = reconciliation.newest(rail.house.databases["worker"], clock=rail.house.clock)
+    assert newest.opened == []
+
+
+@pytest.mark.parametrize(("statement", "kind"), TAMPERED, ids=lambda value: str(value)[:60])
+def test_what_was_tampered_with_is_found(rail, statement, kind):
+    tamper = (
+        "SET LOCAL session_replication_role = replica",
+        "ALTER TABLE withdrawals DROP CONSTRAINT ck_withdrawals_held",
+        statement,
+    )
+    with rail.house.databases["owner"].begin() as session:
+        # Undone at the end: what is found is found within this transaction, as it stands there.
+        connection = session.connection()
+        for each in tamper:
+            connection.exec_driver_sql(each)
+        kinds = {
+            finding.kind
+            for scope, questions in reconciliation._QUESTIONS.items()
+            for finding in reconciliation.checks.look(
+                session, scope, questions, range(1, 200), now=rail.now
+            )
+        }
+        session.rollback()
+    assert kind in kinds
+
+
+def test_our_side_of_a_statement(rail):
+    period = Period(rail.now - timedelta(hours=1), rail.now + timedelta(hours=1))
+    with rail.house.databases["worker"]() as session:
+        lines = {each.reference: each for each in providers.mpesa(session, period)}
+    assert {name: line.amount for name, line in lines.items()} == {
+        "D1": Decimal(500),
+        "A1": Decimal(200),
+        "A2": Decimal(100),
+        "W1": Decimal(-200),
+    }
+    assert {line.currency for line in lines.values()} == {"KES"}
+
+
+def test_a_payment_told_twice_is_one_line(rail, otieno):
+    deposit = rail.prompt(otieno, 700_00)
+    rail.settle(deposit, receipt="D2")
+    rail.pay("D2", rail.reference_of(deposit), 700_00)
+    unknown = rail.prompt(otieno, 800_00)
+    rail.settle(unknown, receipt=None, confirmed=True)
+    period = Period(rail.now - timedelta(minutes=10), rail.now + timedelta(minutes=10))
+    with rail.house.databases["worker"]() as session:
+        lines = [each.reference for each in providers.mpesa(session, period)]
+    assert lines.count("D2") == 1
+    assert rail.reference_of(unknown) in lines, "its receipt is still to be found"
+    assert otieno.balance == kes(500_00 + 200_00 + 700_00 + 800_00)

@@ -1,0 +1,123 @@
+"""Settlements: what a shop has taken goes to its owner's own number, on request or every day."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from rail import opened
+
+from core import settlements
+from core.ledger import InsufficientFunds
+from core.money import kes
+from core.subscribers import Tier
+
+
+@pytest.fixture
+def rail(house):
+    with opened(house) as found:
+        found.fund()
+        yield found
+
+
+@pytest.fixture
+def shop(rail, wanjiru):
+    rail.open_till(wanjiru)
+    return wanjiru
+
+
+def quoted(rail, someone):
+    with rail.house.databases["web"]() as session:
+        return settlements.quote(session, person=rail.person(someone), now=rail.now)
+
+
+def daily(rail, someone, *, is_daily=True):
+    person = rail.person(someone).id
+    rail.web(
+        lambda session: settlements.set_daily(
+            session, subscriber=person, is_daily=is_daily, now=rail.now
+        )
+    )
+
+
+def due(rail):
+    with rail.house.databases["worker"]() as session:
+        return settlements.due(session, now=rail.now, merchants_max=10)
+
+
+def settle(rail, someone):
+    person = rail.person(someone).id
+    placed = rail.worker(
+        lambda session: settlements.settle(session, subscriber=person, now=rail.now)
+    )
+    rail.execute()
+    return placed
+
+
+class TestOnRequest:
+    def test_is_all_there_is_in_whole_shillings_less_what_it_costs(self, rail, shop):
+        offer = quoted(rail, shop)
+        assert (offer.amount, offer.fee, offer.tariff) == (kes(1_235_00), kes(10_00), kes(5_00))
+        assert offer.total == kes(1_250_00)
+
+    @pytest.mark.parametrize(
+        ("balance", "amount"),
+        [
+            ("15", 10_00),
+            ("105.99", 100_00),
+            ("110", 100_00),
+            ("112", 102_00),
+            ("300,000", 250_000_00),
+        ],
+    )
+    def test_whatever_is_held(self, rail, house, balance, amount):
+        shop = house.register("+254700000009", name="Shop", balance=balance)
+        assert quoted(rail, shop).amount == kes(amount)
+
+    def test_too_little_is_not_settled(self, rail, house):
+        shop = house.register("+254700000009", name="Shop", balance="5")
+        with pytest.raises(InsufficientFunds) as refused:
+            quoted(rail, shop)
+        assert refused.value.requested == kes(15_00)
+
+
+class TestEveryDay:
+    def test_once_a_day(self, rail, shop):
+        assert due(rail) == []
+        daily(rail, shop)
+        assert due(rail) == [rail.person(shop).id]
+        assert settle(rail, shop) is not None
+        assert settle(rail, shop) is None
+        assert due(rail) == []
+        [(purpose, payee, amount)] = rail.house.bank.rows(
+            "SELECT purpose, payee, amount FROM withdrawals"
+        )
+        assert (purpose, payee, amount) == ("settlement", shop.phone.msisdn, 1_235_00)
+        withdrawal = rail.house.bank.one("SELECT id FROM withdrawals")
+        rail.send(withdrawal)
+        rail.complete(withdrawal)
+        assert rail.told(shop) == ["settlement-paid"]
+        rail.house.clock.passes(days=1)
+        assert due(rail) == [rail.person(shop).id]
+
+    def test_the_day_is_nairobis(self, rail, shop):
+        daily(rail, shop)
+        settle(rail, shop)
+        rail.house.clock.now = rail.now.replace(hour=20, minute=59)
+        assert due(rail) == []
+        rail.house.clock.now += timedelta(minutes=1)
+        assert due(rail) == [rail.person(shop).id]
+
+    def test_not_who_does_not_want_it_any_more(self, rail, shop):
+        daily(rail, shop)
+        daily(rail, shop, is_daily=False)
+        assert due(rail) == []
+        assert settle(rail, shop) is None
+
+    def test_what_stands_against_it_today_is_tried_again_tomorrow(self, rail, shop):
+        daily(rail, shop)
+        rail.set_tier(shop, Tier.SUSPENDED)
+        assert settle(rail, shop) is None
+        assert due(rail) == []
+        rail.house.clock.passes(days=1)
+        assert due(rail) == [rail.person(shop).id]
