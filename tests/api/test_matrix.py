@@ -142,8 +142,6 @@ def _rail(app: App, path: str) -> str:
     return where
 
 
-# Whose number it is may be asked by everybody who is somebody.
-NOBODYS = {"/api/v1/people/{number}"}
 THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
     "/api/v1/orders/{reference}": lambda house, app: (f"/orders/{_order(house, app)}", {}),
     "/api/v1/receipts/{reference}": lambda house, app: (f"/receipts/{_order(house, app)}", {}),
