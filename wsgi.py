@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 from core import db, logs
-from core.access.tokens import Keyring
-from core.at_rest import Chest
 from core.codes import Veil
 from core.otp_codes import OtpKey
 from core.pins import Hasher
 from core.seal_outside import Outside
 from core.settings import load
-from gateway import Doors, create_app, rails
-from gateway.api import limits
-from gateway.api.doorkeeper import Doorkeeper
-from gateway.api.edge import Api
-from gateway.api.quick_look import QuickLook
+from gateway import Doors, composing, create_app, rails
 from gateway.callbacks import Callers
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
@@ -64,11 +59,6 @@ conversation = Conversation(
     dial_ahead=settings.ussd.dial_ahead,
     has_mpesa=settings.mpesa is not None,
 )
-keyring = Keyring.parse(
-    settings.api.signing_keys.get_secret_value(), issuer=str(settings.api.public_url)
-)
-quick = QuickLook(redis)
-quick.watch(databases)
 outside = Outside(settings.seal.folder)
 app = create_app(
     databases=databases,
@@ -88,19 +78,15 @@ app = create_app(
         shortcode=settings.mpesa.shortcode,
         accepts_unsure=settings.mpesa.when_unsure == "accept",
     ),
-    api=Api(
+    api=composing.api_of(
+        settings,
         conversation=conversation,
-        principal=Doorkeeper(keyring, quick),
-        keyring=keyring,
-        chest=Chest(settings.at_rest_key.get_secret_value()),
-        limiter=limits.limiter(redis, per_minute=settings.api.per_minute),
+        redis=redis,
         outside=outside,
-        origins=settings.api.origins,
-        proxies=settings.api.proxies,
-        per_minute=settings.api.per_minute,
-        second_factor_above=settings.api.second_factor_above,
-        rails=rails.offered(
-            settings.paystack, settings.flutterwave, has_mpesa=settings.mpesa is not None
+        ring_issuers=partial(
+            queues.enqueue,
+            queues.queue(queues.Name.ISSUERS, redis),
+            "workers.issuers.exchange",
         ),
     ),
 )

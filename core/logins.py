@@ -6,7 +6,7 @@ fits, and until the code was right all answers are the same whether there is an 
 
 Five wrong tries lock. Wrong codes lock this door for the number, and no more: anybody can type
 those, and must not keep people from their money. Wrong PINs and second factors of somebody who has
-shown the phone lock the PIN too, by phone and here (docs/decisions/0035).
+shown the phone lock the PIN too, by phone and here (docs/decisions/0038).
 """
 
 from __future__ import annotations

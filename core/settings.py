@@ -156,6 +156,14 @@ def _none_where_nothing_is_given(given: object) -> object:
     return said if any(name in said for name in _OF_ONES_OWN) else None
 
 
+def _none_without_a_client(given: object) -> object:
+    """Let there be no issuer where we are no client of any; empty is as if not given."""
+    if not isinstance(given, Mapping):
+        return given
+    said = {name: word for name, word in given.items() if word != ""}
+    return said if {"client_id", "client_secret"} & set(said) else None
+
+
 class Rates(BaseModel):
     """Where exchange rates come from; without an address nobody is quoted a price."""
 
@@ -196,6 +204,23 @@ class Api(BaseModel):
             if not _ORIGIN.fullmatch(each):
                 raise ValueError(f"{each} is no origin: https://app.example.com, and no more")
         return given
+
+
+class Oidc(BaseModel):
+    """
+    An issuer of identities with whom people may sign in, and who we are there.
+
+    Where nothing of it is given there is none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: HttpUrl = HttpUrl("https://accounts.google.com")
+    called: str = Field(default="Google", pattern=r"^[A-Za-z0-9 .-]{1,20}$")
+    authorization_url: HttpUrl = HttpUrl("https://accounts.google.com/o/oauth2/v2/auth")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    redirect_url: HttpUrl
 
 
 class Seal(BaseModel):
@@ -242,6 +267,7 @@ class Settings(BaseSettings):
     africastalking: AfricasTalking = Field(default_factory=dict, validate_default=True)
     seal: Seal = Field(default_factory=dict, validate_default=True)
     mpesa: Annotated[Mpesa | None, BeforeValidator(_none_where_nothing_is_given)] = None
+    oidc: Annotated[Oidc | None, BeforeValidator(_none_without_a_client)] = None
     paystack: PaystackAccount = None
     flutterwave: FlutterwaveAccount = None
     rates: Rates = Rates()
@@ -277,6 +303,8 @@ class Settings(BaseSettings):
             "KABAMBE_SEAL__KEY": self.seal.key,
             "KABAMBE_API__SIGNING_KEYS": self.api.signing_keys,
         }
+        if self.oidc is not None:
+            secrets["KABAMBE_OIDC__CLIENT_SECRET"] = self.oidc.client_secret
         if self.mpesa is not None:
             # What Safaricom gives out is theirs to choose; this one is ours.
             secrets["KABAMBE_MPESA__DOOR_TOKEN"] = self.mpesa.door_token
@@ -304,6 +332,12 @@ class Settings(BaseSettings):
             "KABAMBE_RATES__URL": self.rates.url,
             "KABAMBE_API__PUBLIC_URL": self.api.public_url,
         }
+        if self.oidc is not None:
+            addresses |= {
+                "KABAMBE_OIDC__ISSUER": self.oidc.issuer,
+                "KABAMBE_OIDC__AUTHORIZATION_URL": self.oidc.authorization_url,
+                "KABAMBE_OIDC__REDIRECT_URL": self.oidc.redirect_url,
+            }
         if self.mpesa is not None:
             addresses["KABAMBE_MPESA__URL"] = self.mpesa.url
             addresses["KABAMBE_MPESA__CALLBACK_URL"] = self.mpesa.callback_url

@@ -10,6 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from core.access.devices import InvalidDeviceName, UnknownDevice
+from core.access.issuers import (
+    AlreadyLinked,
+    NoIssuer,
+    NotLinked,
+    SignInOver,
+    SignInRefused,
+    SignInUnavailable,
+)
 from core.access.keys import ApiKeyNotOver, InvalidApiKey, TooManyApiKeys, UnknownApiKey
 from core.access.principals import NotAuthenticated
 from core.access.refreshes import RefreshUnderWay
@@ -110,6 +118,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AccountClosed: Face(_("This account is closed."), hangs_up=True),
     AccountSuspended: Face(_("Your account cannot move money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
+    AlreadyLinked: Face(_("One of the two accounts is linked already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
     AmountCooling: Face(_("Your PIN is new: at most {most} at once until {until}."), dated=True),
@@ -156,6 +165,7 @@ FACES: Mapping[type[DomainError], Face] = {
     MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
     MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
     MonthlyLimitReached: Face(_("Monthly limit {limit}. Left this month: {left}.")),
+    NoIssuer: Face(_("You can log in by phone only.")),
     NoOtp: Face(_("We sent you no code. Please ask for one.")),
     NameVerified: Face(_("Your name is from your ID. Please contact us to change it.")),
     NoPapers: Face(_("There are no papers yet.")),
@@ -164,6 +174,7 @@ FACES: Mapping[type[DomainError], Face] = {
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotAuthenticated: Face(_("Please log in again.")),
     NotExecuted: Face(UNEXPECTED),
+    NotLinked: Face(_("No account here is linked to that. Log in by phone first.")),
     NotWholeShillings: Face(_("M-Pesa takes whole shillings only.")),
     NotScreened: Face(_("We are still checking your account. Please try again in a minute.")),
     OtherKey: Face(_("That batch was issued with another key.")),
@@ -191,6 +202,9 @@ FACES: Mapping[type[DomainError], Face] = {
     SecondFactorNeeded: Face(_("Enter the 6 digits of your authenticator too.")),
     SecondFactorSet: Face(_("You have a second factor. Remove it first.")),
     SecondFactorWrong: Face(_("Those 6 digits are wrong or were used. Wait for the next.")),
+    SignInOver: Face(_("That sign-in is over. Please begin again.")),
+    SignInRefused: Face(_("That sign-in was refused. Please begin again.")),
+    SignInUnavailable: Face(_("We cannot ask there now. Please try again shortly.")),
     SmsLimitReached: Face(_("By SMS you can send {limit} a day. Dial *384# to send more.")),
     SmsTooLate: Face(_("Your SMS came late. Dial *384# to see what was done.")),
     StatementTooLong: Face(_("More than {lines_max} lines. Choose a shorter period.")),

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from flask import Flask, Response, render_template, send_from_directory
 
-from sandbox import feed, webhooks
+from sandbox import feed, oidc, webhooks
 from sandbox.africastalking.account import Account
 from sandbox.africastalking.courier import Courier, Pace
 from sandbox.africastalking.doors import create_blueprint
@@ -105,6 +105,8 @@ def create_app(
     app.extensions["safaricom"] = safaricom
     app.register_blueprint(feed.create_blueprint())
     app.register_blueprint(webhooks.create_blueprint())
+    app.extensions["oidc"] = oidc.Issuer()
+    app.register_blueprint(oidc.create_blueprint(app.extensions["oidc"]))
     app.extensions["courier"] = courier
     _hang_rails(app, web_url, rails_pace or rails.Pace())
     _hang_page(app, service_code)

@@ -1,5 +1,5 @@
 """
-Opens the demo subscribers, with something to play with. Twice is as once.
+Opens the demo subscribers, with something to play with, and the house's float. Twice is as once.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core import chart, db, ledger, pins, registration, subscribers
+from core import chart, db, ledger, pins, rails, registration, subscribers
 from core.audit import Actor
 from core.ledger import Draft, Reason
-from core.money import Currency
+from core.money import Currency, kes
 from core.pins import Hasher
+from core.rails import Pot
 from core.settings import load
 from core.subscribers import Language, Tier
+from sandbox.daraja.contract import Contract
 
 OPENER: Final = Actor("system", "sandbox", "demo")
 PIN: Final = "4071"
@@ -60,6 +62,20 @@ def open_people(session: Session, *, hasher: Hasher, now: datetime) -> None:
         ledger.post(session, drafts=[draft], now=now)
 
 
+def lend_float(session: Session, *, now: datetime) -> None:
+    """Write down the float that the sandbox's Safaricom has for us, to pay out from."""
+    rails.move(
+        session,
+        amount=kes(int(Contract().float_kes * 100)),
+        source=Pot.BANK,
+        target=Pot.UTILITY,
+        key="demo",
+        actor=OPENER,
+        note="what the sandbox's Safaricom has for us",
+        now=now,
+    )
+
+
 def main() -> int:
     """Open them in the database of this environment, if it is a sandbox."""
     settings = load()
@@ -70,6 +86,7 @@ def main() -> int:
     hasher = Hasher(settings.pin_pepper.get_secret_value())
     now = datetime.now(UTC)
     db.transact(databases, lambda session: open_people(session, hasher=hasher, now=now))
+    db.transact(databases, lambda session: lend_float(session, now=now))
     return 0
 
 

@@ -134,6 +134,12 @@ def environment(ports: Ports, database_url: str, redis_url: str) -> dict[str, st
         "KABAMBE_SEAL__KEY": _key(state / "seal.key"),
         "KABAMBE_SEAL__FOLDER": str(log_folder(state, database_url)),
         "KABAMBE_API__PUBLIC_URL": ports.web_url,
+        "KABAMBE_OIDC__ISSUER": f"{ports.sandbox_url}/oidc",
+        "KABAMBE_OIDC__CALLED": "Sandbox",
+        "KABAMBE_OIDC__AUTHORIZATION_URL": f"{ports.sandbox_url}/oidc/authorize",
+        "KABAMBE_OIDC__CLIENT_ID": "kabambe-sandbox",
+        "KABAMBE_OIDC__CLIENT_SECRET": "sandbox-oidc-secret",
+        "KABAMBE_OIDC__REDIRECT_URL": f"{ports.sandbox_url}/oidc/landed",
         "KABAMBE_API__SIGNING_KEYS": f"sandbox:{_key(state / 'signing.key')}",
         "KABAMBE_RATES__URL": f"{ports.sandbox_url}/rates",
         "KABAMBE_WEBHOOKS__LOOPBACK": "true",
@@ -230,6 +236,7 @@ def servers(ports: Ports) -> dict[str, list[str]]:
         "rails": [*workers, "rails"],
         "mpesa": [*workers, "mpesa"],
         "webhooks": [*workers, "webhooks"],
+        "issuers": [*workers, "issuers"],
         "relay": [*workers, "relay"],
     }
 

@@ -1,5 +1,5 @@
 """
-`python -m workers {ledger,sms,mpesa,webhooks,relay}`: the workers' composition root.
+`python -m workers {ledger,sms,mpesa,webhooks,issuers,relay}`: the workers' composition root.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def main(argv: Sequence[str]) -> int:
             unconfirmed=kes(settings.sms_orders.unconfirmed_max * 100),
             day=kes(settings.sms_orders.day_max * 100),
         ),
+        issuer=None if settings.oidc is None else composing.issuer_of(settings.oidc, now),
         rails=rails_of(settings.paystack, settings.flutterwave),
         mpesa=None if mpesa is None else composing.line_of(mpesa, redis, now),
         heard=Bells(redis, queue(Name.MPESA, redis)).heard,

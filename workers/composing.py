@@ -10,12 +10,24 @@ from datetime import datetime
 from redis import Redis
 
 from core.money import kes
-from core.settings import Mpesa
+from core.settings import Mpesa, Oidc
 from workers.daraja import credential
 from workers.daraja.client import TIMEOUTS, Account, Daraja
 from workers.daraja.line import PACE, Line
 from workers.daraja.token import Token
+from workers.oidc import Issuer
 from workers.pace import Pace
+
+
+def issuer_of(told: Oidc, clock: Callable[[], datetime]) -> Issuer:
+    """Get to know the issuer of identities; nothing is called yet."""
+    return Issuer(
+        str(told.issuer),
+        client_id=told.client_id,
+        client_secret=told.client_secret.get_secret_value(),
+        redirect_url=str(told.redirect_url),
+        clock=clock,
+    )
 
 
 def line_of(told: Mpesa, redis: Redis, clock: Callable[[], datetime]) -> Line:

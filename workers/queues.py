@@ -24,6 +24,7 @@ class Name(StrEnum):
     SMS = "sms"
     WEBHOOKS = "webhooks"
     MPESA = "mpesa"
+    ISSUERS = "issuers"
     RAILS = "rails"
 
 

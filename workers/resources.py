@@ -19,6 +19,7 @@ from core.sms_orders import Bounds
 from workers.bell import Bell
 from workers.caller import Caller
 from workers.daraja.line import Line
+from workers.oidc import Issuer
 from workers.pace import Pace
 from workers.rails import PaymentRail
 from workers.ringing import Job
@@ -42,6 +43,7 @@ class Resources:
     chest: Chest
     webhooks: Caller
     mpesa: Line | None = None
+    issuer: Issuer | None = None
     heard: Callable[[Job], None] = lambda _: None
     rails: Mapping[Provider, PaymentRail] = field(default_factory=dict)
 

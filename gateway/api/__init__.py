@@ -20,6 +20,7 @@ from gateway.api import (
     description,
     edge,
     exchange,
+    google,
     keys,
     limits,
     orders,
@@ -41,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     auth.door,
+    google.door,
     own.door,
     keys.door,
     wallet.door,

@@ -47,6 +47,28 @@ _UNSEEN: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
+class Issuer:
+    """
+    An issuer of identities, as far as a browser is sent there.
+
+    Args:
+        name: Its name, which is its address.
+        called: What people call it.
+        authorization_url: Where browsers are sent.
+        client_id: Who we are there.
+        redirect_url: Where it sends browsers back to.
+        ring: Tells the worker that asks the issuer that there is work; may fail.
+    """
+
+    name: str
+    called: str
+    authorization_url: str
+    client_id: str
+    redirect_url: str
+    ring: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Api:
     """
     Everything the routes for programs need, brought together once.
@@ -58,6 +80,7 @@ class Api:
         chest: What locks secrets that must be read again.
         limiter: Counts requests.
         outside: What of the sealed log was said outside the database.
+        issuer: With whom people may sign in besides by phone.
         origins: The web pages that may call from a browser.
         proxies: How many proxies of ours stand before us and say whom a request is from.
         per_minute: How many requests a caller may make of one route.
@@ -72,6 +95,7 @@ class Api:
     chest: Chest
     limiter: Limiter
     outside: Outside
+    issuer: Issuer | None = None
     origins: frozenset[str] = frozenset()
     proxies: int = 0
     per_minute: int = 30

@@ -151,7 +151,7 @@ class Questions:
         quirks = self._house.terms.quirks
         return wire.result(
             code=code,
-            words=words or told(code),
+            words=words or (told(code).removesuffix(".") if kind == "balance" else told(code)),
             originator=asked.originator,
             conversation=asked.conversation,
             transaction=receipt or self.book.ids.dummy(wire.now()),

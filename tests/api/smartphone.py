@@ -23,6 +23,7 @@ class Smartphone:
     token: str = ""
     refresh_token: str = ""
     address: str = "203.0.113.7"
+    app: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str, **query: str):
@@ -38,12 +39,16 @@ class Smartphone:
         told = dict(self.headers)
         if self.token:
             told["Authorization"] = f"Bearer {self.token}"
-        return self.house.app.test_client().open(
-            V1 + path,
-            method=method,
-            headers=told | (headers or {}),
-            environ_base={"REMOTE_ADDR": self.address},
-            **how,
+        return (
+            (self.app or self.house.app)
+            .test_client()
+            .open(
+                V1 + path,
+                method=method,
+                headers=told | (headers or {}),
+                environ_base={"REMOTE_ADDR": self.address},
+                **how,
+            )
         )
 
     def ticket(self) -> str:

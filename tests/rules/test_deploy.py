@@ -30,7 +30,7 @@ EXAMPLE = dict(
 # A setting, or a password of the stores.
 SECRET = re.compile(r"(PEPPER|_KEY|TOKEN|PASSWORD|SECRET|PASSKEY|SECRET_HASH)$")
 # Whom we may do without: where nothing of the account is given, there is none.
-OPTIONAL = re.compile(r"KABAMBE_(MPESA|PAYSTACK|FLUTTERWAVE)__")
+OPTIONAL = re.compile(r"KABAMBE_(MPESA|OIDC|PAYSTACK|FLUTTERWAVE)__")
 
 
 def variables(model: type[BaseModel] = Settings, prefix: str = "KABAMBE_") -> set[str]:
@@ -91,6 +91,7 @@ class TestCompose:
             "web": None,
             "worker-ledger": ["python", "-m", "workers", "ledger"],
             "worker-sms": ["python", "-m", "workers", "sms"],
+            "worker-issuers": ["python", "-m", "workers", "issuers"],
             "worker-webhooks": ["python", "-m", "workers", "webhooks"],
             "worker-mpesa": ["python", "-m", "workers", "mpesa"],
             "worker-rails": ["python", "-m", "workers", "rails"],

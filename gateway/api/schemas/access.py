@@ -170,6 +170,23 @@ class SecondFactorRemoving(Sent):
     code: Digits
 
 
+class SignInBegun(Told):
+    """Where to send the browser, and what to finish with. The attempt goes into no address."""
+
+    attempt: str
+    authorization_url: str
+    expires_in: int = Field(description="Seconds.")
+
+
+class SignInAnswered(Sent):
+    """What the issuer sent back with the browser."""
+
+    attempt: Shown
+    state: Shown
+    code: Annotated[SecretStr, Field(min_length=1, max_length=2000)]
+    iss: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
 class KeyAsked(Sent):
     """A key for a program. Confirmed by PIN and, where there is one, second factor."""
 
