@@ -18,6 +18,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run cases …               the desk: look at cases, say something of one, close one
   ./run report CASE …         the desk: a case as a suspicious activity report
   ./run tier …                the desk: papers and tiers
+  ./run mpesa …               the desk: M-Pesa's rows, float, cases, breaker, statement; see -h
   ./run reversals …           the desk: ask for a transfer back, decide about it
   ./run till open NUMBER …    the desk: make a merchant; -h after any of these says more
   ./run announce EN SW …      the desk: the same news to many, counted and confirmed first
@@ -49,6 +50,7 @@ _COMMANDS = {
     "sessions": ("sandbox.staff", "sessions"),
     "cases": ("sandbox.desk", "cases"),
     "report": ("sandbox.desk", "report"),
+    "mpesa": ("sandbox.desk", "mpesa"),
     "reversals": ("sandbox.desk", "reversals"),
     "sanctions": ("sandbox.desk", "sanctions"),
     "tier": ("sandbox.desk", "tier"),

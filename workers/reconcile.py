@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -23,7 +23,7 @@ from core import breaks, db, logs, providers, reconciliation
 from core.audit import Actor
 from core.db import Databases, transact
 from core.errors import DomainError
-from core.providers import TooManyLines
+from core.providers import Provider, TooManyLines
 from core.reconciliation import Summary
 from core.settings import load
 from core.statements import Period
@@ -68,7 +68,15 @@ def main(argv: Sequence[str]) -> int:
     return show(databases)
 
 
-def bill(databases: Databases, statement: Bill, period: Period | None) -> Summary:
+class Statement(Provider, Protocol):
+    """Both sides, and which period the file is of."""
+
+    def period(self) -> Period:
+        """From the first line to the last."""
+        ...
+
+
+def bill(databases: Databases, statement: Statement, period: Period | None) -> Summary:
     """
     Compare a provider's statement with our rows.
 

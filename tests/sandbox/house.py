@@ -16,7 +16,7 @@ from sandbox import product
 from sandbox.engines import Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parents[2]
-_STARTS_SECONDS = 40
+_STARTS_SECONDS = 90
 
 
 def free_port() -> int:

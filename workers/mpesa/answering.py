@@ -14,10 +14,11 @@ from typing import Final
 import structlog
 from sqlalchemy.orm import Session
 
-from core import inquiries, paybill, rails, withdrawals
+from core import inquiries, paybill, rails, resolutions, withdrawals
 from core.inbox import Letter
 from core.inquiries import Asked, Kind
 from core.rails import Pot, Provider
+from core.suspense import SuspenseClosed
 from workers.daraja import codes, values, wire
 from workers.daraja.codes import Fate
 from workers.daraja.line import Line
@@ -48,7 +49,7 @@ def result(session: Session, have: Resources, line: Line, letter: Letter) -> Non
     if asked.kind is Kind.BALANCE:
         _balance(session, line, asked, told)
     elif asked.kind is Kind.REVERSAL:
-        _reversal(which, told)
+        _reversal(session, have, int(which), told)
     elif about == questions.WITHDRAWAL:
         _of_withdrawal(session, have, int(which), told)
     else:
@@ -121,9 +122,12 @@ def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
     if told.code != codes.PAID or not isinstance(words, str):
         log.warning("mpesa.balance_not_told", code=told.code)
         return
-    found = wire.balances(words)
+    found, account_of = wire.balances(words), line.client.account
+    # Each shortcode has accounts of both names; we pay from one and are paid to one.
+    shortcodes = {Pot.UTILITY: account_of.payout_shortcode, Pot.PAYBILL: account_of.shortcode}
+    _, _, shortcode = asked.subject.partition(":")
     for account, pot in _POTS.items():
-        if account in found:
+        if account in found and shortcodes[pot] == shortcode:
             # As of when it was asked: what went out since then is counted by us.
             rails.tell_balance(
                 session,
@@ -133,9 +137,21 @@ def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
                 now=asked.asked_at,
             )
     available = found.get("Utility Account")
-    if available is not None and available < line.float_least:
+    is_float = shortcode == account_of.payout_shortcode
+    if is_float and available is not None and available < line.float_least:
         log.error("mpesa.float_low", available=str(available), least=str(line.float_least))
 
 
-def _reversal(receipt: str, told: Result) -> None:
-    log.info("mpesa.reversal_answered", receipt=receipt, code=told.code)
+def _reversal(session: Session, have: Resources, case: int, told: Result) -> None:
+    now, about = have.clock(), {"case": case, "code": told.code}
+    try:
+        if told.code in codes.REVERSED:
+            resolutions.returned(session, case=case, now=now)
+            log.info("mpesa.reversed", **about)
+        elif told.code in codes.NOT_REVERSED:
+            resolutions.return_failed(session, case=case, why=told.why, now=now)
+            log.error("mpesa.not_reversed", why=told.why, **about)
+        else:  # it stays on its way: what it came to is in the statement
+            log.error("mpesa.code_unknown", **about)
+    except SuspenseClosed:
+        log.warning("mpesa.answered_again", **about)

@@ -7,19 +7,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 
 from core import inquiries
-from core.db import transact
+from core.db import Databases, transact
 from core.inquiries import Kind
 from core.money import Money
 from workers.daraja.line import Line
 from workers.errors import CallFailed, Unknown
-from workers.resources import Resources
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +30,18 @@ REVERSAL: Final = "reversal"
 FLOAT: Final = "float"
 
 
+class Asker(Protocol):
+    """What asking needs: workers have more, the desk has no more."""
+
+    @property
+    def databases(self) -> Databases: ...
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+
+
 def status(
-    have: Resources,
+    have: Asker,
     line: Line,
     *,
     subject: str,
@@ -44,7 +54,7 @@ def status(
     return _put(have, line, Kind.STATUS, subject, call, also=also)
 
 
-def balance(have: Resources, line: Line, *, of_payouts: bool) -> bool:
+def balance(have: Asker, line: Line, *, of_payouts: bool) -> bool:
     """Ask what an account of ours holds."""
     account = line.client.account
     subject = f"{FLOAT}:{account.payout_shortcode if of_payouts else account.shortcode}"
@@ -52,14 +62,14 @@ def balance(have: Resources, line: Line, *, of_payouts: bool) -> bool:
     return _put(have, line, Kind.BALANCE, subject, call)
 
 
-def reversal(have: Resources, line: Line, *, receipt: str, amount: Money) -> bool:
+def reversal(have: Asker, line: Line, *, subject: str, receipt: str, amount: Money) -> bool:
     """Have a payment to us given back."""
     call = partial(line.client.reverse, receipt=receipt, amount=amount)
-    return _put(have, line, Kind.REVERSAL, f"{REVERSAL}:{receipt}", call)
+    return _put(have, line, Kind.REVERSAL, subject, call)
 
 
 def _put(
-    have: Resources,
+    have: Asker,
     line: Line,
     kind: Kind,
     subject: str,

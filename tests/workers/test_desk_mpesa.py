@@ -1,0 +1,164 @@
+"""The desk of M-Pesa, against the sandbox's Safaricom: what staff see, ask and decide."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+import requests
+from processes import environment
+from rail import opened
+from safaricom import DOOR, until
+
+from core import chart
+from core.money import kes
+from sandbox.daraja.contract import Contract
+from workers import desk_mpesa
+from workers.daraja.values import NAIROBI
+
+WHY = ("--by", "jane", "--why", "I have looked")
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture
+def rail(house):
+    house.safaricom.begin()
+    house.safaricom.phone("+254712000001", balance="20000.00")
+    with opened(house) as found:
+        found.fund()
+        yield found
+
+
+@pytest.fixture
+def sit(house, monkeypatch, capsys, tmp_path):
+    """Give the desk a command; what it prints, and how it ends. The worker is there meanwhile."""
+    certificate, agreed, line = tmp_path / "daraja.pem", Contract(), house.safaricom.line
+    told = requests.get(house.safaricom.control("certificate"), timeout=5).content
+    certificate.write_bytes(told)
+    words = {
+        "CONSUMER_KEY": agreed.key,
+        "CONSUMER_SECRET": agreed.secret,
+        "PASSKEY": agreed.passkey,
+        "SHORTCODE": agreed.shortcode,
+        "PAYOUT_SHORTCODE": agreed.payer,
+        "INITIATOR": agreed.initiator,
+        "INITIATOR_PASSWORD": agreed.password,
+        "CERTIFICATE": str(certificate),
+        "DOOR_TOKEN": DOOR,
+        "CALLBACK_URL": line.client.account.callbacks.partition("/callbacks")[0],
+        "URL": house.safaricom.url,
+    }
+    for name, value in environment(house).items():
+        monkeypatch.setenv(name, value)
+    for name, value in words.items():
+        monkeypatch.setenv(f"KABAMBE_MPESA__{name}", value)
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.wait(0.05):
+            house.safaricom.work(house)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+
+    def sit(*words):
+        status = desk_mpesa.main(["mpesa", *map(str, words)])
+        told = capsys.readouterr()
+        return status, told.out + told.err
+
+    yield sit
+    done.set()
+    worker.join()
+
+
+def test_the_float_is_asked_for_shown_and_moved(rail, sit):
+    assert sit("float", "show")[1].startswith("utility: Safaricom has not said yet.")
+    status, said = sit("balance")
+    assert (status, said.splitlines()[0][:34]) == (
+        0,
+        "utility: KES 5,000,000.00, as Safaricom s"[:34],
+    )
+    assert sit("float", "move", "bank", "utility", "1,000", "--key", "B1", *WHY)[0] == 0
+    assert rail.balance(chart.MPESA_UTILITY) == -101_000_00
+
+
+def test_what_nobody_knows_is_found_credited_or_sent_back(rail, house, sit, wanjiru):
+    house.safaricom.register()
+    assert sit("suspense", "list") == (0, "No case of suspense is open.\n")
+    house.safaricom.terms(validation=False)
+    for account in ("nobody", "nowhere"):
+        pay = {"from": "0712000001", "account": account, "amount": "300"}
+        requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5).raise_for_status()
+    until(lambda: len(rail.cases()) == 2)
+    assert "1  unknown-account" in sit("suspense", "list")[1]
+    assert sit("suspense", "credit", 1, "+254712000001", *WHY)[0] == 0
+    assert wanjiru.balance == kes(1_550_00)
+    status, said = sit("reverse", 2, *WHY)
+    assert (status, "returned" in said) == (0, True)
+    assert float(house.safaricom.totals()["reversal"]["amount"]) == 300
+    assert rail.balance(chart.MPESA_SUSPENSE) == 0
+    assert sit("reverse", 2, *WHY)[0] == 1  # once is enough
+
+
+def test_payouts_that_our_side_broke_wait_for_staff(rail, house, sit, wanjiru):
+    house.safaricom.fault(on="b2c", outcome="8006")
+    first = rail.withdraw(wanjiru, 100_00)
+    until(lambda: rail.withdrawal_state(first) == "failed")
+    assert "Payouts are stopped since" in sit("breaker", "show")[1]
+    second = rail.withdraw(wanjiru, 200_00)
+    for _time in range(3):
+        house.safaricom.work(house)
+    assert rail.withdrawal_state(second) == "requested"
+    assert len(house.safaricom.requests("b2c")) == 1
+    assert sit("breaker", "close", *WHY) == (0, "Payouts go out.\n")
+    until(lambda: rail.withdrawal_state(second) == "paid")
+    assert sit("rows") == (0, "Nothing is under way.\n")
+
+
+def test_one_payment_is_asked_about(rail, house, sit, wanjiru):
+    house.safaricom.fault(on="b2c", preset="callback-lost")
+    withdrawal = rail.withdraw(wanjiru, 100_00)
+    until(lambda: rail.withdrawal_state(withdrawal) == "sent")
+    reference = house.bank.one("SELECT reference FROM withdrawals")
+    assert reference in sit("rows")[1]
+    assert sit("status", reference)[0] == 0
+    assert rail.withdrawal_state(withdrawal) == "paid"
+
+
+def test_a_till_has_a_code_to_be_paid_by(rail, house, sit, wanjiru, tmp_path):
+    till = rail.open_till(wanjiru)
+    path = tmp_path / "till.png"
+    assert sit("qr", till, "--to", path) == (0, f"{path}\n")
+    assert path.read_bytes().startswith(PNG)
+
+
+def test_a_statement_agrees_with_our_book_or_tells_where_not(rail, house, sit, wanjiru, tmp_path):
+    house.safaricom.register("http://127.0.0.1:9")
+    house.clock.now = began_at = datetime.now(UTC)  # the statement's is
+    rail.expect(wanjiru, 500_00)
+    house.clock.passes(seconds=3)
+    until(lambda: rail.told(wanjiru) == ["deposit-settled"])
+    began = f"{began_at.astimezone(NAIROBI):%Y-%m-%dT%H:%M:%S}"
+    url = house.safaricom.control("statement")
+    told = requests.get(url, params={"from": began}, timeout=5).text
+    assert told.splitlines()[0].startswith("Organization Statement")
+    path = tmp_path / "statement.csv"
+    path.write_text(told)
+    assert sit("statement", path)[1] == (
+        "Looked at 1 receipts; breaks: 0 new, 0 closed\nNo break is open.\n"
+    )
+    path.write_text(told.replace("500.00", "400.00"))
+    assert "wrong-amount" in sit("statement", path)[1]
+    path.write_text(told)
+    assert "0 new, 1 closed\nNo break is open." in sit("statement", path)[1]
+
+
+@pytest.mark.parametrize(
+    "words", ["", "Receipt No.,Details\n", "\x00", "Receipt No." * 3, '"unclosed\n' * 50]
+)
+def test_what_is_no_statement_is_said_to_be_none(rail, sit, tmp_path, words):
+    path = tmp_path / "statement.csv"
+    path.write_text(words)
+    status, said = sit("statement", path)
+    assert (status, str(path) in said) == (1, True)

@@ -1,0 +1,131 @@
+"""
+Safaricom's organisation statement, as the M-PESA portal exports it in CSV.
+
+A few lines about the account come first. One receipt has a line for the payment and, at times, one
+for what it cost: a charge is no payment, and is ours to pay whatever it was for.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from core.money import Currency
+from core.providers import OURS, Line
+from core.statements import Period
+from workers.bills import Misread
+from workers.daraja.values import NAIROBI
+
+_RECEIPT: Final = "Receipt No."
+_AT: Final = "Completion Time"
+_STATUS: Final = "Transaction Status"
+_IN: Final = "Paid In"
+_OUT: Final = "Withdrawn"
+_REASON: Final = "Reason Type"
+_DETAILS: Final = "Details"
+_WANTED: Final = frozenset({_RECEIPT, _AT, _STATUS, _IN, _OUT, _REASON})
+_FORMS: Final = ("%d-%m-%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S")
+# What moves our own money about, or costs something, is nobody's payment.
+_NOT_PAYMENTS: Final = ("charge", "organization settlement", "transfer", "revenue", "top up")
+_HEADING_LINES_MAX: Final = 40
+
+
+@dataclass
+class OrganisationStatement:
+    """
+    One file of it, and our side; a `core.providers.Provider`.
+
+    Args:
+        path: The file.
+    """
+
+    path: Path
+    name: str = "mpesa"
+    late_after: timedelta = timedelta(minutes=30)
+    reach: timedelta = timedelta(days=2)
+
+    def period(self) -> Period:
+        """
+        From the first line to the last.
+
+        Raises:
+            Misread: The file is not such a statement, or has no payment in it.
+        """
+        instants = [line.at for line in self._lines()]
+        if not instants:
+            raise Misread(f"{self.path}: there are no payments in it")
+        return Period(min(instants), max(instants) + timedelta(seconds=1))
+
+    def lines(self, period: Period) -> Iterable[Line]:
+        """
+        What the file tells of a period.
+
+        Raises:
+            Misread: A line is not understood.
+        """
+        return (line for line in self._lines() if line.at in period)
+
+    def ours(self, session: Session, period: Period) -> Iterable[Line]:
+        """What we have of it."""
+        return OURS["mpesa"](session, period)
+
+    def _lines(self) -> Iterator[Line]:
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                rows = csv.reader(file, strict=True)
+                columns = self._columns(rows)
+                for row in rows:
+                    cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
+                    line = self._line(cells, rows.line_num) if any(row) else None
+                    if line is not None:
+                        yield line
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise Misread(f"{self.path}: {error}") from None
+
+    def _columns(self, rows: Iterator[list[str]]) -> list[str]:
+        for number, row in enumerate(rows):
+            found = [cell.strip() for cell in row]
+            if set(found) >= _WANTED:
+                return found
+            if number >= _HEADING_LINES_MAX:
+                break
+        raise Misread(f"{self.path}: no line has the columns {', '.join(sorted(_WANTED))}")
+
+    def _line(self, cells: Mapping[str, str], number: int) -> Line | None:
+        kind = f"{cells.get(_REASON, '')} {cells.get(_DETAILS, '')}".casefold()
+        if cells.get(_STATUS, "").casefold() != "completed":
+            return None
+        if any(word in kind for word in _NOT_PAYMENTS):
+            return None
+        where = f"{self.path}, line {number}"
+        if not cells.get(_RECEIPT):
+            raise Misread(f"{where}: it has no receipt")
+        amount = _amount(cells.get(_IN, ""), where) or -abs(_amount(cells.get(_OUT, ""), where))
+        at = _at(cells.get(_AT, ""), where)
+        return Line(cells[_RECEIPT], amount, Currency.KES.value, at, cells.get(_REASON, ""))
+
+
+def _amount(written: str, where: str) -> Decimal:
+    try:
+        found = Decimal(written.replace(",", "") or 0)
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise Misread(f"{where}: {written[:40]!r} is no amount")
+    return found
+
+
+def _at(written: str, where: str) -> datetime:
+    for form in _FORMS:
+        try:
+            return datetime.strptime(written, form).replace(tzinfo=NAIROBI)
+        except ValueError:
+            continue
+    raise Misread(f"{where}: {written[:40]!r} is no time")
