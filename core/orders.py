@@ -57,6 +57,7 @@ class Kind(StrEnum):
     HOLD = "hold"
     CAPTURE = "capture"
     RELEASE = "release"
+    REFUND = "refund"
     WITHDRAWAL = "withdrawal"
 
 

@@ -24,15 +24,18 @@ from gateway.api import (
     holds,
     keys,
     limits,
+    merchants,
     orders,
     own,
     pages,
+    payment_links,
     receipts,
     reversals,
     transactions,
     transfers,
     vouchers,
     wallet,
+    webhooks,
     withdrawals,
 )
 from gateway.api import log as sealed
@@ -60,6 +63,10 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     deposits.door,
     withdrawals.door,
     sealed.door,
+    webhooks.door,
+    merchants.door,
+    merchants.refunding,
+    payment_links.door,
 )
 
 

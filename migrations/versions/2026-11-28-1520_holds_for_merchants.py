@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "holds_for_merchants"
-down_revision = "issuers"
+down_revision = "merchants"
 branch_labels = None
 depends_on = None
 

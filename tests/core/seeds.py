@@ -34,11 +34,21 @@ PICKS = {
     ),
     "journals": "SELECT max(id) FROM journals",
     "redemption": ORDER.format("redemption"),
+    "refund": ORDER.format("refund"),
+    "refunded": "SELECT payment_id FROM refunds WHERE order_id = {refund}",
     "batch": "SELECT max(id) FROM voucher_batches",
 }
 
 # What somebody does to the book, and every break that must be found then: these and no others.
 SEEDS = {
+    "what was given back is kept otherwise": (
+        ["UPDATE refunds SET amount = amount - 1 WHERE order_id = {refund}"],
+        ["refund-differs order:{refund}"],
+    ),
+    "more was given back than was paid": (
+        ["UPDATE refunds SET amount = amount + 100000000 WHERE order_id = {refund}"],
+        ["refund-differs order:{refund}", "refund-differs order:{refunded}"],
+    ),
     "a balance is changed": (
         ["UPDATE accounts SET balance = balance + 5 WHERE id = {quiet}"],
         ["balance account:{quiet}", "currency-unbalanced currency:KES"],

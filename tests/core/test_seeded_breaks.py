@@ -23,6 +23,7 @@ def kept(built):
     traffic.steps(250, seed=7)
     traffic.leave_a_refusal()
     traffic.leave_a_debt()
+    traffic.leave_a_refund()
     traffic.leave_vouchers()
     traffic.leave_a_hold_for_its_owner()
     yield traffic
