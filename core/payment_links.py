@@ -125,12 +125,17 @@ class PaymentLinkUse(Base):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link as whoever has it sees it. `shop` is what the merchant is called."""
+    """
+    A link as whoever has it sees it.
+
+    `shop` is what the merchant calls the shop; `payee` is who a phone says is paid at its till.
+    """
 
     id: int
     code: str
     merchant: int
     shop: str
+    payee: str
     till: str
     currency: Currency
     amount: Money | None
@@ -302,6 +307,7 @@ def _link(row: Row[Any], *, now: datetime) -> Link:
         code=link.code,
         merchant=link.subscriber_id,
         shop=row.shop_name or row.name,
+        payee=row.name,
         till=row.till,
         currency=currency,
         amount=None if link.amount is None else Money(link.amount, currency),
