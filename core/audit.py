@@ -46,6 +46,7 @@ class Action(StrEnum):
     CASE_CLOSED = "case-closed"
     CASE_REPORTED = "case-reported"
     TILL_OPENED = "till-opened"
+    SHOP_DESCRIBED = "shop-described"
     VOUCHERS_ISSUED = "vouchers-issued"
     VOUCHERS_PRINTED = "vouchers-printed"
     VOUCHERS_CANCELLED = "vouchers-cancelled"

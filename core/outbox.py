@@ -107,6 +107,24 @@ class Event(StrEnum):
     """It takes longer than anybody expects; nothing is lost."""
     SETTLEMENT_PAID = "settlement-paid"
     """What a shop had taken is on its owner's M-Pesa."""
+    HOLD_PLACED = "hold-placed"
+    """The owner's receipt: money of theirs is set aside for a merchant."""
+    HOLD_OFFERED = "hold-offered"
+    """Told to the merchant who may take it."""
+    HOLD_CAPTURED = "hold-captured"
+    """Told to the owner: the merchant took it, or some of it."""
+    HOLD_TAKEN = "hold-taken"
+    """The merchant's receipt."""
+    HOLD_RELEASED = "hold-released"
+    """Told to the owner: the merchant gave it back."""
+    HOLD_REFUSED = "hold-refused"
+    """The ledger did not do with a hold what was ordered."""
+    REFUND_SENT = "refund-sent"
+    """The merchant's receipt of what they gave back."""
+    REFUND_RECEIVED = "refund-received"
+    """The payer has what they paid back, or a part of it."""
+    REFUND_REFUSED = "refund-refused"
+    """The ledger did not give back what the merchant ordered."""
     PIN_CHANGED = "pin-changed"
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"
@@ -168,6 +186,9 @@ WEBHOOK_TYPES: Final[Mapping[Event, str]] = {
     Event.PAYMENT_SENT: "payment.sent",
     Event.PAYMENT_RECEIVED: "payment.received",
     Event.PAYMENT_REFUSED: "payment.refused",
+    Event.REFUND_SENT: "refund.sent",
+    Event.REFUND_RECEIVED: "refund.received",
+    Event.REFUND_REFUSED: "refund.refused",
     Event.EXCHANGED: "exchange.done",
     Event.EXCHANGE_REFUSED: "exchange.refused",
     Event.TRANSFER_REVERSED: "reversal.received",
@@ -188,6 +209,12 @@ WEBHOOK_TYPES: Final[Mapping[Event, str]] = {
     Event.WITHDRAWAL_FAILED: "withdrawal.failed",
     Event.WITHDRAWAL_DELAYED: "withdrawal.delayed",
     Event.SETTLEMENT_PAID: "settlement.paid",
+    Event.HOLD_PLACED: "hold.placed",
+    Event.HOLD_OFFERED: "hold.offered",
+    Event.HOLD_CAPTURED: "hold.captured",
+    Event.HOLD_TAKEN: "hold.taken",
+    Event.HOLD_RELEASED: "hold.released",
+    Event.HOLD_REFUSED: "hold.refused",
 }
 
 

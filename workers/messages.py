@@ -60,12 +60,18 @@ SEALED: Final = frozenset(
         Event.TRANSFER_RECEIVED,
         Event.PAYMENT_SENT,
         Event.PAYMENT_RECEIVED,
+        Event.REFUND_SENT,
+        Event.REFUND_RECEIVED,
         Event.EXCHANGED,
         Event.VOUCHER_REDEEMED,
         Event.DEPOSIT_SETTLED,
         Event.TILL_RECEIVED,
         Event.WITHDRAWAL_PAID,
         Event.SETTLEMENT_PAID,
+        Event.HOLD_PLACED,
+        Event.HOLD_CAPTURED,
+        Event.HOLD_TAKEN,
+        Event.HOLD_RELEASED,
     }
 )
 

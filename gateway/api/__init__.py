@@ -21,17 +21,21 @@ from gateway.api import (
     edge,
     exchange,
     google,
+    holds,
     keys,
     limits,
+    merchants,
     orders,
     own,
     pages,
+    payment_links,
     receipts,
     reversals,
     transactions,
     transfers,
     vouchers,
     wallet,
+    webhooks,
     withdrawals,
 )
 from gateway.api import log as sealed
@@ -55,9 +59,14 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     receipts.door,
     reversals.door,
     vouchers.door,
+    holds.door,
     deposits.door,
     withdrawals.door,
     sealed.door,
+    webhooks.door,
+    merchants.door,
+    merchants.refunding,
+    payment_links.door,
 )
 
 

@@ -43,7 +43,6 @@ class TestPrompts:
     def test_what_is_no_amount_is_none(self, written):
         assert wire.prompted(golden.STK_PAID.replace(b"1.00", written)).amount is None
 
-
     @pytest.mark.parametrize(
         "written", [b"1E999999999999999999", b"1E400000000", b"-1E400000000", b"1E-400000000"]
     )

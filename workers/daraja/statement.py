@@ -8,7 +8,6 @@ for what it cost: a charge is no payment, and is ours to pay whatever it was for
 from __future__ import annotations
 
 import csv
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -40,24 +39,19 @@ _NOT_PAYMENTS: Final = (
 )
 # From here on a line's details are others' words: names, and what a payer typed.
 _OTHERS_WORDS: Final = re.compile(r"\b(?:from|to|acc|a/c)\b|[0-9]", re.IGNORECASE)
-_SHORTCODE: Final = "Short Code:"
 _HEADING_LINES_MAX: Final = 40
 
 
 @dataclass
 class OrganisationStatement:
     """
-    One file of it, and our side; a `core.providers.Provider`.
+    It, and our side; a `core.providers.Provider`.
 
     Args:
-        path: The file.
-        collects: The shortcode that is paid; with `pays_out`, a file tells of one of them.
-        pays_out: The one that pays out; it may be the same.
+        paths: The files: one of each account that people pay, or that pays out.
     """
 
-    path: Path
-    collects: str = ""
-    pays_out: str = ""
+    paths: tuple[Path, ...]
     name: str = "mpesa"
     late_after: timedelta = timedelta(minutes=30)
     reach: timedelta = timedelta(days=2)
@@ -71,7 +65,7 @@ class OrganisationStatement:
         """
         instants = [line.at for line in self._lines()]
         if not instants:
-            raise Misread(f"{self.path}: there are no payments in it")
+            raise Misread(f"{self._names}: there are no payments in it")
         return Period(min(instants), max(instants) + timedelta(seconds=1))
 
     def lines(self, period: Period) -> Iterable[Line]:
@@ -84,66 +78,54 @@ class OrganisationStatement:
         return (line for line in self._lines() if line.at in period)
 
     def ours(self, session: Session, period: Period) -> Iterable[Line]:
-        """
-        What we have of it: of the shortcode alone that the file says it is of.
+        """What we have of it."""
+        return OURS["mpesa"](session, period)
 
-        Raises:
-            Misread: It is of a shortcode that is not ours.
-        """
-        of = self._of()
-        ours = OURS["mpesa"](session, period)
-        if not of or not self.collects:
-            return ours
-        if of not in (self.collects, self.pays_out):
-            raise Misread(f"{self.path}: {of[:20]} is no shortcode of ours")
-        return (
-            line for line in ours if of == (self.pays_out if line.amount < 0 else self.collects)
-        )
-
-    def _of(self) -> str:
-        """Whose statement the lines before the columns say it is; nothing where they do not."""
-        with self.path.open(encoding="utf-8-sig", newline="") as file:
-            for row in itertools.islice(csv.reader(file), _HEADING_LINES_MAX):
-                cells = [cell.strip() for cell in row]
-                if _SHORTCODE in cells[:-1]:
-                    return cells[cells.index(_SHORTCODE) + 1]
-        return ""
+    @property
+    def _names(self) -> str:
+        return ", ".join(map(str, self.paths))
 
     def _lines(self) -> Iterator[Line]:
+        for path in self.paths:
+            yield from self._lines_of(path)
+
+    def _lines_of(self, path: Path) -> Iterator[Line]:
         try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.reader(file, strict=True)
-                columns = self._columns(rows)
+                columns = _columns(path, rows)
                 for row in rows:
                     cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
-                    line = self._line(cells, rows.line_num) if any(row) else None
+                    line = _line(path, cells, rows.line_num) if any(row) else None
                     if line is not None:
                         yield line
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise Misread(f"{self.path}: {error}") from None
+            raise Misread(f"{path}: {error}") from None
 
-    def _columns(self, rows: Iterator[list[str]]) -> list[str]:
-        for number, row in enumerate(rows):
-            found = [cell.strip() for cell in row]
-            if set(found) >= _WANTED:
-                return found
-            if number >= _HEADING_LINES_MAX:
-                break
-        raise Misread(f"{self.path}: no line has the columns {', '.join(sorted(_WANTED))}")
 
-    def _line(self, cells: Mapping[str, str], number: int) -> Line | None:
-        details = _OTHERS_WORDS.split(cells.get(_DETAILS, ""), maxsplit=1)[0]
-        kind = f"{cells.get(_REASON, '')} {details}".casefold()
-        if cells.get(_STATUS, "").casefold() != "completed":
-            return None
-        if any(word in kind for word in _NOT_PAYMENTS):
-            return None
-        where = f"{self.path}, line {number}"
-        if not cells.get(_RECEIPT):
-            raise Misread(f"{where}: it has no receipt")
-        amount = _amount(cells.get(_IN, ""), where) or -abs(_amount(cells.get(_OUT, ""), where))
-        at = _at(cells.get(_AT, ""), where)
-        return Line(cells[_RECEIPT], amount, Currency.KES.value, at, cells.get(_REASON, ""))
+def _columns(path: Path, rows: Iterator[list[str]]) -> list[str]:
+    for number, row in enumerate(rows):
+        found = [cell.strip() for cell in row]
+        if set(found) >= _WANTED:
+            return found
+        if number >= _HEADING_LINES_MAX:
+            break
+    raise Misread(f"{path}: no line has the columns {', '.join(sorted(_WANTED))}")
+
+
+def _line(path: Path, cells: Mapping[str, str], number: int) -> Line | None:
+    details = _OTHERS_WORDS.split(cells.get(_DETAILS, ""), maxsplit=1)[0]
+    kind = f"{cells.get(_REASON, '')} {details}".casefold()
+    if cells.get(_STATUS, "").casefold() != "completed":
+        return None
+    if any(word in kind for word in _NOT_PAYMENTS):
+        return None
+    where = f"{path}, line {number}"
+    if not cells.get(_RECEIPT):
+        raise Misread(f"{where}: it has no receipt")
+    amount = _amount(cells.get(_IN, ""), where) or -abs(_amount(cells.get(_OUT, ""), where))
+    at = _at(cells.get(_AT, ""), where)
+    return Line(cells[_RECEIPT], amount, Currency.KES.value, at, cells.get(_REASON, ""))
 
 
 def _amount(written: str, where: str) -> Decimal:
