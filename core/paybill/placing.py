@@ -20,7 +20,7 @@ from core.ledger import Posting
 from core.money import Currency, Money
 from core.msisdn import InvalidMsisdn
 from core.outbox import Event, Fact
-from core.paybill.rows import Payment, Refusal, State, UnknownPayment
+from core.paybill.rows import Payment, Refusal, State, UnknownPayment, has_come
 from core.rails import Provider
 from core.receipts import Source, Use
 from core.subscribers import Subscriber
@@ -235,7 +235,7 @@ def _of_deposit(session: Session, found: Payment, *, confirmed: bool, now: datet
         return Received(found.id, State.UNCONFIRMED, is_new=True)
     found.confirmed_at = now
     deposit = session.get_one(deposits.Deposit, found.deposit_id, with_for_update=True)
-    if deposit.money == found.money and not _has_come(session, found):
+    if deposit.money == found.money and not has_come(session, found):
         settled = deposits.settle(
             session,
             deposit=found.deposit_id,
@@ -258,16 +258,6 @@ def _of_deposit(session: Session, found: Payment, *, confirmed: bool, now: datet
         found.state = State.DUPLICATE
         return Received(found.id, State.DUPLICATE, is_new=True)
     return _suspend(session, found, Kind.MISMATCH, {"deposit": found.deposit_id}, now=now)
-
-
-def _has_come(session: Session, found: Payment) -> bool:
-    """Whether a deposit, whose lock is held, has come by another payment under its reference."""
-    other = select(Payment.id).where(
-        Payment.deposit_id == found.deposit_id,
-        Payment.id != found.id,
-        Payment.state == State.DUPLICATE,
-    )
-    return session.scalar(other.limit(1)) is not None
 
 
 def _place(session: Session, found: Payment, *, now: datetime) -> Received:
