@@ -149,6 +149,7 @@ def open_breaker(
     why: str,
     now: datetime,
     until: datetime | None = None,
+    replaces: bool = False,
 ) -> bool:
     """
     Stop payouts over a rail; return whether they were not stopped already.
@@ -161,8 +162,11 @@ def open_breaker(
         now: When.
         until: When they may go on by themselves; None: when staff say so. The later one counts,
             and None is later than any.
+        replaces: Whether it is told instead of anything else that stops them: it stops more.
     """
     close_expired(session, provider=provider, now=now)
+    if replaces:
+        _close_other(session, provider, code, now=now)
     given = {"provider": provider.value, "code": code, "why": why, "now": now, "until": until}
     made = session.scalar(
         text(
@@ -209,6 +213,13 @@ def close_expired(session: Session, *, provider: Provider, now: datetime) -> Non
     found = _open(session, provider)
     if found is not None and found.until is not None and found.until <= now:
         found.closed_at, found.closed_by, found.note = now, "system", "its time was over"
+        session.flush()
+
+
+def _close_other(session: Session, provider: Provider, code: str, *, now: datetime) -> None:
+    found = _open(session, provider)
+    if found is not None and found.code != code:
+        found.closed_at, found.closed_by, found.note = now, "system", f"{code} took its place"
         session.flush()
 
 

@@ -32,6 +32,7 @@ from workers.daraja.statement import OrganisationStatement
 from workers.desk import Desk, Unfit, signature, sit
 from workers.errors import CallFailed
 from workers.mpesa import questions
+from workers.mpesa.breaker import bars_questions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,17 @@ def _line() -> Iterator[Line]:
                 raise Unfit(f"{type(failure).__name__}: {failure.why}") from None
 
 
+def _see_initiator(desk: Desk) -> None:
+    """
+    See that our initiator may ask.
+
+    Raises:
+        Unfit: It is broken: each try would lock it sooner.
+    """
+    if desk.do(lambda session: bars_questions(session, now=desk.now)):
+        raise Unfit("Our initiator is broken (`breaker show`): mend it, then `breaker close`.")
+
+
 def _asker(desk: Desk) -> _Asker:
     return _Asker(desk.databases, lambda: datetime.now(UTC))
 
@@ -113,6 +125,7 @@ def _rows(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as a
 
 
 def _reverse(desk: Desk, given: argparse.Namespace) -> None:
+    _see_initiator(desk)
     with _line() as line:
         back = desk.do_with_money(
             lambda session: resolutions.begin_return(
@@ -167,6 +180,7 @@ def _move_float(desk: Desk, given: argparse.Namespace) -> None:
 
 
 def _balance(desk: Desk, given: argparse.Namespace) -> None:
+    _see_initiator(desk)
     with _line() as line:
         account = line.client.account
         if not questions.balance(_asker(desk), line, of_payouts=True):
@@ -176,6 +190,7 @@ def _balance(desk: Desk, given: argparse.Namespace) -> None:
 
 
 def _status(desk: Desk, given: argparse.Namespace) -> None:
+    _see_initiator(desk)
     find = text("SELECT id, conversation FROM withdrawals WHERE reference = :given")
     row = desk.do(lambda session: session.execute(find, {"given": given.of}).one_or_none())
     subject = f"{questions.PAYBILL}:{given.of}" if row is None else f"withdrawal:{row.id}"

@@ -111,6 +111,9 @@ def test_payouts_that_our_side_broke_wait_for_staff(rail, house, sit, wanjiru):
         house.safaricom.work(house)
     assert rail.withdrawal_state(second) == "requested"
     assert len(house.safaricom.requests("b2c")) == 1
+    status, said = sit("balance")  # it would try the same password
+    assert (status, "then `breaker close`" in said) == (1, True)
+    assert not house.safaricom.requests("balance")
     assert sit("breaker", "close", *WHY) == (0, "Payouts go out.\n")
     until(lambda: rail.withdrawal_state(second) == "paid")
     assert sit("rows") == (0, "Nothing is under way.\n")

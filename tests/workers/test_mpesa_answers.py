@@ -13,7 +13,9 @@ from core import chart, inbox, inquiries, rails
 from core.inbox import Kind
 from core.money import kes
 from core.rails import Provider
-from workers.mpesa import letters
+from workers.mpesa import floats, letters, payments, questions, withdrawals
+from workers.mpesa.breaker import trip
+from workers.resources import current
 
 RECEIPT = "MBN31H462N"
 THEIRS = b"254708374149 - John Doe"
@@ -108,3 +110,50 @@ def test_what_is_wrong_with_our_initiator_stops_payouts(house, rail, answer, cod
         found = rails.breaker(session, provider=Provider.MPESA, now=house.clock())
     assert found is not None
     assert (found.code, found.until) == (code, None)
+
+
+class TestWhileOurInitiatorIsBroken:
+    """Every question carries its password: each would try the wrong one again."""
+
+    def stop(self, house, *codes):
+        for code in codes:
+            with house.databases["worker"].begin() as session:
+                trip(session, code=code, why="it says so", now=house.clock(), lasts=None)
+
+    def ask_all(self, house):
+        floats.look()
+        payments.confirm()
+        withdrawals.resolve()
+        return questions.balance(current(), house.safaricom.line, of_payouts=True)
+
+    def asked(self, house) -> int:
+        apis = ("status", "balance", "reversal")
+        return sum(len(house.safaricom.requests(api)) for api in apis)
+
+    @pytest.fixture(autouse=True)
+    def doubts(self, house, rail, wanjiru):
+        """A payment and a payout that are to be asked about."""
+        rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
+        house.safaricom.fault(on="b2c", preset="callback-lost")
+        rail.withdraw(wanjiru, 100_00)
+        withdrawals.pay()
+        house.clock.passes(minutes=3)
+
+    @pytest.mark.parametrize("code", ["18", "20", "21", "22", "2001", "8006"])
+    def test_nothing_is_asked_in_its_name(self, house, code):
+        self.stop(house, code)
+        assert not self.ask_all(house)
+        assert self.asked(house) == 0
+        assert house.bank.one("SELECT count(*) FROM inquiries") == 0
+        assert house.bank.one("SELECT asks FROM withdrawals") == 0
+
+    def test_nor_where_something_else_had_stopped_payouts_before(self, house):
+        self.stop(house, "1", "2001", "2028")
+        self.ask_all(house)
+        assert self.asked(house) == 0
+        assert house.bank.rows("SELECT code FROM breakers WHERE closed_at IS NULL") == [("2001",)]
+
+    def test_what_is_no_fault_of_its_stops_no_question(self, house):
+        self.stop(house, "1")
+        assert self.ask_all(house)
+        assert self.asked(house) == 5

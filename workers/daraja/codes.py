@@ -77,6 +77,9 @@ BROKEN_QUESTIONS: Final[Mapping[str, str]] = {
 # What a question about a payment that M-Pesa never saw is answered.
 NOT_FOUND: Final = frozenset({"SFC_IC0003"})
 
+# Whoever asks in the name of such an initiator tries a wrong password again, and locks it sooner.
+BROKEN_INITIATOR: Final = frozenset({"18", "20", "21", "22", "2001", "8006"})
+
 REVERSED: Final = frozenset({"0", "R000001"})
 # A reversal that certainly was not carried out, so that another may be asked for.
 NOT_REVERSED: Final = frozenset({"1", "11", "21", "2001", "2006", "2028", "8006", "R000002"})

@@ -1,5 +1,7 @@
 """
 The breaker: when something is wrong on our side no payout is sent, as each try may make it worse.
+
+Where it is the initiator, nothing is asked in its name, either.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core import rails
 from core.rails import Provider
+from workers.daraja import codes
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +31,18 @@ def trip(session: Session, *, code: str, why: str, now: datetime, lasts: timedel
     """
     until = None if lasts is None else now + lasts
     if rails.open_breaker(
-        session, provider=Provider.MPESA, code=code, why=why, now=now, until=until
+        session,
+        provider=Provider.MPESA,
+        code=code,
+        why=why,
+        now=now,
+        until=until,
+        replaces=code in codes.BROKEN_INITIATOR,
     ):
         log.error("mpesa.payouts_stopped", code=code, why=why, lasts=lasts and str(lasts))
+
+
+def bars_questions(session: Session, *, now: datetime) -> bool:
+    """Whether our initiator is broken, so that nothing may be asked in its name until it is not."""
+    found = rails.breaker(session, provider=Provider.MPESA, now=now)
+    return found is not None and found.code in codes.BROKEN_INITIATOR

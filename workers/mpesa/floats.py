@@ -8,6 +8,7 @@ import time
 
 from workers.daraja.line import Hurry
 from workers.mpesa import hands, questions
+from workers.mpesa.breaker import bars_questions
 from workers.resources import current
 from workers.ringing import Job
 
@@ -18,6 +19,9 @@ def look(**_: object) -> None:
     if have.mpesa is None:
         return
     have.heard(Job.LOOK)
+    with have.databases() as session:
+        if bars_questions(session, now=have.clock()):
+            return
     line, account = have.mpesa, have.mpesa.client.account
     shortcodes = [True] if account.payout_shortcode == account.shortcode else [True, False]
     until = time.monotonic() + hands.PATIENCE_SECONDS

@@ -14,6 +14,7 @@ from core import inquiries, paybill
 from core.inquiries import Kind
 from workers.daraja.line import Hurry, Line
 from workers.mpesa import hands, questions
+from workers.mpesa.breaker import bars_questions
 from workers.resources import Resources, current
 from workers.ringing import Job
 
@@ -37,6 +38,8 @@ def unasked(have: Resources) -> list[str]:
     """Receipts that must be asked about, and were not just now."""
     now = have.clock()
     with have.databases() as session:
+        if bars_questions(session, now=now):
+            return []
         receipts = paybill.unconfirmed(session, now=now, payments_max=_LOT)
         asked = {
             receipt: inquiries.newest(

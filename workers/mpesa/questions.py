@@ -20,6 +20,7 @@ from core.inquiries import Kind
 from core.money import Money
 from workers.daraja.line import Line
 from workers.errors import CallFailed, Unknown
+from workers.mpesa.breaker import bars_questions
 
 log = structlog.get_logger(__name__)
 
@@ -80,18 +81,23 @@ def _put(
     """
     Write a question down, commit, ask it; whether it was taken, or may have been.
 
-    Its answer may be there before this is.
+    Its answer may be there before this is. While our initiator is broken nothing is asked.
     """
     token = secrets.token_hex(16)
     digest = hashlib.sha256(token.encode()).digest()
 
-    def begin(session: Session) -> int:
+    def begin(session: Session) -> int | None:
+        if bars_questions(session, now=have.clock()):
+            return None
         also(session)
         return inquiries.ask(
             session, kind=kind, subject=subject, token_hash=digest, now=have.clock()
         )
 
     inquiry = transact(have.databases, begin)
+    if inquiry is None:
+        log.warning("mpesa.question_barred", subject=subject)
+        return False
     try:
         provider_ref = line.call(partial(call, token=token))
     except Unknown as failure:  # it may be answered all the same

@@ -16,6 +16,7 @@ from core import deposits, paybill, rails, withdrawals
 from core.db import Databases
 from core.rails import Provider
 from workers.daraja.line import PACE
+from workers.mpesa.breaker import bars_questions
 from workers.pace import pause_seconds
 from workers.queues import Name, queue
 from workers.ringing import Bells, Job
@@ -67,6 +68,8 @@ def _due(session: Session, now: datetime) -> Iterator[Job]:
     stopped = rails.breaker(session, provider=Provider.MPESA, now=now)
     if stopped is None and withdrawals.due(session, now=now, withdrawals_max=1):
         yield Job.PAY
+    if bars_questions(session, now=now):
+        return
     if withdrawals.doubtful(session, now=now, withdrawals_max=1):
         yield Job.RESOLVE
     if paybill.unconfirmed(session, now=now, payments_max=1):

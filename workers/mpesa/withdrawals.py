@@ -24,7 +24,7 @@ from core.withdrawals import Asking, Payout
 from workers.daraja.line import Hurry, Line
 from workers.errors import Blocked, CallFailed, Rejected, Unreachable
 from workers.mpesa import hands, questions
-from workers.mpesa.breaker import trip
+from workers.mpesa.breaker import bars_questions, trip
 from workers.mpesa.questions import WITHDRAWAL
 from workers.resources import Resources, current
 from workers.ringing import Job
@@ -57,6 +57,8 @@ def resolve(**_: object) -> None:
         return
     have.heard(Job.RESOLVE)
     with have.databases() as session:
+        if bars_questions(session, now=have.clock()):
+            return
         doubtful = withdrawals.doubtful(session, now=have.clock(), withdrawals_max=_LOT)
     hands.each(partial(_resolve, have, have.mpesa), doubtful, job="resolve")
 
