@@ -197,9 +197,6 @@ def _admit(view: Callable[..., Any]) -> None:
     _admit_caller(view)
     if hasattr(view, "keyed") and not KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
         raise Halted(problems.KEY_MISSING)
-    if request.get_data(cache=True).strip() == b"null":  # which is not the same as nothing at all
-        fault = {"in": "json", "field": "_schema", "fault": "Input should be an object"}
-        raise Halted(problems.INVALID_REQUEST, errors=[fault])
 
 
 def _admit_caller(view: Callable[..., Any]) -> None:

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final
 
-<<<<<<< HEAD
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
-=======
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
->>>>>>> main
 
 SEEN: Final = r"^[^\x00-\x1f\x7f]*$"
 
@@ -31,20 +19,7 @@ def _is_text(given: object) -> object:
 Words = Annotated[str, StringConstraints(max_length=500, min_length=1, pattern=SEEN)]
 
 
-<<<<<<< HEAD
-def _written_out(given: object) -> object:
-    """An instant as RFC 3339 writes it, and not as a number of seconds."""
-    if isinstance(given, str) and not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", given):
-        raise ValueError("An instant is written 2026-11-21T09:30:00Z")
-    if isinstance(given, int | float):
-        raise ValueError("An instant is written 2026-11-21T09:30:00Z")  # noqa: TRY004 - pydantic's way
-    return given
-
-
-Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_out)]
-=======
 Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_text)]
->>>>>>> main
 
 
 class Sent(BaseModel):
