@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core import arrivals, audit, deposits, orders, paybill, suspense, withdrawals
+from core import arrivals, audit, deposits, inquiries, orders, paybill, suspense, withdrawals
 from core.audit import Action, Actor
 from core.decisions import words
 from core.deposits import Deposit
@@ -116,13 +116,17 @@ def begin_return(session: Session, *, case: int, actor: Actor, note: str, now: d
     """
     Send what stands in suspense back to who paid it: the provider is asked to, once this commits.
 
+    Where its answer never came, or said nothing, it may be asked again: it gives one payment back
+    once, and says so of what it has given back already.
+
     Raises:
         UnknownSuspense, SuspenseClosed: There is no such case, or it is decided.
         NothingSuspended: No money stands in suspense, or nobody knows under which receipt it came.
         NoReason: There is no note, or it is too long.
     """
     said = words(note)
-    _row, found = _locked(session, case)
+    is_again = _may_ask_again(session, case)
+    _row, found = _locked(session, case, state="returning" if is_again else "open")
     if not found.amount or found.receipt is None:
         raise NothingSuspended
     found.state = "returning"
@@ -138,9 +142,12 @@ def returned(session: Session, *, case: int, now: datetime) -> bool:
     Raises:
         UnknownSuspense: There is no such case.
     """
-    if suspense.get(session, case=case).outcome == Outcome.RETURNED:
+    known = suspense.get(session, case=case)
+    if known.outcome == Outcome.RETURNED:
         return False
-    row, found = _locked(session, case, state="returning")
+    # An answer that comes after another has said that it failed counts all the same.
+    state = "open" if known.state == "open" else "returning"
+    row, found = _locked(session, case, state=state)
     _let_go(session, row, found, Outcome.RETURNED, by="system", note="sent back", now=now)
     return True
 
@@ -152,6 +159,14 @@ def return_failed(session: Session, *, case: int, why: str, now: datetime) -> No
     told = {"why": "return-failed", "told": why, "at": now.isoformat()}
     found.evidence = [*found.evidence, told]
     session.flush()
+
+
+def _may_ask_again(session: Session, case: int) -> bool:
+    if suspense.get(session, case=case).state != "returning":
+        return False
+    asked = inquiries.newest(session, subject=f"reversal:{case}", kind=inquiries.Kind.REVERSAL)
+    # Nothing was asked where whoever was to ask has died just before.
+    return asked is None or asked.state not in (inquiries.State.ASKING, inquiries.State.ASKED)
 
 
 def strike(session: Session, *, case: int, actor: Actor, note: str, now: datetime) -> None:

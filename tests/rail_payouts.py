@@ -6,6 +6,7 @@ import hashlib
 
 from core import (
     execution,
+    inquiries,
     limits,
     rails,
     resolutions,
@@ -219,6 +220,17 @@ class Payouts:
 
     def returned(self, case):
         return self.worker(lambda session: resolutions.returned(session, case=case, now=self.now))
+
+    def ask_back(self, case):
+        return self.worker(
+            lambda session: inquiries.ask(
+                session,
+                kind=inquiries.Kind.REVERSAL,
+                subject=f"reversal:{case}",
+                token_hash=token(f"r{case}"),
+                now=self.now,
+            )
+        )
 
     def return_failed(self, case):
         self.worker(

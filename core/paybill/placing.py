@@ -20,7 +20,7 @@ from core.ledger import Posting
 from core.money import Currency, Money
 from core.msisdn import InvalidMsisdn
 from core.outbox import Event, Fact
-from core.paybill.rows import Payment, Refusal, State, UnknownPayment
+from core.paybill.rows import Payment, Refusal, State, UnknownPayment, has_come
 from core.rails import Provider
 from core.receipts import Source, Use
 from core.subscribers import Subscriber
@@ -234,8 +234,8 @@ def _of_deposit(session: Session, found: Payment, *, confirmed: bool, now: datet
     if not confirmed:
         return Received(found.id, State.UNCONFIRMED, is_new=True)
     found.confirmed_at = now
-    deposit = session.get_one(deposits.Deposit, found.deposit_id)
-    if deposit.money == found.money:
+    deposit = session.get_one(deposits.Deposit, found.deposit_id, with_for_update=True)
+    if deposit.money == found.money and not has_come(session, found):
         settled = deposits.settle(
             session,
             deposit=found.deposit_id,

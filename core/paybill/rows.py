@@ -16,9 +16,10 @@ from sqlalchemy import (
     Index,
     Text,
     UniqueConstraint,
+    select,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base
 from core.deposits import Deposit
@@ -105,3 +106,13 @@ class Payment(Base):
     def subject(self) -> str:
         """What a case calls it, and the keys of its journals begin with."""
         return f"paybill:{self.id}"
+
+
+def has_come(session: Session, found: Payment) -> bool:
+    """Whether a deposit, whose lock is held, has come by another payment under its reference."""
+    other = select(Payment.id).where(
+        Payment.deposit_id == found.deposit_id,
+        Payment.id != found.id,
+        Payment.state == State.DUPLICATE,
+    )
+    return session.scalar(other.limit(1)) is not None

@@ -248,6 +248,21 @@ class TestWhatWePromptedFor:
         assert rail.balance(chart.MPESA_SUSPENSE) == 800_00
         assert otieno.balance == kes(500_00)
 
+    @pytest.mark.parametrize("end", ["failed", "decided"])
+    def test_also_where_the_first_one_is_for_staff(self, rail, otieno, end):
+        """They had cancelled, paid by hand under the reference, and then once more."""
+        deposit = rail.prompt(otieno)
+        reference = rail.reference_of(deposit)
+        rail.fail(deposit)
+        assert rail.pay(RECEIPT, reference, 500_00).state is State.DUPLICATE
+        assert rail.balance(chart.MPESA_SUSPENSE) == 500_00
+        if end == "decided":
+            rail.decide("credit", person=rail.person(otieno))
+        held = rail.balance(chart.MPESA_SUSPENSE)
+        assert rail.pay("RKL51ZDR4G", reference, 500_00).state is State.SUSPENDED
+        assert rail.balance(chart.MPESA_SUSPENSE) == held + 500_00
+        assert rail.balance(chart.MPESA_PAYBILL) == -1_000_00
+
     def test_credited_as_a_payment_it_is_no_deposit_any_more(self, rail, otieno):
         deposit = rail.prompt(otieno)
         rail.pay(RECEIPT, "0733000002", 500_00)

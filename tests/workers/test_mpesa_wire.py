@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -41,6 +42,17 @@ class TestPrompts:
     @pytest.mark.parametrize("written", [b"1.001", b"true", b'"one"', b"1e400", b'"NaN"', b"[1]"])
     def test_what_is_no_amount_is_none(self, written):
         assert wire.prompted(golden.STK_PAID.replace(b"1.00", written)).amount is None
+
+    @pytest.mark.parametrize(
+        "written", [b"1E999999999999999999", b"1E400000000", b"-1E400000000", b"1E-400000000"]
+    )
+    def test_nobody_writes_out_a_number_that_is_nothing_but_noughts(self, written):
+        """A few bytes would be gigabytes."""
+        began = time.process_time()
+        assert wire.prompted(golden.STK_PAID.replace(b"1.00", written)).amount is None
+        with pytest.raises(Misread):
+            wire.prompted(golden.STK_CANCELLED.replace(b"1032", written))
+        assert time.process_time() - began < 1
 
 
 class TestPayments:

@@ -69,6 +69,11 @@ BROKEN_PAYOUTS: Final[Mapping[str, tuple[str, timedelta | None]]] = {
     "8006": ("our initiator's password is locked", None),
 }
 
+# A question that is refused for our initiator: a payout would be refused for the same.
+BROKEN_QUESTIONS: Final[Mapping[str, str]] = {
+    code: BROKEN_PAYOUTS[code][0] for code in ("18", "20", "22", "2001", "8006")
+}
+
 # What a question about a payment that M-Pesa never saw is answered.
 NOT_FOUND: Final = frozenset({"SFC_IC0003"})
 

@@ -8,6 +8,7 @@ for what it cost: a charge is no payment, and is ours to pay whatever it was for
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,11 @@ _DETAILS: Final = "Details"
 _WANTED: Final = frozenset({_RECEIPT, _AT, _STATUS, _IN, _OUT, _REASON})
 _FORMS: Final = ("%d-%m-%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S")
 # What moves our own money about, or costs something, is nobody's payment.
-_NOT_PAYMENTS: Final = ("charge", "organization settlement", "transfer", "revenue", "top up")
+_NOT_PAYMENTS: Final = (
+    *("charge", "fee for", "organization settlement", "transfer", "revenue", "top up"),
+)
+# From here on a line's details are others' words: names, and what a payer typed.
+_OTHERS_WORDS: Final = re.compile(r"\b(?:from|to|acc|a/c)\b|[0-9]", re.IGNORECASE)
 _HEADING_LINES_MAX: Final = 40
 
 
@@ -109,7 +114,8 @@ def _columns(path: Path, rows: Iterator[list[str]]) -> list[str]:
 
 
 def _line(path: Path, cells: Mapping[str, str], number: int) -> Line | None:
-    kind = f"{cells.get(_REASON, '')} {cells.get(_DETAILS, '')}".casefold()
+    details = _OTHERS_WORDS.split(cells.get(_DETAILS, ""), maxsplit=1)[0]
+    kind = f"{cells.get(_REASON, '')} {details}".casefold()
     if cells.get(_STATUS, "").casefold() != "completed":
         return None
     if any(word in kind for word in _NOT_PAYMENTS):

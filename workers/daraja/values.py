@@ -21,6 +21,7 @@ _MSISDN: Final = re.compile(r"254[17][0-9]{8}")
 _CODE_LENGTH_MAX: Final = 32
 _WORDS_LENGTH_MAX: Final = 200
 _DIGITS_MAX: Final = 40
+_PLACES_MAX: Final = 40
 _MINOR_MAX: Final = 10**15
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -30,6 +31,9 @@ def word(given: object) -> str:
     if isinstance(given, bool) or not isinstance(given, str | int | Decimal):
         raise ValueError("neither text nor a number")  # noqa: TRY004 - pydantic wants this
     if isinstance(given, Decimal):
+        # Written out, 1E999999999 would be as many noughts.
+        if abs(given.adjusted()) > _PLACES_MAX:
+            raise ValueError("too big or too small a number")
         given = f"{given:f}"
     return str(given).strip()
 

@@ -8,6 +8,7 @@ and nothing of the payment.
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from core import inquiries, paybill, rails, resolutions, withdrawals
 from core.inbox import Letter
 from core.inquiries import Asked, Kind
+from core.paybill import UnknownPayment
 from core.rails import Pot, Provider
 from core.suspense import SuspenseClosed
 from workers.daraja import codes, values, wire
@@ -24,6 +26,7 @@ from workers.daraja.codes import Fate
 from workers.daraja.line import Line
 from workers.daraja.wire import Result
 from workers.mpesa import questions
+from workers.mpesa.breaker import trip
 from workers.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -33,6 +36,9 @@ _POTS: Final = {"Utility Account": Pot.UTILITY, "Working Account": Pot.PAYBILL}
 # Before that, what M-Pesa does not know may only be under way there.
 _SETTLED_AFTER: Final = timedelta(minutes=30)
 _LOT: Final = 1_000
+# `600310 - Safaricom333`
+_PARTY: Final = re.compile(r"\s*\+?([0-9]{5,12})\s*-")
+_BOTH: Final = 2
 
 
 def result(session: Session, have: Resources, line: Line, letter: Letter) -> None:
@@ -42,6 +48,14 @@ def result(session: Session, have: Resources, line: Line, letter: Letter) -> Non
     if asked is None:
         return
     told = wire.result(letter.body)
+    if told.code in codes.BROKEN_QUESTIONS:  # no payout would fare any better
+        trip(
+            session,
+            code=told.code,
+            why=codes.BROKEN_QUESTIONS[told.code],
+            now=have.clock(),
+            lasts=None,
+        )
     if not inquiries.answer(session, inquiry=asked.id, now=have.clock()):
         log.info("mpesa.answered_again", inquiry=asked.id)
         return
@@ -53,7 +67,7 @@ def result(session: Session, have: Resources, line: Line, letter: Letter) -> Non
     elif about == questions.WITHDRAWAL:
         _of_withdrawal(session, have, int(which), told)
     else:
-        _of_payment(session, have, asked, which, told)
+        _of_payment(session, have, line, asked, told)
 
 
 def timeout(session: Session, have: Resources, line: Line, letter: Letter) -> None:  # noqa: ARG001
@@ -94,9 +108,16 @@ def _of_withdrawal(session: Session, have: Resources, withdrawal: int, told: Res
     log.log(level, "mpesa.payout_resolved", fate=fate.value, came=resolved.came.value, **about)
 
 
-def _of_payment(
-    session: Session, have: Resources, asked: Asked, receipt: str, told: Result
-) -> None:
+def _of_payment(session: Session, have: Resources, line: Line, asked: Asked, told: Result) -> None:
+    """Act on what became of a payment to our paybill; staff may have asked about another."""
+    try:
+        _believe(session, have, line, asked, told)
+    except UnknownPayment:
+        log.warning("mpesa.payment_unknown", inquiry=asked.id, code=told.code)
+
+
+def _believe(session: Session, have: Resources, line: Line, asked: Asked, told: Result) -> None:
+    receipt = asked.subject.partition(":")[2]
     now, about = have.clock(), {"inquiry": asked.id, "code": told.code}
     amount = values.amount(told.get("Amount"))
     fate = codes.fate(told.get("TransactionStatus")) if told.code == codes.PAID else None
@@ -109,12 +130,29 @@ def _of_payment(
         if values.receipt(told.get("ReceiptNo")) not in (receipt, None):
             log.error("mpesa.replayed", **about)
             return
+        # A payout of ours is completed, too, and its payee knows its receipt.
+        payee = _payee(told)
+        if payee != line.client.account.shortcode:
+            if payee is not None:
+                paybill.refuted(session, receipt=receipt, why="it was not paid to us", now=now)
+            log.error("mpesa.payment_refuted", **about)
+            return
         received = paybill.confirmed(session, receipt=receipt, amount=amount, now=now)
         log.info("mpesa.payment_confirmed", state=received.state.value, **about)
     elif fate is Fate.FAILED:
         why = values.words(told.get("TransactionStatus"))
         paybill.refuted(session, receipt=receipt, why=why, now=now)
         log.error("mpesa.payment_refuted", **about)
+
+
+def _payee(told: Result) -> str | None:
+    """Whom a payment went to: a shortcode, or a number; None where it is not told."""
+    # Safaricom's own sample calls both parties the debit one, in this order.
+    parties = [*told.every("DebitPartyName")[:1], *told.every("CreditPartyName")]
+    if len(parties) < _BOTH:
+        parties = list(told.every("DebitPartyName"))
+    found = _PARTY.match(values.words(parties[1])) if len(parties) >= _BOTH else None
+    return found[1] if found else None
 
 
 def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:

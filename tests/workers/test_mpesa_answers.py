@@ -1,0 +1,110 @@
+"""What Safaricom answers when it is asked: whose payment it was, and what is wrong with us."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import count
+
+import golden_daraja as golden
+import pytest
+from rail import opened
+
+from core import chart, inbox, inquiries, rails
+from core.inbox import Kind
+from core.money import kes
+from core.rails import Provider
+from workers.mpesa import letters
+
+RECEIPT = "MBN31H462N"
+THEIRS = b"254708374149 - John Doe"
+
+
+@pytest.fixture
+def rail(house):
+    house.safaricom.begin()
+    with opened(house) as found:
+        found.fund()
+        yield found
+
+
+@pytest.fixture
+def answer(house):
+    """Answer a question of ours, at its own address."""
+    numbers = count(1)
+
+    def answered(kind, subject, body):
+        digest = hashlib.sha256(f"question {next(numbers)}".encode()).digest()
+        with house.databases["owner"].begin() as session:
+            inquiries.ask(session, kind=kind, subject=subject, token_hash=digest, now=house.clock())
+            inbox.receive(
+                session,
+                provider="mpesa",
+                kind=Kind.INQUIRY_RESULT,
+                key=digest.hex(),
+                body=body,
+                token_hash=digest,
+                now=house.clock(),
+            )
+        ids = house.bank.rows("SELECT id FROM inbox WHERE done_at IS NULL")
+        letters.understand(ids=[row[0] for row in ids])
+        assert house.bank.rows("SELECT tries FROM inbox WHERE done_at IS NULL OR tries > 0") == []
+
+    return answered
+
+
+@pytest.fixture
+def ours(house):
+    """The paybill that is paid, and the shortcode that pays out, as parties."""
+    account = house.safaricom.line.client.account
+    return [f"{code} - KABAMBE".encode() for code in (account.shortcode, account.payout_shortcode)]
+
+
+def completed(debit: bytes, credit: bytes, *, is_doubled: bool = False) -> bytes:
+    """An answer that says that KES 6,000 went from one to the other."""
+    key = b"DebitPartyName" if is_doubled else b"CreditPartyName"
+    parties = b'"Key": "DebitPartyName", "Value": "%s" }, { "Key": "%s", "Value": "%s"'
+    before, _, rest = golden.STATUS.partition(b'"Key": "DebitPartyName"')
+    after = rest.partition(THEIRS + b'"')[2]
+    told = before + parties % (debit, key, credit) + after
+    return told.replace(b'"300"', b'"6000.00"')
+
+
+class TestPayments:
+    @pytest.mark.parametrize("is_doubled", [True, False])
+    def test_one_to_us_is_credited(self, rail, otieno, answer, ours, is_doubled):
+        rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
+        body = completed(THEIRS, ours[0], is_doubled=is_doubled)
+        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", body)
+        assert otieno.balance == kes(6_000_00)
+
+    @pytest.mark.parametrize("is_doubled", [True, False])
+    def test_one_that_we_paid_out_is_not(self, rail, otieno, answer, ours, is_doubled):
+        """Whoever takes money out knows a receipt that is completed, and of how much."""
+        rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
+        body = completed(ours[1], THEIRS, is_doubled=is_doubled)
+        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", body)
+        assert otieno.balance == kes(0)
+        assert rail.balance(chart.MPESA_SUSPENSE) == 6_000_00
+        assert rail.cases() == [("refuted", "paybill:1", 6_000_00)]
+        assert rail.payment_state(RECEIPT) == "suspended"
+
+    def test_nor_one_of_which_it_is_not_told_to_whom(self, rail, otieno, answer):
+        rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
+        body = completed(THEIRS, b"KABAMBE")
+        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", body)
+        assert rail.payment_state(RECEIPT) == "unconfirmed"
+        assert otieno.balance == kes(0)
+
+    def test_one_that_nobody_told_us_of_is_an_answer_too(self, house, rail, answer, ours):
+        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", completed(THEIRS, ours[0]))
+        assert house.bank.rows("SELECT state FROM inquiries") == [("answered",)]
+
+
+@pytest.mark.parametrize("code", ["18", "20", "22", "2001", "8006"])
+def test_what_is_wrong_with_our_initiator_stops_payouts(house, rail, answer, code):
+    body = golden.B2C_FAILED.replace(b"2001", code.encode())
+    answer(inquiries.Kind.BALANCE, "float:600992", body)
+    with house.databases["worker"]() as session:
+        found = rails.breaker(session, provider=Provider.MPESA, now=house.clock())
+    assert found is not None
+    assert (found.code, found.until) == (code, None)
