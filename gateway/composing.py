@@ -27,6 +27,7 @@ def api_of(
     redis: Redis,
     outside: Outside,
     ring_issuers: Callable[[], None],
+    ring_staff: Callable[[], None],
 ) -> Api:
     """Bring together what the doors for programs need."""
     told = settings.api
@@ -40,6 +41,7 @@ def api_of(
         chest=Chest(settings.at_rest_key.get_secret_value()),
         limiter=limits.limiter(redis, per_minute=told.per_minute),
         outside=outside,
+        ring_staff=ring_staff,
         issuer=None if settings.oidc is None else _issuer(settings.oidc, ring_issuers),
         origins=told.origins,
         proxies=told.proxies,

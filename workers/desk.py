@@ -30,12 +30,15 @@ from core import (
     reversals,
     sanctions,
     sanctions_file,
+    staff_logins,
     subscribers,
 )
+from core.at_rest import Chest
 from core.audit import Actor
 from core.db import Databases, transact
 from core.errors import DomainError
 from core.kyc import Document, Papers
+from core.pins import Hasher
 from core.sanctions_file import BadList
 from core.seal import Anchor
 from core.seal_outside import Outside
@@ -65,6 +68,8 @@ class Desk:
     pepper: str
     now: datetime
     anchor: Anchor
+    hasher: Hasher
+    chest: Chest
 
     def do(self, work: Callable[[Session], R]) -> R:
         """Do something in one transaction, as a whole or not at all."""
@@ -294,8 +299,8 @@ def _open_till(desk: Desk, given: argparse.Namespace) -> None:
 
 
 def signature(name: str) -> str:
-    """A name as it is kept: two ways of writing it are not two people."""
-    signed = " ".join(name.split()).casefold()
+    """A name as it is kept, here and by who logs in at the doors."""
+    signed = staff_logins.signature(name)
     if not signed:
         raise argparse.ArgumentTypeError("say who you are")
     return signed
@@ -376,6 +381,8 @@ def sit(given: argparse.Namespace) -> int:
         pepper=settings.pin_pepper.get_secret_value(),
         now=datetime.now(UTC),
         anchor=Anchor(Outside(settings.seal.folder)),
+        hasher=Hasher(settings.pin_pepper.get_secret_value()),
+        chest=Chest(settings.at_rest_key.get_secret_value()),
     )
     try:
         given.do(desk, given)

@@ -14,6 +14,8 @@ from werkzeug.exceptions import HTTPException
 from core.errors import DomainError
 from gateway import problems
 from gateway.api import (
+    admin,
+    admin_people,
     auth,
     browsers,
     deposits,
@@ -58,6 +60,8 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     deposits.door,
     withdrawals.door,
     sealed.door,
+    admin.door,
+    admin_people.door,
 )
 
 
