@@ -1,5 +1,5 @@
 """
-`python -m bench {ussd,ledger,seal,town} [--quick]`: figures as JSON; non-zero on a missed goal.
+`python -m bench WHAT [--quick]`: figures as JSON; non-zero on a missed goal.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import ledger, seal, town, ussd
+from bench import ledger, rest, seal, town, ussd
 
 PICTURE = Path(__file__).parent.parent / "docs" / "town.svg"
 
@@ -18,7 +18,7 @@ PICTURE = Path(__file__).parent.parent / "docs" / "town.svg"
 def main(argv: Sequence[str]) -> int:
     """Run a benchmark."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("what", choices=["ussd", "ledger", "seal", "town"])
+    parser.add_argument("what", choices=["ussd", "rest", "ledger", "seal", "town"])
     parser.add_argument("--quick", action="store_true", help="short rounds: a check, no measure")
     parser.add_argument("--people", type=int, help="how many, in town")
     parser.add_argument("--seed", type=int, default=town.SEED, help="of the chance in town")
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
         return town.run(people=people, seed=chosen.seed, file=chosen.picture or usual)
     if chosen.what == "seal":
         return seal.run(leaves=seal.LEAVES_QUICK if chosen.quick else seal.LEAVES)
-    run = {"ussd": ussd.run, "ledger": ledger.run}[chosen.what]
+    run = {"ussd": ussd.run, "rest": rest.run, "ledger": ledger.run}[chosen.what]
     return run(seconds=0.5 if chosen.quick else 3.0, rounds=1 if chosen.quick else 5)
 
 

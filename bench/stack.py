@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PIN = "4071"
 NAME = "Bench"
 FORTUNE = 50_000_00
-_STARTS_SECONDS = 40
+_STARTS_SECONDS = 120
 OPENER = Actor("system", "bench", "stack")
 
 
@@ -71,7 +71,7 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(people: int) -> Iterator[Stack]:
+def running(people: int, **settings: str) -> Iterator[Stack]:
     """Start the house with so many people in it; end all of it afterwards."""
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-bench-")))
@@ -80,7 +80,7 @@ def running(people: int) -> Iterator[Stack]:
             stack.callback(engine.stop)
             engine.start()
         ports = product.Ports(free_port(), free_port())
-        environment = product.environment(ports, postgres.url, valkey.url)
+        environment = product.environment(ports, postgres.url, valkey.url) | settings
         environment["KABAMBE_HOME"] = str(home)  # where the phones keep their messages
         subprocess.run(product.migration(), cwd=ROOT, env=environment, check=True, timeout=60)  # noqa: S603 - our own command
         databases = db.connect(postgres.url)

@@ -16,7 +16,7 @@ from functools import partial
 from types import FrameType
 from typing import Final
 
-from chaos import book, cluster, contests, crowd, effects, house
+from chaos import book, cluster, contests, crowd, effects, house, mpesa
 from chaos.figures import ANSWERED, Figures, say
 
 _BOOK: Final = {
@@ -29,6 +29,10 @@ _HOUSE: Final = {
 }
 _CROWD_SECONDS: Final = {False: 1.5, True: 20.0}
 _CONTEST_ROUNDS: Final = {False: 1, True: 5}
+_MPESA: Final = {
+    False: mpesa.Pace(each=60, waves=1, kill_every_seconds=6.0, seconds_max=150),
+    True: mpesa.Pace(each=2_000, waves=6, kill_every_seconds=6.0, seconds_max=900),
+}
 # Whatever hangs, an answer comes: the short form takes less than one minute, the long one twenty.
 _SECONDS_MAX: Final = {False: 240, True: 25 * 60}
 _INTERRUPTED: Final = 130
@@ -41,19 +45,26 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--long", action="store_true", help="50 kills and more, in 20 minutes")
     parser.add_argument("--only", choices=["book", "house"], help="one half of it")
+    parser.add_argument(
+        "--mpesa", action="store_true", help="instead: money in and out, and Safaricom at its worst"
+    )
     parser.add_argument("--json", action="store_true", help="one object a line, and no table")
     chosen = parser.parse_args(argv)
     _die_tidily(_SECONDS_MAX[chosen.long])
     figures = Figures(is_told=chosen.json, judges_times=chosen.long)
     try:
-        _measure(figures, is_long=chosen.long, only=chosen.only)
+        if chosen.mpesa:
+            with house.running() as running:
+                mpesa.check(running, figures, pace=_MPESA[chosen.long])
+        else:
+            _measure(figures, is_long=chosen.long, only=chosen.only)
     except KeyboardInterrupt:
         say("interrupted: all of it was ended")
         return _INTERRUPTED
     finally:
         if not chosen.json:
             print(figures.table(), flush=True)
-    absent = [] if chosen.only else figures.absent(ANSWERED)
+    absent = [] if chosen.only or chosen.mpesa else figures.absent(ANSWERED)
     for name in figures.missed:
         say(f"missed: {name}")
     for name in absent:

@@ -46,6 +46,7 @@ class Action(StrEnum):
     CASE_CLOSED = "case-closed"
     CASE_REPORTED = "case-reported"
     TILL_OPENED = "till-opened"
+    SHOP_DESCRIBED = "shop-described"
     VOUCHERS_ISSUED = "vouchers-issued"
     VOUCHERS_PRINTED = "vouchers-printed"
     VOUCHERS_CANCELLED = "vouchers-cancelled"
@@ -163,7 +164,7 @@ def history(
     before: int | None = None,
     count: int = 50,
 ) -> Sequence[Record]:
-    """What was done, to something or by somebody, newest first; `before` is the id to go on from."""
+    """What was done to something or by somebody, newest first; `before` is where to go on from."""
     found = select(Record)
     if subject is not None:
         found = found.where(Record.subject == subject)

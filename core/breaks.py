@@ -84,6 +84,8 @@ class Kind(StrEnum):
     """What is set aside is not the sum of the open holds."""
     VOUCHERS_DIFFER = "vouchers-differ"
     """A batch of vouchers is not what was paid for and given back."""
+    REFUND_DIFFERS = "refund-differs"
+    """What is kept of a refund is not what was ordered, or all of them are more than was paid."""
     REVERSAL_DIFFERS = "reversal-differs"
     """A reversal's journal is not the mirror it should be, or is not there."""
     DEPOSIT_DIFFERS = "deposit-differs"

@@ -19,6 +19,10 @@ ORDERS: Final = text("""
         SELECT o.*, CAST(o.args ->> 'amount' AS bigint) AS amount,
                CAST(o.args ->> 'fee' AS bigint) AS fee, lower(o.args ->> 'currency') AS currency,
                CAST(o.args ->> 'recipient' AS bigint) AS recipient,
+               -- Of a refund, whoever paid; and what it is called in the book.
+               (SELECT p.subscriber_id FROM orders p
+                WHERE p.reference = o.args ->> 'payment' AND p.kind = 'payment') AS payer,
+               CASE o.kind WHEN 'refund' THEN 'payment-refund' ELSE o.kind END AS why,
                q.give, q.get, q.spread, b.value, lower(b.currency) AS voucher_currency,
                lower(q.give_currency) AS give_currency, lower(q.get_currency) AS get_currency
         FROM orders o
@@ -77,11 +81,20 @@ ORDERS: Final = text("""
             (concat_ws(':', 'user', o.subscriber_id, 'main', o.voucher_currency), o.value)
         ) AS l (path, amount)
         WHERE o.kind = 'redemption' AND l.amount <> 0
+        UNION ALL
+        SELECT o.id, l.path, l.amount
+        FROM asked o
+        CROSS JOIN LATERAL (VALUES
+            (concat_ws(':', 'user', o.subscriber_id, 'main', o.currency), -o.amount),
+            (concat_ws(':', 'user', o.payer, 'main', o.currency), o.amount)
+        ) AS l (path, amount)
+        WHERE o.kind = 'refund' AND l.amount <> 0
     ), wanted AS (
         SELECT id, jsonb_object_agg(path, amount) AS legs FROM drafted GROUP BY id
     ), looked AS (
-        SELECT o.id, o.kind, o.reference, o.key, o.state, o.outcome, o.placed_at, j.id AS journal,
-               j.reason, j.reference AS journal_reference, w.legs AS wanted, e.legs, e.balances
+        SELECT o.id, o.kind, o.why, o.reference, o.key, o.state, o.outcome, o.placed_at, o.amount,
+               j.id AS journal, j.reason, j.reference AS journal_reference, w.legs AS wanted,
+               e.legs, e.balances
         FROM asked o
         LEFT JOIN LATERAL (SELECT x.* FROM journals x WHERE x.key = o.key LIMIT 1) j ON true
         LEFT JOIN wanted w ON w.id = o.id
@@ -108,19 +121,29 @@ ORDERS: Final = text("""
         WHERE o.state <> 'done' AND o.journal IS NOT NULL
         UNION ALL
         SELECT 'order-differs', o.id,
-               concat_ws(' ', o.kind, o.reference, coalesce(o.wanted::text, 'that is known')),
+               concat_ws(' ', o.why, o.reference, coalesce(o.wanted::text, 'that is known')),
                concat_ws(' ', o.reason, o.journal_reference, coalesce(o.legs::text, '{}')),
                jsonb_build_object('journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'withdrawal')
+          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund', 'withdrawal')
           AND (o.reason, o.journal_reference, o.legs)
-              IS DISTINCT FROM (o.kind, o.reference, o.wanted)
+              IS DISTINCT FROM (o.why, o.reference, o.wanted)
         UNION ALL
         SELECT 'outcome-differs', o.id, o.balances::text, o.outcome::text,
                jsonb_build_object('reference', o.reference, 'journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'withdrawal')
+          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund', 'withdrawal')
           AND o.outcome IS DISTINCT FROM coalesce(o.balances, '{}')
+        UNION ALL
+        SELECT 'refund-differs', o.id, 'what was given back of the payment', 'nothing',
+               jsonb_build_object('reference', o.reference)
+        WHERE o.state = 'done' AND o.kind = 'refund'
+          AND NOT EXISTS (SELECT FROM refunds x WHERE x.order_id = o.id AND x.amount = o.amount)
+        UNION ALL
+        SELECT 'refund-differs', o.id, 'at most ' || o.amount, 'refunds of ' || x.total,
+               jsonb_build_object('reference', o.reference)
+        FROM (SELECT sum(r.amount) AS total FROM refunds r WHERE r.payment_id = o.id) x
+        WHERE o.kind = 'payment' AND x.total > o.amount
         UNION ALL
         SELECT 'order-late', o.id, 'an outcome', 'none',
                jsonb_build_object('reference', o.reference, 'placed_at', o.placed_at)
@@ -135,7 +158,7 @@ UNEXPLAINED: Final = text("""
            jsonb_build_object('key', j.key, 'reason', j.reason, 'reference', j.reference) AS detail
     FROM journals j
     WHERE j.id = ANY (:ids) AND CASE
-        WHEN j.reason IN ('transfer', 'payment', 'exchange', 'redemption')
+        WHEN j.reason IN ('transfer', 'payment', 'exchange', 'redemption', 'payment-refund')
             THEN NOT EXISTS (SELECT FROM orders o WHERE o.key = j.key)
         WHEN j.reason IN ('hold', 'capture', 'release')
             THEN NOT EXISTS (

@@ -78,6 +78,8 @@ class Reason(StrEnum):
     """A voucher's money went to who typed its code."""
     REFUND = "refund"
     """Money of vouchers that nobody redeemed went back to who had paid for them."""
+    PAYMENT_REFUND = "payment-refund"
+    """A merchant gave back what was paid to them, or a part of it."""
     REVERSAL = "reversal"
     """The mirror of another journal."""
     DEPOSIT = "deposit"

@@ -54,6 +54,7 @@ class Kind(StrEnum):
     PAYMENT = "payment"
     EXCHANGE = "exchange"
     REDEMPTION = "redemption"
+    REFUND = "refund"
     WITHDRAWAL = "withdrawal"
 
 

@@ -107,6 +107,12 @@ class Event(StrEnum):
     """It takes longer than anybody expects; nothing is lost."""
     SETTLEMENT_PAID = "settlement-paid"
     """What a shop had taken is on its owner's M-Pesa."""
+    REFUND_SENT = "refund-sent"
+    """The merchant's receipt of what they gave back."""
+    REFUND_RECEIVED = "refund-received"
+    """The payer has what they paid back, or a part of it."""
+    REFUND_REFUSED = "refund-refused"
+    """The ledger did not give back what the merchant ordered."""
     PIN_CHANGED = "pin-changed"
     """Told to the owner, who may not have done it."""
     PIN_LOCKED = "pin-locked"
@@ -168,6 +174,9 @@ WEBHOOK_TYPES: Final[Mapping[Event, str]] = {
     Event.PAYMENT_SENT: "payment.sent",
     Event.PAYMENT_RECEIVED: "payment.received",
     Event.PAYMENT_REFUSED: "payment.refused",
+    Event.REFUND_SENT: "refund.sent",
+    Event.REFUND_RECEIVED: "refund.received",
+    Event.REFUND_REFUSED: "refund.refused",
     Event.EXCHANGED: "exchange.done",
     Event.EXCHANGE_REFUSED: "exchange.refused",
     Event.TRANSFER_REVERSED: "reversal.received",

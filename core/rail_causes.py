@@ -236,6 +236,13 @@ UNEXPLAINED: Final = text("""
             THEN NOT EXISTS (
                 SELECT FROM withdrawals w WHERE w.id = k.id
                   AND j.key LIKE concat_ws(':', 'withdrawal', w.id, '%'))
+        WHEN j.reason = 'cost'
+            THEN NOT EXISTS (
+                SELECT FROM deposits d WHERE d.id = k.id AND d.state = 'settled'
+                  AND j.key = concat_ws(':', 'deposit', d.id, 'cost'))
+             AND NOT EXISTS (
+                SELECT FROM withdrawals w WHERE w.id = k.id AND w.state IN ('paid', 'returned')
+                  AND j.key = concat_ws(':', 'withdrawal', w.id, 'cost'))
         WHEN j.reason = 'float'
             THEN NOT EXISTS (
                 SELECT FROM audit_log l WHERE l.subject = j.key AND l.action = 'float-moved')

@@ -19,7 +19,7 @@ from core import audit, chart, ledger, outbox
 from core.audit import Action, Actor
 from core.db import Base
 from core.decisions import AlreadyDecided, AlreadyRequested, OwnRequest, words
-from core.errors import NotFound
+from core.errors import NotFound, Refused
 from core.ledger import Draft, Entry, InsufficientFunds, Journal, Reason
 from core.money import Currency, Money
 from core.orders import Order
@@ -38,6 +38,11 @@ class ReversalState(StrEnum):
 @dataclass(eq=False)
 class UnknownTransfer(NotFound):
     """No transfer of theirs has that reference."""
+
+
+@dataclass(eq=False)
+class AlreadyRefunded(Refused):
+    """The merchant has given some of the payment back already."""
 
 
 @dataclass(eq=False)
@@ -205,11 +210,16 @@ def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: da
         OwnRequest: It was asked for by the same person.
         NoReason: There is no note, or it is too long.
         AccountClosed: Either side has left; it can only be declined.
+        AlreadyRefunded: The merchant has given some of it back; it can only be declined.
     """
     found = _undecided(session, reversal, by=actor.name, note=note)
     parties = _parties(session, found)
     if parties.left_at is not None:
         raise AccountClosed
+    # Whoever refunds has the payment's row, too.
+    session.execute(_ALONE, {"order": found.order_id})
+    if session.scalar(_REFUNDED, {"order": found.order_id}):
+        raise AlreadyRefunded
     legs = {
         account: -amount
         for account, amount in session.execute(
@@ -283,6 +293,8 @@ def _decide(
     )
 
 
+_ALONE = text("SELECT FROM orders WHERE id = :order FOR NO KEY UPDATE")
+_REFUNDED = text("SELECT EXISTS (SELECT FROM refunds WHERE payment_id = :order)")
 _PARTIES = text("""
     SELECT o.reference, CAST(o.args ->> 'amount' AS bigint) AS amount,
            o.args ->> 'currency' AS currency,

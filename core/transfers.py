@@ -137,6 +137,8 @@ def order(
     quoted: Quote,
     key: str,
     now: datetime,
+    link: str = "",
+    memo: str = "",
 ) -> Placed:
     """
     Order what was quoted. Nothing has moved until a ledger worker executes it.
@@ -148,10 +150,13 @@ def order(
         quoted: The amount, and the fee that was shown.
         key: What makes a repeat harmless.
         now: When it is ordered.
+        link: By which payment link, if by one.
+        memo: What for, if anybody said.
 
     Raises:
         KeyReused: The key was used before for something else.
     """
+    said = {"link": link, "memo": memo}
     return orders.place(
         session,
         kind=quoted.kind,
@@ -161,6 +166,7 @@ def order(
             "amount": quoted.amount.minor,
             "fee": quoted.fee.minor,
             "currency": quoted.amount.currency.value,
+            **{name: value for name, value in said.items() if value},
         },
         key=key,
         now=now,
@@ -182,7 +188,8 @@ _CLAIMED = text("""
         SELECT id, key, kind, reference, subscriber_id, placed_at,
                CAST(args ->> 'recipient' AS bigint) AS recipient_id,
                CAST(args ->> 'amount' AS bigint) AS amount,
-               CAST(args ->> 'fee' AS bigint) AS fee, args ->> 'currency' AS currency
+               CAST(args ->> 'fee' AS bigint) AS fee, args ->> 'currency' AS currency,
+               args ->> 'link' AS link, args ->> 'memo' AS memo
         FROM orders WHERE id = ANY (:ids)
     ) o
     JOIN subscribers s ON s.id = o.subscriber_id
@@ -332,4 +339,6 @@ def _refused(row: Row[Any], error: DomainError) -> Fact:
 
 
 def _about(row: Row[Any]) -> dict[str, object]:
-    return {"reference": row.reference, "amount": row.amount, "currency": row.currency}
+    about = {"reference": row.reference, "amount": row.amount, "currency": row.currency}
+    said = {"link": row.link, "memo": row.memo}
+    return about | {name: value for name, value in said.items() if value}

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from core import webhook_bodies, webhooks
 from core.outbox import Outbox
-from core.webhook_deliveries import Attempt, Delivery, State
+from core.webhook_deliveries import Attempt, Delivery, DeliveryState
 from core.webhooks import Endpoint
 
 # Longer than any call may take.
@@ -111,11 +111,11 @@ def is_due(session: Session, *, now: datetime) -> bool:
     """Whether there is anybody to call."""
     waiting = exists().where(
         Delivery.endpoint_id == Endpoint.id,
-        Delivery.state.in_([State.WAITING.value, State.SENDING.value]),
+        Delivery.state.in_([DeliveryState.WAITING.value, DeliveryState.SENDING.value]),
         Delivery.due_at <= now,
     )
     due = exists().where(
-        Endpoint.state == webhooks.State.ACTIVE.value,
+        Endpoint.state == webhooks.EndpointState.ACTIVE.value,
         Endpoint.rests_until.is_(None) | (Endpoint.rests_until <= now),
         waiting,
     )

@@ -53,7 +53,7 @@ class WebhookDisabled(Refused):
     """The webhook is turned off: nothing is sent there."""
 
 
-class State(StrEnum):
+class DeliveryState(StrEnum):
     """Where a delivery is."""
 
     WAITING = "waiting"
@@ -138,7 +138,7 @@ class Logged:
     cursor: int
     code: str
     type: str
-    state: State
+    state: DeliveryState
     staged_at: datetime
     due_at: datetime
     tries: int
@@ -171,7 +171,7 @@ def listed(
     session: Session,
     *,
     webhook: Webhook,
-    state: State | None = None,
+    state: DeliveryState | None = None,
     before: int | None = None,
     count: int,
 ) -> list[Logged]:
@@ -241,7 +241,11 @@ def replay_since(
         WebhookDisabled: Nothing is sent there.
     """
     _require_active(webhook)
-    ended = [State.FAILED, State.MISSED, *([State.DELIVERED] if delivered_too else [])]
+    ended = [
+        DeliveryState.FAILED,
+        DeliveryState.MISSED,
+        *([DeliveryState.DELIVERED] if delivered_too else []),
+    ]
     ids = session.scalars(
         select(Delivery.id)
         .where(Delivery.endpoint_id == webhook.id, Delivery.staged_at >= since)
@@ -268,7 +272,7 @@ def test(session: Session, *, webhook: Webhook, now: datetime) -> Logged:
             endpoint_id=webhook.id,
             type=TEST_TYPE,
             body=webhook_bodies.body(kind=TEST_TYPE, facts=facts, at=now),
-            state=State.WAITING.value,
+            state=DeliveryState.WAITING.value,
             staged_at=now,
             due_at=now,
         )
@@ -281,7 +285,7 @@ def _logged(row: Row[Any]) -> Logged:
         cursor=row.id,
         code=row.code,
         type=row.type,
-        state=State(row.state),
+        state=DeliveryState(row.state),
         staged_at=row.staged_at,
         due_at=row.due_at,
         tries=row.tries,
@@ -289,18 +293,18 @@ def _logged(row: Row[Any]) -> Logged:
 
 
 def _require_active(webhook: Webhook) -> None:
-    if webhook.state is not webhooks.State.ACTIVE:
+    if webhook.state is not webhooks.EndpointState.ACTIVE:
         raise WebhookDisabled
 
 
 def _replay(session: Session, ids: Sequence[int], *, now: datetime) -> int:
     """Begin anew with what has ended."""
-    ended = (State.DELIVERED.value, State.FAILED.value, State.MISSED.value)
+    ended = (DeliveryState.DELIVERED.value, DeliveryState.FAILED.value, DeliveryState.MISSED.value)
     again = session.scalars(
         update(Delivery)
         .where(Delivery.id.in_(ids), Delivery.state.in_(ended))
         .values(
-            state=State.WAITING.value,
+            state=DeliveryState.WAITING.value,
             due_at=now,
             tried_from=None,
             tries_before=Delivery.tries,

@@ -18,7 +18,7 @@ from core.audit import Action, Actor
 from core.outbox import Event, Fact
 from core.subscribers import Subscriber
 from core.webhook_calls import Call
-from core.webhook_deliveries import Attempt, Delivery, State
+from core.webhook_deliveries import Attempt, Delivery, DeliveryState
 from core.webhooks import Endpoint
 
 ANSWER_LENGTH_MAX: Final = 500
@@ -77,7 +77,7 @@ def record(session: Session, *, call: Call, heard: Heard, now: datetime) -> None
         )
     )
     if heard.is_taken:
-        _end(session, call, State.DELIVERED, now=now)
+        _end(session, call, DeliveryState.DELIVERED, now=now)
         session.execute(
             update(Endpoint)
             .where(Endpoint.id == call.endpoint, Endpoint.failing_since.is_not(None))
@@ -87,7 +87,7 @@ def record(session: Session, *, call: Call, heard: Heard, now: datetime) -> None
     if _rest(session, call, heard, now=now):
         _again(session, call, heard, now=now)
     else:
-        _end(session, call, State.MISSED, now=now)
+        _end(session, call, DeliveryState.MISSED, now=now)
 
 
 def pause_after(delivery: int, tries: int) -> timedelta:
@@ -109,12 +109,14 @@ def _again(session: Session, call: Call, heard: Heard, *, now: datetime) -> None
         return  # our time was over, and another has it
     last_at = row.tried_from + TRIED_FOR_MAX
     if call.started_at >= last_at:
-        _end(session, call, State.FAILED, now=now)
+        _end(session, call, DeliveryState.FAILED, now=now)
         return
     pause = pause_after(call.delivery, call.number - row.tries_before)
     due_at = min(now + max(pause, _asked(heard)), last_at)
     session.execute(
-        update(Delivery).where(_is_ours(call)).values(state=State.WAITING.value, due_at=due_at)
+        update(Delivery)
+        .where(_is_ours(call))
+        .values(state=DeliveryState.WAITING.value, due_at=due_at)
     )
 
 
@@ -136,7 +138,7 @@ def _rest(session: Session, call: Call, heard: Heard, *, now: datetime) -> bool:
             rests_until=now + max(rest, _asked(heard)),
         )
     )
-    if endpoint.state != webhooks.State.ACTIVE:
+    if endpoint.state != webhooks.EndpointState.ACTIVE:
         return False
     if heard.status == _GONE:
         _disable(session, call, why="gone", now=now)
@@ -152,13 +154,13 @@ def _disable(session: Session, call: Call, *, why: str, now: datetime) -> None:
     code = session.scalars(
         update(Endpoint)
         .where(Endpoint.id == call.endpoint)
-        .values(state=webhooks.State.DISABLED.value, disabled_at=now, disabled_why=why)
+        .values(state=webhooks.EndpointState.DISABLED.value, disabled_at=now, disabled_why=why)
         .returning(Endpoint.code)
     ).one()
     session.execute(
         update(Delivery)
-        .where(Delivery.endpoint_id == call.endpoint, Delivery.state == State.WAITING.value)
-        .values(state=State.MISSED.value, ended_at=now)
+        .where(Delivery.endpoint_id == call.endpoint, Delivery.state == DeliveryState.WAITING.value)
+        .values(state=DeliveryState.MISSED.value, ended_at=now)
     )
     audit.record(
         session,
@@ -176,14 +178,14 @@ def _disable(session: Session, call: Call, *, why: str, now: datetime) -> None:
     outbox.stage(session, facts=[told], now=now)
 
 
-def _end(session: Session, call: Call, state: State, *, now: datetime) -> None:
+def _end(session: Session, call: Call, state: DeliveryState, *, now: datetime) -> None:
     session.execute(update(Delivery).where(_is_ours(call)).values(state=state.value, ended_at=now))
 
 
 def _is_ours(call: Call) -> ColumnElement[bool]:
     return and_(
         Delivery.id == call.delivery,
-        Delivery.state == State.SENDING.value,
+        Delivery.state == DeliveryState.SENDING.value,
         Delivery.tries == call.number,
     )
 

@@ -84,7 +84,7 @@ class TooManyWebhooks(Refused):
     count_max: int
 
 
-class State(StrEnum):
+class EndpointState(StrEnum):
     """Whether an endpoint is called."""
 
     ACTIVE = "active"
@@ -119,7 +119,7 @@ class Endpoint(Base):
     url: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
     types: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    state: Mapped[str] = mapped_column(Text, server_default=State.ACTIVE.value)
+    state: Mapped[str] = mapped_column(Text, server_default=EndpointState.ACTIVE.value)
     secret: Mapped[str] = mapped_column(Text)
     secret_before: Mapped[str | None] = mapped_column(Text)
     secret_before_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -140,7 +140,7 @@ class Webhook:
     url: str
     description: str
     types: Sequence[str]
-    state: State
+    state: EndpointState
     made_at: datetime
     failing_since: datetime | None
     disabled_at: datetime | None
@@ -158,7 +158,7 @@ _SEEN = select(
     Endpoint.failing_since,
     Endpoint.disabled_at,
     Endpoint.disabled_why,
-).where(Endpoint.state != State.REMOVED.value)
+).where(Endpoint.state != EndpointState.REMOVED.value)
 
 
 def check(url: str, *, loopback: bool) -> SplitResult:
@@ -293,8 +293,8 @@ def change(
         values["description"] = _described(description)
     if types is not None:
         values["types"] = _wanted(types)
-    if is_active is not None and is_active != (found.state is State.ACTIVE):
-        state = State.ACTIVE if is_active else State.DISABLED
+    if is_active is not None and is_active != (found.state is EndpointState.ACTIVE):
+        state = EndpointState.ACTIVE if is_active else EndpointState.DISABLED
         values |= {
             "state": state.value,
             "failing_since": None,
@@ -338,7 +338,7 @@ def remove(session: Session, *, subscriber: int, code: str, actor: Actor, now: d
     """
     found = find(session, subscriber=subscriber, code=code)
     session.execute(
-        update(Endpoint).where(Endpoint.id == found.id).values(state=State.REMOVED.value)
+        update(Endpoint).where(Endpoint.id == found.id).values(state=EndpointState.REMOVED.value)
     )
     session.execute(_MISSED, {"endpoint": found.id, "now": now})
     _audit(session, Action.WEBHOOK_REMOVED, code, actor=actor, now=now)
@@ -380,7 +380,7 @@ def _seen(row: Row[Any]) -> Webhook:
         url=row.url,
         description=row.description,
         types=row.types,
-        state=State(row.state),
+        state=EndpointState(row.state),
         made_at=row.made_at,
         failing_since=row.failing_since,
         disabled_at=row.disabled_at,

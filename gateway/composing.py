@@ -41,6 +41,8 @@ def api_of(
         chest=Chest(settings.at_rest_key.get_secret_value()),
         limiter=limits.limiter(redis, per_minute=told.per_minute),
         outside=outside,
+        public_url=str(told.public_url).rstrip("/"),
+        webhooks_loopback=settings.webhooks.loopback,
         ring_staff=ring_staff,
         issuer=None if settings.oidc is None else _issuer(settings.oidc, ring_issuers),
         origins=told.origins,

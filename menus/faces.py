@@ -49,6 +49,7 @@ from core.limits import (
     RecipientSuspended,
     TooManyTransfers,
 )
+from core.merchants import NoTill
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName, NameVerified, RenamedLately
@@ -57,12 +58,14 @@ from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, TooManyOtps
 from core.otp_codes import InvalidOtp
 from core.paybill import UnknownPayment
 from core.payees import InvalidPayee
+from core.payment_links import LinkAmountDiffers, LinkOver, LinkPaid, LinkTaken, UnknownLink
 from core.pins import InvalidPin, PinLocked, PinsDiffer, WeakPin, WrongPin
 from core.rails import BreakerClosed, NotWholeShillings, RailNotOffered
 from core.rates import ExchangeTooSmall, RateStale, SameCurrency
 from core.recovery import RecoveryLocked, RecoveryOver, WrongAnswers
+from core.refunds import NoSuchPayment, PaymentReversed, RefundTooLarge
 from core.resolutions import NothingSuspended, StillSuspended
-from core.reversals import UnknownReversal, UnknownTransfer
+from core.reversals import AlreadyRefunded, UnknownReversal, UnknownTransfer
 from core.sanctions import UnknownHit
 from core.slips import NotASlip
 from core.sms_orders import SmsLimitReached, SmsTooLate
@@ -118,6 +121,7 @@ FACES: Mapping[type[DomainError], Face] = {
     AccountClosed: Face(_("This account is closed."), hangs_up=True),
     AccountSuspended: Face(_("Your account cannot move money now. Please contact us.")),
     AlreadyDecided: Face(_("That was decided already.")),
+    AlreadyRefunded: Face(_("The shop has given some of it back already.")),
     AlreadyLinked: Face(_("One of the two accounts is linked already.")),
     AlreadyRegistered: Face(_("This number already has an account."), hangs_up=True),
     AlreadyRequested: Face(_("You have asked for that already.")),
@@ -161,6 +165,10 @@ FACES: Mapping[type[DomainError], Face] = {
     InvalidWalletNumber: Face(_("That is not a wallet number. Check the 13 digits.")),
     InvalidWebhook: Face(_("That is not an address we can call.")),
     KeyReused: Face(UNEXPECTED, hangs_up=True),
+    LinkAmountDiffers: Face(_("That is not the amount of this payment link.")),
+    LinkOver: Face(_("That payment link is over.")),
+    LinkPaid: Face(_("That payment link was paid already.")),
+    LinkTaken: Face(_("Somebody is paying that already. Try again in a minute.")),
     LogInLocked: Face(_("Too many wrong tries. Try again after {until}.")),
     MoneyLeft: Face(_("You still have {left}. Send it first, or contact us.")),
     MoneyOwed: Face(_("You owe us {owed}. Please contact us.")),
@@ -170,6 +178,8 @@ FACES: Mapping[type[DomainError], Face] = {
     NameVerified: Face(_("Your name is from your ID. Please contact us to change it.")),
     NoPapers: Face(_("There are no papers yet.")),
     NoReason: Face(_("Please say why, in 500 letters at most.")),
+    NoSuchPayment: Face(_("Nobody paid you under that reference.")),
+    NoTill: Face(_("You have no till.")),
     NoSecondFactor: Face(_("You have no second factor to do that with.")),
     NotASlip: Face(_("That is not a voucher of ours.")),
     NotAuthenticated: Face(_("Please log in again.")),
@@ -183,6 +193,7 @@ FACES: Mapping[type[DomainError], Face] = {
     OtpUsed: Face(_("That code was used already. Please ask for a new one.")),
     OtpWrong: Face(_("Wrong code. Tries left: {tries_left}")),
     OwnRequest: Face(_("Somebody else must decide that.")),
+    PaymentReversed: Face(_("That payment was reversed already.")),
     PinLocked: Face(_("Too many wrong PINs. Try again after {until}."), hangs_up=True),
     PinsDiffer: Face(_("The PINs are not the same. Start again.")),
     QuoteExpired: Face(_("That price is over. Please ask for a new one.")),
@@ -194,6 +205,7 @@ FACES: Mapping[type[DomainError], Face] = {
         dated=True,
     ),
     RecoveryOver: Face(_("That took too long. Dial again and start again."), hangs_up=True),
+    RefundTooLarge: Face(_("At most {left} of it can be given back.")),
     RefreshUnderWay: Face(_("Another request is doing that now.")),
     RenamedLately: Face(_("You can change your name again after {until}."), dated=True),
     RecipientSuspended: Face(_("The recipient cannot receive money now.")),
@@ -231,6 +243,7 @@ FACES: Mapping[type[DomainError], Face] = {
     UnknownHit: Face(_("There is no such match.")),
     UnknownHold: Face(_("Nothing is set aside.")),
     UnknownLift: Face(_("Nobody has proposed that.")),
+    UnknownLink: Face(_("There is no such payment link.")),
     UnknownOrder: Face(_("Nothing of yours has that reference.")),
     UnknownPayment: Face(_("There is no such payment.")),
     UnknownQuote: Face(_("There is no such price. Please ask again.")),

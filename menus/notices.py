@@ -90,6 +90,43 @@ def _was_paid(facts: Facts) -> Text:
     )
 
 
+def _gave_back(facts: Facts) -> Text:
+    return _(
+        "{reference} You gave {amount} back to {name} {number} on {at}. Balance {balance}."
+        " Seal {seal}",
+        reference=facts["reference"],
+        amount=_money(facts, "amount"),
+        name=facts["name"],
+        number=msisdn.masked(facts["msisdn"]),
+        at=_when(facts),
+        balance=_money(facts, "balance"),
+        seal=facts["seal"],
+    )
+
+
+def _got_back(facts: Facts) -> Text:
+    return _(
+        "{reference} {name} gave you back {amount} of payment {payment} on {at}."
+        " Balance {balance}. Seal {seal}",
+        reference=facts["reference"],
+        name=facts["name"],
+        amount=_money(facts, "amount"),
+        payment=facts["payment"],
+        at=_when(facts),
+        balance=_money(facts, "balance"),
+        seal=facts["seal"],
+    )
+
+
+def _not_given_back(facts: Facts) -> Text:
+    return _(
+        "{reference} Not given back: {amount}. {reason}",
+        reference=facts["reference"],
+        amount=_money(facts, "amount"),
+        reason=face(orders.error_of(facts["refusal"])).words,
+    )
+
+
 def _not_paid(facts: Facts) -> Text:
     return _(
         "{reference} Not paid: {amount}. {reason}",
@@ -278,6 +315,9 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.PAYMENT_SENT: _paid,
     Event.PAYMENT_RECEIVED: _was_paid,
     Event.PAYMENT_REFUSED: _not_paid,
+    Event.REFUND_SENT: _gave_back,
+    Event.REFUND_RECEIVED: _got_back,
+    Event.REFUND_REFUSED: _not_given_back,
     Event.EXCHANGED: _exchanged,
     Event.EXCHANGE_REFUSED: _exchange_refused,
     Event.TRANSFER_REVERSED: _reversed,

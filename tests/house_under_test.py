@@ -351,6 +351,8 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
         "keyring": KEYRING,
         "chest": CHEST,
         "limiter": limits.limiter(redis, per_minute=often),
+        "public_url": "https://kabambe.test",
+        "webhooks_loopback": True,
         "origins": frozenset({"https://app.example"}),
         "per_minute": often,
         "rails": OFFERED,

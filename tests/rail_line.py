@@ -110,6 +110,7 @@ class Line:
         self.carry()
         self.rings()
         assert self.deposit(deposit).state == "settled"
+        self.had = self.has()
         with self.owner() as session:
             rails.move(
                 session,

@@ -207,7 +207,7 @@ def _register(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - 
 
 def _statement(desk: Desk, given: argparse.Namespace) -> None:
     try:
-        statement = OrganisationStatement(given.file)
+        statement = OrganisationStatement(tuple(given.files))
         summary = reconcile.bill(desk.databases, statement, None)
     except Misread as error:
         raise Unfit(str(error)) from None
@@ -257,7 +257,8 @@ def _parser() -> argparse.ArgumentParser:
     command(commands, "balance", _balance, what="ask Safaricom what we have there")
     command(commands, "status", _status, what="ask what became of a receipt, or a W…", of=str)
     command(commands, "register-urls", _register, what="tell Safaricom our addresses, once")
-    command(commands, "statement", _statement, what="compare a statement's CSV", file=Path)
+    comparing = command(commands, "statement", _statement, what="compare statements' CSV")
+    comparing.add_argument("files", type=Path, nargs="+", help="one of each account")
     drawing = command(commands, "qr", _qr, what="a QR code that pays a till", till=str)
     drawing.add_argument("--amount", help="KES; left out, the payer types it")
     drawing.add_argument("--to", type=Path, help="the file; till-….png")

@@ -60,6 +60,8 @@ SEALED: Final = frozenset(
         Event.TRANSFER_RECEIVED,
         Event.PAYMENT_SENT,
         Event.PAYMENT_RECEIVED,
+        Event.REFUND_SENT,
+        Event.REFUND_RECEIVED,
         Event.EXCHANGED,
         Event.VOUCHER_REDEEMED,
         Event.DEPOSIT_SETTLED,

@@ -196,7 +196,7 @@ def _ask_page(have: Resources, rail: PaymentRail, question: deposits.Question) -
                 deposits.declined(session, deposit=deposit, why=charge.why, now=have.clock())
             case ChargeState.REVERSED:
                 deposits.given_back(session, deposit=deposit, why=charge.why, now=have.clock())
-        deposits.answered(session, deposit=deposit)
+        deposits.answered(session, deposit=deposit, now=have.clock())
         return settled
 
     settled = transact(have.databases, record)
@@ -319,4 +319,4 @@ def _record(
                 log.error("rail.transfer_wants_code", rail=rail.provider, withdrawal=withdrawal)
         case TransferState.ABSENT:
             withdrawals.not_found(session, withdrawal=withdrawal, now=now)
-    withdrawals.answered(session, withdrawal=withdrawal)
+    withdrawals.answered(session, withdrawal=withdrawal, now=now)

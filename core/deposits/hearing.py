@@ -17,6 +17,8 @@ from core.deposits.rows import MAY_COME, Deposit, State, locked
 from core.rails import CHECKOUTS, Provider
 from core.suspense import Kind
 
+ASK_AGAIN_AFTER: Final = tuple(timedelta(days=each) for each in (1, 7, 30))
+"""When it is asked whether what was credited was given back."""
 _AGAIN: Final = timedelta(minutes=5)
 
 
@@ -61,11 +63,18 @@ def asking(session: Session, *, deposit: int, now: datetime) -> None:
         found.next_ask_at = now + _AGAIN
 
 
-def answered(session: Session, *, deposit: int) -> None:
-    """Say that a rail has answered: of what has ended it need not be asked again."""
+def answered(session: Session, *, deposit: int, now: datetime) -> None:
+    """
+    Say that a rail has answered: of what has ended it need not be asked again.
+
+    But of what was credited, a few times more: that it was given back may be told by nobody.
+    """
     found = locked(session, deposit)
     if found.state not in MAY_COME:
         found.next_ask_at = None
+    if found.state == State.SETTLED and found.ended_at is not None:
+        planned = (found.ended_at + after for after in ASK_AGAIN_AFTER)
+        found.next_ask_at = next((at for at in planned if at > now), None)
 
 
 def given_back(session: Session, *, deposit: int, why: str, now: datetime) -> None:

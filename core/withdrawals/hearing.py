@@ -15,6 +15,8 @@ from core.rails import CHECKOUTS, Provider
 from core.withdrawals.paying import due, next_ask
 from core.withdrawals.rows import UNDER_WAY, State, Withdrawal, locked
 
+ASK_AGAIN_AFTER: Final = tuple(timedelta(days=each) for each in (1, 3, 7, 30))
+"""When it is asked whether a payout that was paid has come back."""
 _AGAIN: Final = timedelta(minutes=5)
 _NEWS: Final = (*UNDER_WAY, State.PAID, State.REVIEW, State.FAILED)
 
@@ -57,11 +59,18 @@ def asking(session: Session, *, withdrawal: int, now: datetime) -> None:
         found.next_ask_at = now + _AGAIN
 
 
-def answered(session: Session, *, withdrawal: int) -> None:
-    """Say that a rail has answered: of what has ended it need not be asked again."""
+def answered(session: Session, *, withdrawal: int, now: datetime) -> None:
+    """
+    Say that a rail has answered: of what has ended it need not be asked again.
+
+    But of what was paid, a few times more: that it came back may be told by nobody.
+    """
     found = locked(session, withdrawal)
     if found.state not in UNDER_WAY:
         found.next_ask_at = None
+    if found.state == State.PAID and found.ended_at is not None:
+        planned = (found.ended_at + after for after in ASK_AGAIN_AFTER)
+        found.next_ask_at = next((at for at in planned if at > now), None)
 
 
 def is_due(session: Session, *, now: datetime) -> bool:

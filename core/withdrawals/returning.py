@@ -6,22 +6,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import arrivals, chart, suspense
-from core.ledger import Draft, Reason
+from core.ledger import Draft, Entry, Journal, Reason
 from core.outbox import Event
 from core.suspense import Kind
 from core.withdrawals.resolving import Came, Resolution, bounced, income, look, opened
-from core.withdrawals.rows import UNDER_WAY, State, locked, tell
+from core.withdrawals.rows import UNDER_WAY, State, Withdrawal, locked, tell
 
 
 def returned(session: Session, *, withdrawal: int, why: str, now: datetime) -> Resolution:
     """
     Take it that a payout came back, as the rail said when it was asked. Safe to repeat.
 
-    What was taken for it, the fee too, goes back to its owner; where they have left, it stands in
-    suspense.
+    What was taken for it, the fee too, goes back to its owner, and what the rail took to us; where
+    they have left, it stands in suspense.
 
     Args:
         session: A worker's, short.
@@ -51,9 +52,24 @@ def returned(session: Session, *, withdrawal: int, why: str, now: datetime) -> R
     ids = opened(session, found)
     legs = {account: -amount for account, amount in income(session, found).items()}
     legs[ids[chart.MAIN]] = found.total
-    legs[ids[chart.RAILS[found.provider].float_]] = -found.amount
-    draft = Draft(f"{found.subject}:return", Reason.RETURN, legs)
+    costs, cost = _cost(session, found)
+    legs[costs] = legs.get(costs, 0) + cost
+    legs[ids[chart.RAILS[found.provider].float_]] = -(found.amount + cost)
+    moved = {account: amount for account, amount in legs.items() if amount}
+    draft = Draft(f"{found.subject}:return", Reason.RETURN, moved)
     posting = arrivals.post(session, draft, now=now)
     more = {"code": "returned", "balance": posting.balance_after(ids[chart.MAIN])}
     tell(session, found, Event.WITHDRAWAL_FAILED, more, now=now)
     return Resolution(Came.DONE, State.RETURNED)
+
+
+def _cost(session: Session, found: Withdrawal) -> tuple[int, int]:
+    """The account of what a rail charges us, and what it took for this payout."""
+    place, currency = chart.RAILS[found.provider].costs, found.money.currency
+    [costs] = chart.opened(session, [(place, currency, None)]).values()
+    taken = session.scalar(
+        select(Entry.amount)
+        .join(Journal, Journal.id == Entry.journal_id)
+        .where(Journal.key == f"{found.subject}:cost", Entry.account_id == costs)
+    )
+    return costs, -(taken or 0)

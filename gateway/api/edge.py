@@ -80,6 +80,8 @@ class Api:
         chest: What locks secrets that must be read again.
         limiter: Counts requests.
         outside: What of the sealed log was said outside the database.
+        public_url: Where people find us, without a slash at its end.
+        webhooks_loopback: Whether webhooks may lead to this very machine.
         ring_staff: Tells the worker that does what staff decide that there is some; may fail.
         issuer: With whom people may sign in besides by phone.
         origins: The web pages that may call from a browser.
@@ -96,6 +98,8 @@ class Api:
     chest: Chest
     limiter: Limiter
     outside: Outside
+    public_url: str
+    webhooks_loopback: bool = False
     ring_staff: Callable[[], None] = lambda: None
     issuer: Issuer | None = None
     origins: frozenset[str] = frozenset()

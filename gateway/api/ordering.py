@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from core import logins, orders, seal_log, statements
 from core.access.principals import Kind
+from core.errors import DomainError
 from core.orders import Asked, Order, Placed, State, UnknownOrder
 from core.subscribers import Person
 from gateway import problems
@@ -113,7 +114,7 @@ def ordered(api: Api, person: Person, order: Callable[[Asked], Placed]) -> Respo
         DomainError: Whatever refused it, now or before.
     """
     asked = key(person)
-    placed = orders.asked(edge.session(), key=asked) or order(asked)
+    placed = orders.asked(edge.session(), key=asked) or _order(order, asked)
     edge.commit()
     if placed.state is State.PLACED:
         _await(api, placed.id)
@@ -124,6 +125,17 @@ def ordered(api: Api, person: Person, order: Callable[[Asked], Placed]) -> Respo
     answer.status_code = 202 if placed.state is State.PLACED else 201
     answer.headers["Location"] = f"{PATH}/{placed.reference}"
     return answer
+
+
+def _order(order: Callable[[Asked], Placed], asked: Asked) -> Placed:
+    """Order something; what refuses it may be that the same request was done a moment ago."""
+    try:
+        return order(asked)
+    except DomainError:
+        first = orders.asked(edge.session(), key=asked)
+        if first is None:
+            raise
+        return first
 
 
 def told(person: Person, *, reference: str) -> Ordered:

@@ -21,6 +21,7 @@ _OTHERWISE: Final = (_("Out"), _("In"))
 MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.TRANSFER: (_("Sent to"), _("Received from")),
     Reason.PAYMENT: (_("Paid to"), _("Paid by")),
+    Reason.PAYMENT_REFUND: (_("Given back to"), _("Given back by")),
     Reason.HOLD: (_("Set aside"), _("Set aside")),
     Reason.CAPTURE: (_("Set aside, paid to"), _("Set aside, from")),
     Reason.RELEASE: (_("Set aside, given back"), _("Set aside, given back")),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 from app import App
+from bank import OPENER
+
+from core import merchants, subscribers
 
 
 @pytest.fixture
@@ -20,3 +23,15 @@ def wanjiru_s(house, wanjiru) -> App:
 @pytest.fixture
 def otieno_s(house, otieno) -> App:
     return App(house.app.test_client(), house.logged_in(otieno.phone.msisdn))
+
+
+@pytest.fixture
+def till(house, otieno) -> str:
+    """The till of Otieno's shop."""
+    with house.databases["worker"].begin() as session:
+        return merchants.open_till(
+            session,
+            subscriber=subscribers.recipient(session, msisdn=otieno.phone.msisdn).id,
+            actor=OPENER,
+            now=house.clock(),
+        )

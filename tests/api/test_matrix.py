@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from app import App, kes
+from bank import OPENER
 from callers import CALLERS, may
 from house_under_test import unconnected
+
+from core import merchants, subscribers
 
 SEND = {"to": "0711000003", "amount": kes("10.00"), "pin": "4071"}
 
@@ -101,6 +104,46 @@ def _device(_house: Any, app: App) -> str:
     return str(device["id"])
 
 
+def _webhook(house: Any, app: App) -> str:
+    house.bank.run("UPDATE webhook_endpoints SET state = 'removed'")  # there may be five
+    made: str = app.posts("/webhooks", {"url": "https://shop.example.com/"}).json["id"]
+    return f"/webhooks/{made}"
+
+
+def _delivery(house: Any, app: App) -> str:
+    webhook = _webhook(house, app)
+    app.posts("/transfers", SEND)
+    [told] = app.gets(f"{webhook}/deliveries").json["deliveries"]
+    return f"{webhook}/deliveries/{told['id']}"
+
+
+def _shop(house: Any, app: App) -> Any:
+    """Wanjiru has a till, too, and Otieno pays there."""
+    with house.databases["worker"].begin() as session:
+        for msisdn in ("+254712000001", "+254733000002"):
+            who = subscribers.recipient(session, msisdn=msisdn).id
+            merchants.open_till(session, subscriber=who, actor=OPENER, now=house.clock())
+    return app.gets("/merchants/me").json["till"]
+
+
+def _payment(house: Any, app: App) -> str:
+    till = _shop(house, app)
+    payer = App(house.app.test_client(), house.logged_in("+254711000003"))
+    paid: str = payer.posts(
+        "/payments", {"till": till, "amount": kes("10.00"), "pin": "4071"}
+    ).json["reference"]
+    return paid
+
+
+# Whose number it is may be asked by everybody who is somebody; a link is there for whoever has it,
+# and who may close it and see its payments is in test_payment_links.py.
+NOBODYS = {
+    "/api/v1/people/{number}",
+    "/api/v1/payment-links/{code}",
+    "/api/v1/payment-links/{code}/payments",
+}
+
+
 def _rail(app: App, path: str) -> str:
     wanted = {"method": "mpesa", "amount": kes("10.00")}
     wanted |= {"pin": "4071"} if path == "/withdrawals" else {}
@@ -108,8 +151,6 @@ def _rail(app: App, path: str) -> str:
     return where
 
 
-# Whose number it is may be asked by everybody who is somebody.
-NOBODYS = {"/api/v1/people/{number}"}
 THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
     "/api/v1/orders/{reference}": lambda house, app: (f"/orders/{_order(house, app)}", {}),
     "/api/v1/receipts/{reference}": lambda house, app: (f"/receipts/{_order(house, app)}", {}),
@@ -121,6 +162,26 @@ THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
     "/api/v1/api-keys/{id}/rollover": lambda house, app: (
         f"/api-keys/{_key(house, app)}/rollover",
         {"lifetime": "1D", "pin": "4071"},
+    ),
+    "/api/v1/webhooks/{id}": lambda house, app: (_webhook(house, app), {"description": "x"}),
+    "/api/v1/webhooks/{id}/secret": lambda house, app: (f"{_webhook(house, app)}/secret", {}),
+    "/api/v1/webhooks/{id}/test": lambda house, app: (f"{_webhook(house, app)}/test", {}),
+    "/api/v1/webhooks/{id}/replay": lambda house, app: (
+        f"{_webhook(house, app)}/replay",
+        {"since": "2026-11-21T00:00:00Z"},
+    ),
+    "/api/v1/webhooks/{id}/deliveries": lambda house, app: (
+        f"{_webhook(house, app)}/deliveries",
+        {},
+    ),
+    "/api/v1/webhooks/{id}/deliveries/{delivery}": lambda house, app: (_delivery(house, app), {}),
+    "/api/v1/webhooks/{id}/deliveries/{delivery}/replay": lambda house, app: (
+        f"{_delivery(house, app)}/replay",
+        {},
+    ),
+    "/api/v1/merchants/me/payments/{reference}": lambda house, app: (
+        f"/merchants/me/payments/{_payment(house, app)}",
+        {},
     ),
     "/api/v1/deposits/{reference}": lambda _house, app: (_rail(app, "/deposits"), {}),
     "/api/v1/withdrawals/{reference}": lambda _house, app: (_rail(app, "/withdrawals"), {}),

@@ -36,6 +36,7 @@ class Saved:
         "orders",
         "holds",
         "reversals",
+        "refunds",
         "quotes",
         "vouchers",
         "voucher_batches",

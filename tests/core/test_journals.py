@@ -11,7 +11,17 @@ import pytest
 from rail import Rail
 from voucher_shop import Shop
 
-from core import exchange, execution, holds, merchants, rates, reversals, subscribers, transfers
+from core import (
+    exchange,
+    execution,
+    holds,
+    merchants,
+    rates,
+    refunds,
+    reversals,
+    subscribers,
+    transfers,
+)
 from core.audit import Actor
 from core.ledger import Reason
 from core.money import Currency, Money, kes
@@ -168,6 +178,16 @@ class Street:
         rail = Rail(self.house)
         rail.bounce(rail.payout(self.wanjiru, 500_00))
 
+    def payment_refund(self) -> None:
+        reference = self.send(self.wanjiru, self.otieno, 500_00, kind=Kind.PAYMENT)
+        now = self.house.clock()
+        with self.house.databases["web"].begin() as session:
+            found = refunds.payment(session, merchant=2, reference=reference)
+            refunds.order(
+                session, merchant=2, found=found, amount=kes(200_00), key="give-back", now=now
+            )
+        self.execute()
+
     def opening(self) -> None:
         """As the sandbox opens its people."""
         self.house.bank.empty()
@@ -183,7 +203,7 @@ def test_every_kind_is_on_the_page_once():
 
 @pytest.mark.parametrize("reason", Reason)
 def test_what_is_posted_is_what_the_page_shows(house, reason):
-    getattr(Street(house), reason.value)()
+    getattr(Street(house), reason.value.replace("-", "_"))()
     journal = house.bank.one("SELECT min(id) FROM journals WHERE reason = :r", r=reason.value)
     posted = house.bank.rows(
         "SELECT a.path, e.amount FROM entries e JOIN accounts a ON a.id = e.account_id"

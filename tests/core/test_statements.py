@@ -141,6 +141,7 @@ def test_every_kind_of_movement_adds_up_in_every_account(house):
     traffic.give_dollars()
     traffic.steps(80, seed=3)
     traffic.leave_a_debt()
+    traffic.leave_a_refund()
     accounts = fees = 0
     for msisdn in [*traffic.msisdns, "+254712000199"]:
         book = Book(house, Named(house, msisdn))

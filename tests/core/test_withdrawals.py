@@ -18,6 +18,8 @@ from core.msisdn import InvalidMsisdn
 from core.rails import BreakerClosed, NotWholeShillings
 from core.subscribers import Tier
 from core.withdrawals import Quote, State
+from sandbox import demo
+from sandbox.daraja.contract import Contract
 
 ME = Actor("+254712000001", "ussd", "s")
 
@@ -248,3 +250,11 @@ class TestSending:
         assert wanjiru.balance == kes(1_250_00)
         assert rail.spent(wanjiru) - before == 500_00, "the limits too"
         assert rail.balance(chart.MPESA_UTILITY) == -100_000_00
+
+
+def test_the_sandbox_begins_with_the_float_that_its_safaricom_has(house):
+    for _ in range(2):
+        with house.databases["owner"].begin() as session:
+            demo.lend_float(session, now=house.clock())
+    utility = house.bank.one("SELECT balance FROM accounts WHERE path = 'mpesa:utility:kes'")
+    assert utility == -Contract().float_kes * 100

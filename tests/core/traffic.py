@@ -21,6 +21,7 @@ from core import (
     ledger,
     merchants,
     rates,
+    refunds,
     reversals,
     transfers,
     voucher_batches,
@@ -211,6 +212,26 @@ class Traffic:
                 session, subscriber=owner, reference=reference, actor=JANE, reason="x", now=now
             )
             reversals.approve(session, reversal=id_, actor=OTTO, note="y", now=now)
+
+    def leave_a_refund(self) -> None:
+        """Somebody pays at the shop, and has a part of it back."""
+        now = self.house.clock()
+        with self.web() as session:
+            payer = recipient(session, msisdn=self.msisdns[1])
+            shop = recipient(session, msisdn=self.msisdns[0]).id
+            quoted = transfers.quote(
+                session, sender=payer, amount=kes(50_00), kind=Kind.PAYMENT, now=now
+            )
+            paid = transfers.order(
+                session, sender=payer, recipient=shop, quoted=quoted, key="to-refund", now=now
+            )
+        self.execute()
+        with self.web() as session:
+            found = refunds.payment(session, merchant=shop, reference=paid.reference)
+            refunds.order(
+                session, merchant=shop, found=found, amount=kes(20_00), key="a-refund", now=now
+            )
+        self.execute()
 
     def leave_a_hold_for_its_owner(self) -> None:
         """Have a part of a hold captured for whom it is of."""

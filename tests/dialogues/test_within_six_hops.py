@@ -16,6 +16,9 @@ FLOWS = {
     "pay a till": (("5", "1", "{till}", "10", "4071"), "Paid KES 10.00 to Otieno."),
     "pay a favourite": (("5", "1", "1", "10", "4071"), "Paid KES 10.00 to Otieno."),
     "exchange": (("5", "3", "1", "1", "100", "4071"), "Exchanged KES 100.00 for USD"),
+    "deposit": (("5", "5", "1", "10", "1"), "Enter your M-Pesa PIN on the next prompt"),
+    "withdraw": (("5", "5", "2", "10", "4071"), "KES 10.00 is on its way to your M-Pesa."),
+    "pay from M-Pesa": (("5", "5", "3", "{till}", "10", "1"), "Enter your M-Pesa PIN on the next"),
     "ask back": (("2", "1", "1", "1", "4071"), "You asked for KES 10.00 back"),
     "ask back in words": (("2", "1", "1", "4", "A thief", "4071"), "You asked for KES 10.00 back"),
 }
@@ -48,6 +51,9 @@ AMOUNTS = {
     "send": ("1", "0733000002"),
     "pay a till": ("5", "1", "{till}"),
     "exchange": ("5", "3", "1", "1"),
+    "deposit": ("5", "5", "1"),
+    "withdraw": ("5", "5", "2"),
+    "pay from M-Pesa": ("5", "5", "3", "{till}"),
 }
 
 

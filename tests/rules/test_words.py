@@ -174,6 +174,7 @@ FACTS = {
     "total": BALANCE.minor,
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
+    "payment": REFERENCE,
     "receipt": "WWWWWWWWWW",
     "device": "W" * 24,
     "issuer": "W" * 20,

@@ -255,7 +255,7 @@ class TestFailing:
         pay(wanjiru)
         programs.call()
         seen = programs.see(webhook.code)
-        assert (seen.state, seen.disabled_why) == (webhooks.State.DISABLED, "gone")
+        assert (seen.state, seen.disabled_why) == (webhooks.EndpointState.DISABLED, "gone")
         told = [each["message"] for each in programs.house.messages(programs.msisdn)]
         assert any("your webhook at 127.0.0.1 no more: it said that it is gone" in each
                    for each in told)  # fmt: skip
@@ -272,11 +272,11 @@ class TestFailing:
         programs.call()
         programs.house.clock.passes(days=2, hours=23)
         programs.call()
-        assert programs.see(webhook.code).state is webhooks.State.ACTIVE
+        assert programs.see(webhook.code).state is webhooks.EndpointState.ACTIVE
         programs.house.clock.passes(hours=1)
         programs.call()
         seen = programs.see(webhook.code)
-        assert (seen.state, seen.disabled_why) == (webhooks.State.DISABLED, "failing")
+        assert (seen.state, seen.disabled_why) == (webhooks.EndpointState.DISABLED, "failing")
         told = [each["message"] for each in programs.house.messages(programs.msisdn)]
         assert sum("it has failed for 3 days" in each for each in told) == 1
 
@@ -296,4 +296,4 @@ class TestFailing:
         programs.call()
         programs.house.clock.passes(hours=14)
         programs.call()
-        assert programs.see(webhook.code).state is webhooks.State.ACTIVE
+        assert programs.see(webhook.code).state is webhooks.EndpointState.ACTIVE

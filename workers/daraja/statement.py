@@ -40,13 +40,13 @@ _HEADING_LINES_MAX: Final = 40
 @dataclass
 class OrganisationStatement:
     """
-    One file of it, and our side; a `core.providers.Provider`.
+    It, and our side; a `core.providers.Provider`.
 
     Args:
-        path: The file.
+        paths: The files: one of each account that people pay, or that pays out.
     """
 
-    path: Path
+    paths: tuple[Path, ...]
     name: str = "mpesa"
     late_after: timedelta = timedelta(minutes=30)
     reach: timedelta = timedelta(days=2)
@@ -60,7 +60,7 @@ class OrganisationStatement:
         """
         instants = [line.at for line in self._lines()]
         if not instants:
-            raise Misread(f"{self.path}: there are no payments in it")
+            raise Misread(f"{self._names}: there are no payments in it")
         return Period(min(instants), max(instants) + timedelta(seconds=1))
 
     def lines(self, period: Period) -> Iterable[Line]:
@@ -76,40 +76,50 @@ class OrganisationStatement:
         """What we have of it."""
         return OURS["mpesa"](session, period)
 
+    @property
+    def _names(self) -> str:
+        return ", ".join(map(str, self.paths))
+
     def _lines(self) -> Iterator[Line]:
+        for path in self.paths:
+            yield from self._lines_of(path)
+
+    def _lines_of(self, path: Path) -> Iterator[Line]:
         try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.reader(file, strict=True)
-                columns = self._columns(rows)
+                columns = _columns(path, rows)
                 for row in rows:
                     cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
-                    line = self._line(cells, rows.line_num) if any(row) else None
+                    line = _line(path, cells, rows.line_num) if any(row) else None
                     if line is not None:
                         yield line
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise Misread(f"{self.path}: {error}") from None
+            raise Misread(f"{path}: {error}") from None
 
-    def _columns(self, rows: Iterator[list[str]]) -> list[str]:
-        for number, row in enumerate(rows):
-            found = [cell.strip() for cell in row]
-            if set(found) >= _WANTED:
-                return found
-            if number >= _HEADING_LINES_MAX:
-                break
-        raise Misread(f"{self.path}: no line has the columns {', '.join(sorted(_WANTED))}")
 
-    def _line(self, cells: Mapping[str, str], number: int) -> Line | None:
-        kind = f"{cells.get(_REASON, '')} {cells.get(_DETAILS, '')}".casefold()
-        if cells.get(_STATUS, "").casefold() != "completed":
-            return None
-        if any(word in kind for word in _NOT_PAYMENTS):
-            return None
-        where = f"{self.path}, line {number}"
-        if not cells.get(_RECEIPT):
-            raise Misread(f"{where}: it has no receipt")
-        amount = _amount(cells.get(_IN, ""), where) or -abs(_amount(cells.get(_OUT, ""), where))
-        at = _at(cells.get(_AT, ""), where)
-        return Line(cells[_RECEIPT], amount, Currency.KES.value, at, cells.get(_REASON, ""))
+def _columns(path: Path, rows: Iterator[list[str]]) -> list[str]:
+    for number, row in enumerate(rows):
+        found = [cell.strip() for cell in row]
+        if set(found) >= _WANTED:
+            return found
+        if number >= _HEADING_LINES_MAX:
+            break
+    raise Misread(f"{path}: no line has the columns {', '.join(sorted(_WANTED))}")
+
+
+def _line(path: Path, cells: Mapping[str, str], number: int) -> Line | None:
+    kind = f"{cells.get(_REASON, '')} {cells.get(_DETAILS, '')}".casefold()
+    if cells.get(_STATUS, "").casefold() != "completed":
+        return None
+    if any(word in kind for word in _NOT_PAYMENTS):
+        return None
+    where = f"{path}, line {number}"
+    if not cells.get(_RECEIPT):
+        raise Misread(f"{where}: it has no receipt")
+    amount = _amount(cells.get(_IN, ""), where) or -abs(_amount(cells.get(_OUT, ""), where))
+    at = _at(cells.get(_AT, ""), where)
+    return Line(cells[_RECEIPT], amount, Currency.KES.value, at, cells.get(_REASON, ""))
 
 
 def _amount(written: str, where: str) -> Decimal:

@@ -122,9 +122,12 @@ def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
     if told.code != codes.PAID or not isinstance(words, str):
         log.warning("mpesa.balance_not_told", code=told.code)
         return
-    found = wire.balances(words)
+    found, account_of = wire.balances(words), line.client.account
+    # Each shortcode has accounts of both names; we pay from one and are paid to one.
+    shortcodes = {Pot.UTILITY: account_of.payout_shortcode, Pot.PAYBILL: account_of.shortcode}
+    _, _, shortcode = asked.subject.partition(":")
     for account, pot in _POTS.items():
-        if account in found:
+        if account in found and shortcodes[pot] == shortcode:
             # As of when it was asked: what went out since then is counted by us.
             rails.tell_balance(
                 session,
@@ -134,7 +137,8 @@ def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
                 now=asked.asked_at,
             )
     available = found.get("Utility Account")
-    if available is not None and available < line.float_least:
+    is_float = shortcode == account_of.payout_shortcode
+    if is_float and available is not None and available < line.float_least:
         log.error("mpesa.float_low", available=str(available), least=str(line.float_least))
 
 

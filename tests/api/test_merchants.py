@@ -1,0 +1,82 @@
+"""A shop by its owner's app: how it is called, what it was paid, and its takings."""
+
+from __future__ import annotations
+
+from app import kes
+from rail import Rail
+
+
+def paid(app, till, amount):
+    body = {"till": till, "amount": kes(amount), "pin": "4071"}
+    return app.posts("/payments", body).json["reference"]
+
+
+def test_a_shop_is_called_as_its_owner_until_it_is_called_otherwise(otieno_s, till):
+    shop = otieno_s.gets("/merchants/me").json
+    assert (shop["till"], shop["name"], shop["settled_daily"]) == (till, "Otieno", False)
+    changed = otieno_s.asks(
+        "PATCH",
+        "/merchants/me",
+        json={
+            "name": "duka la otieno",
+            "category": "groceries",
+            "contact": "0733 000 002",
+            "settled_daily": True,
+        },
+    )
+    assert changed.json | {"opened_at": ""} == {
+        "till": till,
+        "name": "Duka La Otieno",
+        "category": "groceries",
+        "contact": "+254733000002",
+        "settled_daily": True,
+        "opened_at": "",
+    }
+    assert otieno_s.gets("/merchants/me").json == changed.json
+
+
+def test_it_cannot_be_called_what_the_house_is_called(otieno_s, till):
+    otieno_s.asks("PATCH", "/merchants/me", json={"name": "Kabambe Support"})
+    otieno_s.is_refused(422, "invalid-name")
+    otieno_s.asks("PATCH", "/merchants/me", json={"contact": "ring me"})
+    otieno_s.is_refused(422, "invalid-msisdn")
+
+
+def test_who_has_no_till_has_no_shop(wanjiru_s):
+    for path in ("/merchants/me", "/merchants/me/payments"):
+        wanjiru_s.gets(path)
+        wanjiru_s.is_refused(404, "no-till")
+
+
+def test_payments_are_listed_with_what_was_given_back(wanjiru_s, otieno_s, till):
+    first, second = paid(wanjiru_s, till, "100"), paid(wanjiru_s, till, "200")
+    wanjiru_s.posts("/transfers", {"to": "0733000002", "amount": kes("50"), "pin": "4071"})
+    otieno_s.posts("/refunds", {"payment": first, "amount": kes("40"), "pin": "4071"})
+    shown = otieno_s.gets("/merchants/me/payments").json
+    told = [(each["reference"], each["refunded"]["value"]) for each in shown["payments"]]
+    assert told == [(second, "0.00"), (first, "40.00")]
+    newest = shown["payments"][0]
+    assert (newest["amount"], newest["fee"]) == (kes("200.00"), kes("1.00"))
+    assert (newest["refundable"], newest["other"]["name"]) == (kes("200.00"), "Wanjiru")
+
+
+def test_they_go_on_page_by_page_and_by_their_days(house, wanjiru_s, otieno_s, till):
+    references = [paid(wanjiru_s, till, amount) for amount in ("10", "20", "30")]
+    page = otieno_s.gets("/merchants/me/payments?limit=2").json
+    rest = otieno_s.gets(f"/merchants/me/payments?limit=2&cursor={page['next']}").json
+    listed = [each["reference"] for each in page["payments"] + rest["payments"]]
+    assert listed == references[::-1]
+    assert otieno_s.gets("/merchants/me/payments?until=2026-11-21").json["payments"] == []
+    assert len(otieno_s.gets("/merchants/me/payments?since=2026-11-21").json["payments"]) == 3
+
+
+def test_takings_go_to_their_own_mpesa(house, wanjiru_s, otieno_s, otieno, till):
+    Rail(house).fund()
+    paid(wanjiru_s, till, "1000")
+    quoted = otieno_s.posts("/merchants/me/settlements/quote").json
+    assert 900 < float(quoted["amount"]["value"]) < 995
+    settled = otieno_s.posts("/merchants/me/settlements", {"pin": "4071"})
+    assert (settled.status_code, settled.json["kind"]) == (201, "withdrawal")
+    assert house.bank.one("SELECT purpose FROM withdrawals") == "settlement"
+    again = otieno_s.posts("/merchants/me/settlements", {"pin": "4071"})
+    assert again.status_code == 409

@@ -1,0 +1,168 @@
+"""Webhooks by their owner's app: made, changed, looked at, replayed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from programs import Programs, pay
+from standardwebhooks import Webhook as Verifier
+
+from core.outbox import WEBHOOK_TYPES
+
+
+@pytest.fixture
+def his(house, otieno_s, otieno) -> Programs:
+    return Programs(house, otieno)
+
+
+def add(house, app, **more):
+    body = {"url": f"{house.country_url}/webhooks/till", "description": "till"} | more
+    return app.posts("/webhooks", body)
+
+
+def test_made_its_secret_is_shown_once_and_signs_what_is_told(house, his, otieno_s, wanjiru):
+    house.clock.now = datetime.now(UTC)  # the verifier has a clock of its own
+    otieno_s.bearer = house.logged_in("+254733000002")
+    made = add(house, otieno_s)
+    assert (made.status_code, made.json["state"], made.json["types"]) == (201, "active", [])
+    secret = made.json["secret"]
+    pay(wanjiru)
+    his.call()
+    [letter] = his.came()
+    assert Verifier(secret).verify(letter["body"], letter["headers"])["type"] == (
+        "transfer.received"
+    )
+    shown = otieno_s.gets(f"/webhooks/{made.json['id']}")
+    assert shown.json == {name: made.json[name] for name in made.json if name != "secret"}
+    assert otieno_s.gets("/webhooks").json == {"webhooks": [shown.json]}
+
+
+def test_the_log_says_what_was_answered_page_by_page(house, his, otieno_s, wanjiru):
+    webhook = f"/webhooks/{add(house, otieno_s).json['id']}"
+    his.fails({"status": 500, "body": "No shelf."})
+    for amount in ("50", "60", "70"):
+        house.forget_calls(wanjiru.phone.msisdn)
+        pay(wanjiru, amount)
+    his.call()
+    first = otieno_s.gets(f"{webhook}/deliveries?limit=2").json
+    rest = otieno_s.gets(f"{webhook}/deliveries?limit=2&cursor={first['next']}").json
+    assert ([len(page["deliveries"]) for page in (first, rest)], rest["next"]) == ([2, 1], None)
+    [waiting] = otieno_s.gets(f"{webhook}/deliveries?state=waiting").json["deliveries"]
+    whole = otieno_s.gets(f"{webhook}/deliveries/{waiting['id']}").json
+    [attempt] = whole.pop("tried")
+    assert whole == waiting
+    assert (attempt["number"], attempt["status"], attempt["answer"]) == (1, 500, "No shelf.")
+
+
+def test_one_thing_is_told_again_and_everything_since(house, his, otieno_s, wanjiru):
+    webhook = f"/webhooks/{add(house, otieno_s).json['id']}"
+    pay(wanjiru)
+    his.call()
+    [delivery] = otieno_s.gets(f"{webhook}/deliveries").json["deliveries"]
+    again = otieno_s.posts(f"{webhook}/deliveries/{delivery['id']}/replay")
+    assert (again.status_code, again.json["state"]) == (202, "waiting")
+    his.call()
+    since = {"since": (house.clock() - timedelta(hours=1)).isoformat()}
+    assert otieno_s.posts(f"{webhook}/replay", since).json == {"count": 0}
+    assert otieno_s.posts(f"{webhook}/replay", since | {"delivered_too": True}).json == {"count": 1}
+    his.call()
+    assert {each["headers"]["webhook-id"] for each in his.came()} == {delivery["id"]}
+    assert len(his.came()) == 3
+
+
+def test_turned_off_nothing_is_told_or_replayed(house, his, otieno_s, wanjiru):
+    webhook = f"/webhooks/{add(house, otieno_s).json['id']}"
+    off = otieno_s.asks("PATCH", webhook, json={"active": False}).json
+    assert (off["state"], off["disabled_why"]) == ("disabled", "owner")
+    pay(wanjiru)
+    his.call()
+    [missed] = otieno_s.gets(f"{webhook}/deliveries").json["deliveries"]
+    assert (missed["state"], his.came()) == ("missed", [])
+    otieno_s.posts(f"{webhook}/deliveries/{missed['id']}/replay")
+    otieno_s.is_refused(409, "webhook-disabled")
+    otieno_s.posts(f"{webhook}/test")
+    otieno_s.is_refused(409, "webhook-disabled")
+    assert otieno_s.asks("PATCH", webhook, json={"active": True}).json["state"] == "active"
+    assert otieno_s.posts(f"{webhook}/test").json["type"] == "webhook.test"
+    his.call()
+    assert [json.loads(each["body"])["type"] for each in his.came()] == ["webhook.test"]
+
+
+def test_another_secret_is_shown_once_too(house, otieno_s):
+    made = add(house, otieno_s).json
+    other = otieno_s.posts(f"/webhooks/{made['id']}/secret")
+    assert other.status_code == 201
+    assert other.json["secret"] not in (made["secret"], "")
+    assert datetime.fromisoformat(other.json["both_sign_until"]) - house.clock() == timedelta(1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://shop.example.com/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://metadata.google.internal:80/",
+        "https://10.0.0.1/",
+        "https://localhost/",
+        "https://user:word@shop.example.com/",
+        "https://[::ffff:7f00:1]/",
+        "file:///etc/passwd",
+    ],
+)
+def test_an_address_in_the_house_is_refused(house, otieno_s, url):
+    made = add(house, otieno_s).json
+    add(house, otieno_s, url=url)
+    otieno_s.is_refused(422, "invalid-webhook")
+    otieno_s.asks("PATCH", f"/webhooks/{made['id']}", json={"url": url})
+    otieno_s.is_refused(422, "invalid-webhook")
+    assert otieno_s.gets(f"/webhooks/{made['id']}").json["url"] == made["url"]
+
+
+def test_a_header_cannot_be_written_into_an_address(house, otieno_s):
+    add(house, otieno_s, url="https://shop.example.com/\r\nAuthorization: Bearer x")
+    otieno_s.is_refused(422, "invalid-request")
+
+
+def test_what_is_not_a_type_is_refused(house, otieno_s):
+    add(house, otieno_s, types=["otp.issued"])
+    otieno_s.is_refused(422, "unknown-event-type")
+    assert add(house, otieno_s, types=sorted(WEBHOOK_TYPES.values())).status_code == 201
+
+
+def test_another_persons_are_not_there_at_all(house, his, otieno_s, wanjiru_s, wanjiru):
+    made = add(house, otieno_s).json
+    pay(wanjiru)
+    [delivery] = otieno_s.gets(f"/webhooks/{made['id']}/deliveries").json["deliveries"]
+    there = f"/webhooks/{made['id']}"
+    for method, path, body in [
+        ("GET", there, None),
+        ("PATCH", there, {"active": False}),
+        ("DELETE", there, None),
+        ("POST", f"{there}/secret", {}),
+        ("POST", f"{there}/test", {}),
+        ("POST", f"{there}/replay", {"since": house.clock().isoformat()}),
+        ("GET", f"{there}/deliveries", None),
+        ("GET", f"{there}/deliveries/{delivery['id']}", None),
+        ("POST", f"{there}/deliveries/{delivery['id']}/replay", {}),
+    ]:
+        wanjiru_s.asks(method, path, **({} if body is None else {"json": body}))
+        wanjiru_s.is_refused(404, "unknown-webhook")
+    own = add(house, wanjiru_s).json
+    wanjiru_s.gets(f"/webhooks/{own['id']}/deliveries/{delivery['id']}")
+    wanjiru_s.is_refused(404, "unknown-delivery")
+    assert otieno_s.gets(there).json["state"] == "active"
+
+
+def test_a_stranger_is_asked_who_they_are(app):
+    app.gets("/webhooks")
+    app.is_refused(401, "not-known")
+
+
+def test_removed_it_is_gone(house, otieno_s):
+    made = add(house, otieno_s).json
+    assert otieno_s.asks("DELETE", f"/webhooks/{made['id']}").status_code == 204
+    otieno_s.gets(f"/webhooks/{made['id']}")
+    otieno_s.is_refused(404, "unknown-webhook")
+    assert otieno_s.gets("/webhooks").json == {"webhooks": []}
