@@ -15,6 +15,8 @@ from core.errors import DomainError
 from gateway import problems
 from gateway.api import (
     admin,
+    admin_cases,
+    admin_money,
     admin_people,
     auth,
     browsers,
@@ -69,6 +71,8 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     payment_links.door,
     admin.door,
     admin_people.door,
+    admin_cases.door,
+    admin_money.door,
 )
 
 

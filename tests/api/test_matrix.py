@@ -28,7 +28,7 @@ ANYTHING = {
 
 
 # Whoever has been here is nobody afterwards.
-ENDS = {"/api/v1/auth/logout", "/api/v1/admin/logout"}
+ENDS = ["/api/v1/auth/logout", "/api/v1/admin/logout"]
 
 
 def operations(folder):
@@ -40,7 +40,7 @@ def operations(folder):
 @pytest.fixture(scope="module")
 def described(tmp_path_factory):
     found = operations(tmp_path_factory.mktemp("log"))
-    return sorted(found, key=lambda operation: operation[0] in ENDS)
+    return sorted(found, key=lambda each: ENDS.index(each[0]) + 1 if each[0] in ENDS else 0)
 
 
 def filled(path: str) -> str:
