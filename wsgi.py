@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from core import db, logs
@@ -58,6 +58,7 @@ conversation = Conversation(
     wait=ledger.wait,
     dial_ahead=settings.ussd.dial_ahead,
     has_mpesa=settings.mpesa is not None,
+    prompt_delay=timedelta(seconds=settings.mpesa.prompt_delay_seconds if settings.mpesa else 0),
 )
 outside = Outside(settings.seal.folder)
 app = create_app(

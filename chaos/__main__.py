@@ -31,7 +31,7 @@ _CROWD_SECONDS: Final = {False: 1.5, True: 20.0}
 _CONTEST_ROUNDS: Final = {False: 1, True: 5}
 _MPESA: Final = {
     False: mpesa.Pace(each=60, waves=1, kill_every_seconds=6.0, seconds_max=150),
-    True: mpesa.Pace(each=2_000, waves=6, kill_every_seconds=6.0, seconds_max=900),
+    True: mpesa.Pace(each=2_000, waves=6, kill_every_seconds=4.0, seconds_max=1_300),
 }
 # Whatever hangs, an answer comes: the short form takes less than one minute, the long one twenty.
 _SECONDS_MAX: Final = {False: 240, True: 25 * 60}

@@ -103,6 +103,11 @@ class House:
                 process.wait(10)
                 self._again(name)
 
+    def works(self, name: str) -> bool:
+        """Whether a worker is there, and not only being started; the relay, which has no queue."""
+        pid = self._processes[name].pid
+        return name == "relay" or pid in stores.working(self.valkey.url)
+
     def hurry(self, file: Path, names: Sequence[str]) -> None:
         """Let workers live by a clock that is ahead by what a file says, from now on."""
         for name in names:

@@ -58,8 +58,12 @@ WEATHER: Final = {
     **dict.fromkeys(("callback-first", "callback-swapped", "forged-elsewhere"), 1.0),
     **dict.fromkeys(("timeout", "timeout-then-result", "insufficient", "expired"), 1.0),
 }
-_OPEN_DEPOSITS: Final = """
-    SELECT count(*) FROM deposits WHERE state IN ('expected', 'prompting', 'prompted', 'unsure')
+_WAVE_SECONDS_MAX: Final = 150.0
+_UNTRIED: Final = """
+    SELECT (SELECT count(*) FROM deposits WHERE state IN ('expected', 'prompting'))
+         + (SELECT count(*) FROM withdrawals WHERE state IN ('requested', 'sending'))
+         + (SELECT count(*) FROM inbox WHERE provider = 'mpesa' AND done_at IS NULL)
+         + (SELECT count(*) FROM orders WHERE state = 'placed')
 """
 _OPEN: Final = """
     SELECT (SELECT count(*) FROM deposits
@@ -243,11 +247,10 @@ def _load(rail: Rail, pace: Pace) -> Counter[str]:
             time.sleep(1)
             rail.house.lose_redis()  # by this thread, with which it would end
             rail.killed["redis"] += 1
-        ends = time.monotonic() + 45
-        while rail.one(_OPEN_DEPOSITS) > per_wave * 0.1:
-            if time.monotonic() > ends:
-                break
-            time.sleep(0.3)
+        ends = time.monotonic() + _WAVE_SECONDS_MAX
+        while rail.one(_UNTRIED) and time.monotonic() < ends:
+            time.sleep(0.5)
+            rail.hurry(0.5)
         rail.hurry(125)
         say(f"wave {wave + 1} of {pace.waves}: {dict(placed)}, {rail.open()} open")
     redis.close()
@@ -259,15 +262,17 @@ def _kill(rail: Rail, pace: Pace, ended: threading.Event) -> None:
     chance = Random(SEED)
     while not ended.wait(pace.kill_every_seconds):
         name = chance.choice(names)
-        rail.house.kill(name)
-        rail.killed[name] += 1
+        if rail.house.works(name):  # one that only starts has nothing to lose
+            rail.house.kill(name)
+            rail.killed[name] += 1
 
 
 def _wait(rail: Rail, *, until: float) -> None:
     """Let time pass faster, until everything has ended."""
     while (open_ := rail.open()) and time.monotonic() < until:
         time.sleep(2.5)
-        rail.hurry(130)
+        # Time passes for what waits, and not for what only has not had its turn.
+        rail.hurry(10 if rail.one(_UNTRIED) else 130)
         say(f"{open_} open, {rail.ahead / 60:.0f} minutes ahead")
     time.sleep(3)
 

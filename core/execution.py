@@ -13,7 +13,17 @@ from typing import Final, Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from core import exchange, ledger, orders, outbox, refunds, transfers, vouchers, withdrawals
+from core import (
+    exchange,
+    hold_orders,
+    ledger,
+    orders,
+    outbox,
+    refunds,
+    transfers,
+    vouchers,
+    withdrawals,
+)
 from core.db import Databases, is_of_the_database, transact
 from core.errors import DomainError, Refused
 from core.orders import Claimed, Kind, Outcome
@@ -41,6 +51,9 @@ PLANNERS: Final[Mapping[Kind, Planner]] = {
     Kind.PAYMENT: transfers,
     Kind.EXCHANGE: exchange,
     Kind.REDEMPTION: vouchers,
+    Kind.HOLD: hold_orders,
+    Kind.CAPTURE: hold_orders,
+    Kind.RELEASE: hold_orders,
     Kind.REFUND: refunds,
     Kind.WITHDRAWAL: withdrawals,
 }

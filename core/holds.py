@@ -7,6 +7,7 @@ row of the hold decides who resolves it; the journals' keys are the hold's own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -52,7 +53,8 @@ class Hold(Base):
     """
     Money set aside until it is captured, released, or `expires_at` has come.
 
-    Amounts are minor units of the accounts' currency; `captured` is what went on.
+    Amounts are minor units of the accounts' currency; `captured` is what went on. A hold for a
+    merchant, `beneficiary_id`, has the reference of the order that placed it.
     """
 
     __tablename__ = "holds"
@@ -73,6 +75,8 @@ class Hold(Base):
     placed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    beneficiary_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    reference: Mapped[str | None] = mapped_column(Text, unique=True)
 
     @property
     def money(self) -> Money:
@@ -87,6 +91,9 @@ def place(
     key: str,
     expires_at: datetime,
     now: datetime,
+    beneficiary: int | None = None,
+    reference: str | None = None,
+    spender: tuple[int, int] | None = None,
 ) -> int:
     """
     Set money of a subscriber aside; return the hold's id. Safe to repeat.
@@ -98,8 +105,13 @@ def place(
         key: What makes a repeat harmless.
         expires_at: When it comes back by itself.
         now: When it is placed.
+        beneficiary: The merchant it is for, if it is for one.
+        reference: That of the order that asked for it.
+        spender: Whose limits it counts against, and with how much, in shillings.
 
     Raises:
+        AmountTooSmall, AmountTooLarge, DailyLimitReached, MonthlyLimitReached, TooManyTransfers:
+            It counts against limits, and one would be passed.
         AccountSuspended, NotScreened: Their money may not move.
         AccountClosed: They have left.
         CoolingOff: Their account cools off.
@@ -115,8 +127,9 @@ def place(
         made = session.scalar(
             text(
                 "INSERT INTO holds (key, owner_id, account_id, held_account_id, currency, amount,"
-                " placed_at, expires_at) VALUES (:key, :owner, :account, :held, :currency, :amount,"
-                " :now, :expires_at) ON CONFLICT (key) DO NOTHING RETURNING id"
+                " placed_at, expires_at, beneficiary_id, reference)"
+                " VALUES (:key, :owner, :account, :held, :currency, :amount, :now, :expires_at,"
+                " :beneficiary, :reference) ON CONFLICT (key) DO NOTHING RETURNING id"
             ),
             {
                 "key": key,
@@ -127,12 +140,16 @@ def place(
                 "amount": amount.minor,
                 "now": now,
                 "expires_at": expires_at,
+                "beneficiary": beneficiary,
+                "reference": reference,
             },
         )
         if made is not None:
             legs = {account: -amount.minor, held: amount.minor}
-            draft = Draft(f"hold:{made}:place", Reason.HOLD, legs)
+            draft = Draft(f"hold:{made}:place", Reason.HOLD, legs, reference, spender)
             [posting] = ledger.post(session, drafts=[draft], now=now)
+            if not posting.is_posted and posting.outcome != InsufficientFunds.code:
+                raise limits.refusal(posting.outcome, posting.detail)
             if not posting.is_posted:
                 available = Money(posting.detail["available"], amount.currency)
                 raise InsufficientFunds(available=available, requested=amount)
@@ -144,7 +161,14 @@ def place(
 
 
 def capture(
-    session: Session, *, hold: int, to: int, now: datetime, amount: Money | None = None
+    session: Session,
+    *,
+    hold: int,
+    to: int,
+    now: datetime,
+    amount: Money | None = None,
+    fees: Mapping[int, int] | None = None,
+    reference: str | None = None,
 ) -> None:
     """
     Let held money go on to an account, in whole or in part; what is left comes back.
@@ -155,6 +179,8 @@ def capture(
         to: The account that gets it.
         now: When.
         amount: How much of it; None for all.
+        fees: What of it goes to which other accounts, borne by whom it goes on to.
+        reference: That of the order that asked for it.
 
     Raises:
         UnknownHold: There is none.
@@ -172,14 +198,15 @@ def capture(
     limits.require_standing(session, subscriber=found.owner_id)
     limits.require_recipient(session, account=to, sender=found.owner_id)
     _resolve(found, state=HoldState.CAPTURED, captured=taken.minor, now=now)
-    legs = {found.held_account_id: -found.amount, to: taken.minor}
+    legs = {found.held_account_id: -found.amount, to: taken.minor - sum((fees or {}).values())}
+    legs |= fees or {}
     if taken.minor < found.amount:
         # It may be the owner's own account that the captured part goes on to.
         legs[found.account_id] = legs.get(found.account_id, 0) + found.amount - taken.minor
-    _post(session, Draft(f"hold:{hold}:resolve", Reason.CAPTURE, legs), now=now)
+    _post(session, Draft(f"hold:{hold}:resolve", Reason.CAPTURE, legs, reference), now=now)
 
 
-def release(session: Session, *, hold: int, now: datetime) -> None:
+def release(session: Session, *, hold: int, now: datetime, reference: str | None = None) -> None:
     """
     Give held money back.
 
@@ -189,7 +216,7 @@ def release(session: Session, *, hold: int, now: datetime) -> None:
     """
     found = _open(session, hold=hold)
     _resolve(found, state=HoldState.RELEASED, now=now)
-    _give_back(session, found, now=now)
+    _give_back(session, found, now=now, reference=reference)
 
 
 def expire(session: Session, *, now: datetime, holds_max: int = 100) -> int:
@@ -221,9 +248,12 @@ def _resolve(found: Hold, *, state: HoldState, now: datetime, captured: int = 0)
     found.state, found.resolved_at, found.captured = state, now, captured
 
 
-def _give_back(session: Session, hold: Hold, *, now: datetime) -> None:
+def _give_back(
+    session: Session, hold: Hold, *, now: datetime, reference: str | None = None
+) -> None:
     legs = {hold.held_account_id: -hold.amount, hold.account_id: hold.amount}
-    _post(session, Draft(f"hold:{hold.id}:resolve", Reason.RELEASE, legs), now=now)
+    draft = Draft(f"hold:{hold.id}:resolve", Reason.RELEASE, legs, reference)
+    _post(session, draft, now=now)
 
 
 def _post(session: Session, draft: Draft, *, now: datetime) -> None:

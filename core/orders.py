@@ -54,6 +54,9 @@ class Kind(StrEnum):
     PAYMENT = "payment"
     EXCHANGE = "exchange"
     REDEMPTION = "redemption"
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
     REFUND = "refund"
     WITHDRAWAL = "withdrawal"
 

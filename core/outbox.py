@@ -107,6 +107,18 @@ class Event(StrEnum):
     """It takes longer than anybody expects; nothing is lost."""
     SETTLEMENT_PAID = "settlement-paid"
     """What a shop had taken is on its owner's M-Pesa."""
+    HOLD_PLACED = "hold-placed"
+    """The owner's receipt: money of theirs is set aside for a merchant."""
+    HOLD_OFFERED = "hold-offered"
+    """Told to the merchant who may take it."""
+    HOLD_CAPTURED = "hold-captured"
+    """Told to the owner: the merchant took it, or some of it."""
+    HOLD_TAKEN = "hold-taken"
+    """The merchant's receipt."""
+    HOLD_RELEASED = "hold-released"
+    """Told to the owner: the merchant gave it back."""
+    HOLD_REFUSED = "hold-refused"
+    """The ledger did not do with a hold what was ordered."""
     REFUND_SENT = "refund-sent"
     """The merchant's receipt of what they gave back."""
     REFUND_RECEIVED = "refund-received"
@@ -197,6 +209,12 @@ WEBHOOK_TYPES: Final[Mapping[Event, str]] = {
     Event.WITHDRAWAL_FAILED: "withdrawal.failed",
     Event.WITHDRAWAL_DELAYED: "withdrawal.delayed",
     Event.SETTLEMENT_PAID: "settlement.paid",
+    Event.HOLD_PLACED: "hold.placed",
+    Event.HOLD_OFFERED: "hold.offered",
+    Event.HOLD_CAPTURED: "hold.captured",
+    Event.HOLD_TAKEN: "hold.taken",
+    Event.HOLD_RELEASED: "hold.released",
+    Event.HOLD_REFUSED: "hold.refused",
 }
 
 

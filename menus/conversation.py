@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from core import lately, subscribers
 from core.codes import Veil
 from core.db import TRIES_MAX, Databases, Unit, allow, is_passing
+from core.deposits.asking import PROMPT_DELAY
 from core.lately import Ordered
 from core.money import Currency, Money
 from core.movements import Movement
@@ -88,6 +89,7 @@ class Conversation:
         wait: Waits for an order's outcome, so many seconds at most; not at all without a point.
         dial_ahead: Whether what is dialled after the service code counts as answers.
         has_mpesa: Whether the house can reach M-Pesa: without it nothing of it is offered.
+        prompt_delay: How long after a call ends its prompt goes out.
     """
 
     databases: Databases
@@ -100,6 +102,7 @@ class Conversation:
     wait: Callable[[int, float], None]
     dial_ahead: bool = True
     has_mpesa: bool = False
+    prompt_delay: timedelta = PROMPT_DELAY
 
     def hear(self, dial: Dial) -> Said:
         """Answer a hop with `CON …` or `END …`, whatever happens, in time."""
@@ -229,6 +232,7 @@ class Conversation:
             span=Span(start, len(dial.text)),
             network=dial.network,
             has_mpesa=self.has_mpesa,
+            prompt_delay=self.prompt_delay,
         )
 
     def _await(self, order: int, deadline: Deadline) -> None:

@@ -12,7 +12,7 @@ from core import msisdn, orders
 from core.money import Currency, Money
 from core.outbox import Event
 from core.subscribers import Language, Tier
-from menus import access_notices, account_notices, clock, mpesa_notices
+from menus import access_notices, account_notices, clock, hold_notices, mpesa_notices
 from menus.answers import ANSWERS
 from menus.faces import face
 from menus.text import Text, _
@@ -337,5 +337,6 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.ANNOUNCED: _announced,
     **access_notices.NOTICES,
     **mpesa_notices.NOTICES,
+    **hold_notices.NOTICES,
     **ANSWERS,
 }

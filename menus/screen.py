@@ -12,7 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from core.audit import Actor
 from core.codes import Veil
 from core.db import Unit
+from core.deposits.asking import PROMPT_DELAY
 from core.errors import Invalid
 from core.otp_codes import OtpKey
 from core.pins import Hasher
@@ -84,6 +85,7 @@ class Hop:
     span: Span = NOWHERE
     network: Network = UNKNOWN
     has_mpesa: bool = False
+    prompt_delay: timedelta = PROMPT_DELAY
 
     @property
     def db(self) -> Session:

@@ -68,6 +68,10 @@ SEALED: Final = frozenset(
         Event.TILL_RECEIVED,
         Event.WITHDRAWAL_PAID,
         Event.SETTLEMENT_PAID,
+        Event.HOLD_PLACED,
+        Event.HOLD_CAPTURED,
+        Event.HOLD_TAKEN,
+        Event.HOLD_RELEASED,
     }
 )
 

@@ -98,6 +98,7 @@ class Confirm(FactMenu):
             quoted=self.quoted,
             key=hop.key,
             now=hop.now,
+            delay=hop.prompt_delay,
         )
         return Prompted(self.quoted.amount, expected.reference, self.name)
 

@@ -151,6 +151,15 @@ def _rail(app: App, path: str) -> str:
     return where
 
 
+def _hold(house: Any, app: App) -> str:
+    """Money of somebody else's, set aside for the caller's shop: only they may take it."""
+    till = house.opens_till("+254712000001")
+    payer = App(app.client, house.logged_in("+254711000003"))
+    wanted = {"till": till, "amount": kes("10.00"), "pin": "4071"}
+    made: str = payer.posts("/holds", wanted).json["reference"]
+    return made
+
+
 THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
     "/api/v1/orders/{reference}": lambda house, app: (f"/orders/{_order(house, app)}", {}),
     "/api/v1/receipts/{reference}": lambda house, app: (f"/receipts/{_order(house, app)}", {}),
@@ -185,5 +194,14 @@ THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
     ),
     "/api/v1/deposits/{reference}": lambda _house, app: (_rail(app, "/deposits"), {}),
     "/api/v1/withdrawals/{reference}": lambda _house, app: (_rail(app, "/withdrawals"), {}),
+    "/api/v1/holds/{reference}": lambda house, app: (f"/holds/{_hold(house, app)}", {}),
+    "/api/v1/holds/{reference}/capture": lambda house, app: (
+        f"/holds/{_hold(house, app)}/capture",
+        {},
+    ),
+    "/api/v1/holds/{reference}/release": lambda house, app: (
+        f"/holds/{_hold(house, app)}/release",
+        {},
+    ),
     "/api/v1/devices/{id}": lambda house, app: (f"/devices/{_device(house, app)}", {}),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from mpesa_user import MpesaUser, first_line
 
@@ -254,3 +256,15 @@ def test_where_there_is_no_m_pesa_none_of_it_is_offered(house, wanjiru, monkeypa
         assert "98. More" not in wanjiru.phone.screen
     finally:
         object.__setattr__(house.conversation, "has_mpesa", True)
+
+
+@pytest.mark.parametrize("seconds", [0, 20])
+def test_the_prompt_waits_as_long_as_the_house_says(house, mpesa, wanjiru, seconds):
+    usual = house.conversation.prompt_delay
+    object.__setattr__(house.conversation, "prompt_delay", timedelta(seconds=seconds))
+    try:
+        wanjiru.phone.dial().types(*DEPOSIT, "500", "1")
+    finally:
+        object.__setattr__(house.conversation, "prompt_delay", usual)
+    waits = house.bank.one("SELECT prompt_at - expected_at FROM deposits")
+    assert waits == timedelta(seconds=seconds)

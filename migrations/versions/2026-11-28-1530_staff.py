@@ -12,7 +12,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "staff"
-down_revision = "merchants"
+down_revision = "holds_for_merchants"
 branch_labels = None
 depends_on = None
 
