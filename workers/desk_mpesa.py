@@ -280,11 +280,16 @@ def _parser() -> argparse.ArgumentParser:
     cases = commands.add_parser("suspense", help="what staff must look at").add_subparsers(
         required=True
     )
-    listing = command(cases, "list", desk_suspense.listed, what="cases that are open")
+    _suspense(partial(command, cases))
+    return parser
+
+
+def _suspense(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add what staff may say of money without an owner."""
+    listing = command("list", desk_suspense.listed, what="cases that are open")
     listing.add_argument("--after", type=int, default=0, help="go on from this case")
-    command(cases, "show", desk_suspense.show, what="one case", case=int)
+    command("show", desk_suspense.show, what="one case", case=int)
     command(
-        cases,
         "credit",
         desk_suspense.credit,
         what="give it to a number",
@@ -299,8 +304,7 @@ def _parser() -> argparse.ArgumentParser:
         "failed": (desk_suspense.decide, "the payout was not paid"),
     }
     for name, (do, what) in decisions.items():
-        command(cases, name, do, what=what, is_signed=True, case=int)
-    return parser
+        command(name, do, what=what, is_signed=True, case=int)
 
 
 def main(argv: Sequence[str]) -> int:
