@@ -418,12 +418,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             wait=ledger_bell.wait,
             has_mpesa=True,
         )
-        api = api_of(
-            conversation,
-            redis,
-            outside,
-            ring_staff=lambda: house.ring_staff(),  # noqa: PLW0108 - as above
-        )
+        api = api_of(conversation, redis, outside, ring_staff=lambda: house.ring_staff())  # noqa: PLW0108 - as above
         house = House(
             bank=Bank(databases["owner"], hasher),
             redis=redis,

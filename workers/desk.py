@@ -33,12 +33,10 @@ from core import (
     staff_logins,
     subscribers,
 )
-from core.at_rest import Chest
 from core.audit import Actor
 from core.db import Databases, transact
 from core.errors import DomainError
 from core.kyc import Document, Papers
-from core.pins import Hasher
 from core.sanctions_file import BadList
 from core.seal import Anchor
 from core.seal_outside import Outside
@@ -68,8 +66,6 @@ class Desk:
     pepper: str
     now: datetime
     anchor: Anchor
-    hasher: Hasher
-    chest: Chest
 
     def do(self, work: Callable[[Session], R]) -> R:
         """Do something in one transaction, as a whole or not at all."""
@@ -381,8 +377,6 @@ def sit(given: argparse.Namespace) -> int:
         pepper=settings.pin_pepper.get_secret_value(),
         now=datetime.now(UTC),
         anchor=Anchor(Outside(settings.seal.folder)),
-        hasher=Hasher(settings.pin_pepper.get_secret_value()),
-        chest=Chest(settings.at_rest_key.get_secret_value()),
     )
     try:
         given.do(desk, given)

@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from core import staff_logins
+from core.at_rest import Chest
+from core.pins import Hasher
+from core.settings import load
 from core.staff_logins import Enrolled
 from workers.desk import Desk, Unfit, signature, sit
 
@@ -30,15 +33,15 @@ def _password() -> str:
 
 def _enrol(desk: Desk, given: argparse.Namespace) -> None:
     enrol = staff_logins.add if given.what == "add" else staff_logins.reset
-    password = _password()
+    password, settings = _password(), load()
 
     def work(session: Session) -> Enrolled:
         return enrol(
             session,
             name=given.name,
             password=password,
-            hasher=desk.hasher,
-            chest=desk.chest,
+            hasher=Hasher(desk.pepper),
+            chest=Chest(settings.at_rest_key.get_secret_value()),
             actor=desk.actor,
             now=desk.now,
         )
