@@ -55,13 +55,23 @@ def key(person: Person) -> Asked:
     Raises:
         Halted: There is no key, or none that is one.
     """
+    return key_of(f"api:{person.id}")
+
+
+def key_of(whose: str) -> Asked:
+    """
+    As `key`, for whoever it is that calls.
+
+    Raises:
+        Halted: There is no key, or none that is one.
+    """
     given = request.headers.get("Idempotency-Key", "")
     if not _KEY.fullmatch(given):
         raise Halted(problems.KEY_MISSING)
     sent = request.get_json(silent=True) or {}
     body = {name: value for name, value in sent.items() if name not in _CONFIRMATIONS}
     said = orjson.dumps([request.method, request.path, body], option=orjson.OPT_SORT_KEYS)
-    return Asked(f"api:{person.id}:{given}", request=hashlib.sha256(said).digest())
+    return Asked(f"{whose}:{given}", request=hashlib.sha256(said).digest())
 
 
 def confirm(api: Api, person: Person, given: PinGiven) -> None:
