@@ -159,6 +159,8 @@ def _weigh() -> None:
     body = request.get_data(cache=True)
     if body and request.mimetype != "application/json":
         raise Halted(problems.NOT_JSON)
+    if body.strip() and not body.lstrip().startswith(b"{"):
+        raise Halted(problems.UNREADABLE)  # `null` would pass for an object that says nothing
     depth = deepest = 0
     for byte in re.findall(rb"[\[\]{}]", _STRINGS.sub(b"", body)):
         depth += 1 if byte in b"[{" else -1

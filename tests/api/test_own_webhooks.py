@@ -166,3 +166,17 @@ def test_removed_it_is_gone(house, otieno_s):
     otieno_s.gets(f"/webhooks/{made['id']}")
     otieno_s.is_refused(404, "unknown-webhook")
     assert otieno_s.gets("/webhooks").json == {"webhooks": []}
+
+
+@pytest.mark.parametrize("since", [0, 1_795_000_000, "2026-11-21", "2026-11-21T00:00:00", None])
+def test_since_when_is_an_instant_in_letters(house, otieno_s, since):
+    made = add(house, otieno_s).json
+    otieno_s.posts(f"/webhooks/{made['id']}/replay", {"since": since})
+    otieno_s.is_refused(422, "invalid-request")
+
+
+@pytest.mark.parametrize("body", ["null", " null ", "[]", "0", '""', "false"])
+def test_what_is_no_object_is_not_taken_for_one_that_says_nothing(house, otieno_s, body):
+    made = add(house, otieno_s).json
+    otieno_s.asks("PATCH", f"/webhooks/{made['id']}", data=body, content_type="application/json")
+    otieno_s.is_refused(400, "unreadable")

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 SEEN: Final = r"^[^\x00-\x1f\x7f]*$"
 
+
+def _is_text(given: object) -> object:
+    """Take an instant in letters alone: a number would be read as seconds since 1970."""
+    if not isinstance(given, str):
+        raise ValueError("an instant is written as in RFC 3339")  # noqa: TRY004 - pydantic's own word
+    return given
+
+
 Words = Annotated[str, StringConstraints(max_length=500, min_length=1, pattern=SEEN)]
+
+
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_text)]
 
 
 class Sent(BaseModel):

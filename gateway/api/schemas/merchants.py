@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from core import payment_links
 from core.merchants import Category
 from core.money import Currency
 from core.payment_links import MEMO_LENGTH_MAX, Link
-from gateway.api.schemas import SEEN, Sent, Told
+from gateway.api.schemas import SEEN, Instant, Sent, Told
 from gateway.api.schemas.money import Amount, Sum
 from gateway.api.schemas.orders import Line, PinGiven, Reference
 from gateway.api.schemas.transactions import Account
@@ -99,7 +99,7 @@ class LinkMade(Sent):
     currency: Annotated[Currency, Field(strict=False)] = Currency.KES
     memo: Memo = Field(default="", description="What for.", examples=["Order 1017"])
     single_use: bool = True
-    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    expires_at: Instant | None = None
 
 
 class LinkTold(Told):

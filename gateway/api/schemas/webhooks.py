@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from core import webhook_deliveries, webhooks
 from core.outbox import WEBHOOK_TYPES
 from core.webhook_deliveries import Logged, Tried
 from core.webhooks import Webhook
-from gateway.api.schemas import SEEN, Sent, Told
+from gateway.api.schemas import SEEN, Instant, Sent, Told
 
 _TYPES = sorted(WEBHOOK_TYPES.values())
 Url = Annotated[
@@ -158,7 +158,7 @@ class DeliveryWithAttempts(DeliveryTold):
 class ReplayAsked(Sent):
     """What is to be told again."""
 
-    since: Annotated[AwareDatetime, Field(strict=False)]
+    since: Instant
     delivered_too: bool = Field(
         default=False, description="Also what arrived, and not only what never did."
     )
