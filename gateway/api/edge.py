@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 PREFIX: Final = "/api/"
 BODY_BYTES_MAX: Final = 64 * 1024
 DEPTH_MAX: Final = 8
+KEY: Final = re.compile(r"[!-~]{8,64}")
 _HAS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f]")
@@ -194,7 +195,13 @@ def transacted(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _admit(view: Callable[..., Any]) -> None:
-    """Let in who has what the route needs."""
+    """Let in who has what the route needs, with a key where it takes one."""
+    _admit_caller(view)
+    if hasattr(view, "keyed") and not KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
+        raise Halted(problems.KEY_MISSING)
+
+
+def _admit_caller(view: Callable[..., Any]) -> None:
     permission = need_of(view).permission
     if permission is None:
         return

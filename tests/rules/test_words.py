@@ -172,6 +172,7 @@ FACTS = {
         ["USDT", 999_99, 999_99],
     ],
     "total": BALANCE.minor,
+    "left": MUCH.minor,
     "limit": MUCH.minor,
     "wallet_number": "3840000000000",
     "payment": REFERENCE,

@@ -206,3 +206,19 @@ def test_an_emptied_redis_loses_nothing(rail, house, wanjiru):
     assert rail.withdrawal_state(withdrawal) == "paid"
     assert len(house.safaricom.requests("stk")) == 1
     assert len(house.safaricom.requests("b2c")) == 1
+
+
+def test_a_key_that_is_wrong_stops_payouts_for_two_minutes_and_no_longer(rail, house, wanjiru):
+    house.safaricom.fault(on="b2c", preset="token-expired", next=2)
+    first, second = (rail.withdraw(wanjiru, ASKED * 100) for _each in range(2))
+    house.safaricom.work(house)
+    house.safaricom.work(house)
+    states = {rail.withdrawal_state(first), rail.withdrawal_state(second)}
+    assert states <= {"requested", "sent", "paid"}
+    assert "requested" in states
+    house.clock.passes(minutes=1)
+    house.safaricom.work(house)
+    house.clock.passes(minutes=1, seconds=1)
+    both = lambda: (rail.withdrawal_state(first), rail.withdrawal_state(second))  # noqa: E731
+    assert carry_on(house, both, ends={("paid", "paid")}) == ("paid", "paid")
+    assert rail.told(wanjiru) == PAID_OUT * 2

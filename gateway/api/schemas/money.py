@@ -20,7 +20,7 @@ class Amount(Sent):
     value: Annotated[str, StringConstraints(pattern=_ASKED, max_length=24)] = Field(
         examples=["500.00"]
     )
-    currency: Annotated[Currency, Field(strict=False)]
+    currency: Annotated[Currency, Field(strict=False, examples=["KES"])]
 
     def money(self) -> Money:
         """
