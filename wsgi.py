@@ -89,5 +89,8 @@ app = create_app(
             queues.queue(queues.Name.ISSUERS, redis),
             "workers.issuers.exchange",
         ),
+        ring_staff=partial(
+            queues.enqueue, queues.queue(queues.Name.LEDGER, redis), "workers.staff.act"
+        ),
     ),
 )

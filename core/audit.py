@@ -63,6 +63,12 @@ class Action(StrEnum):
     API_KEYS_REVOKED = "api-keys-revoked"
     ISSUER_LINKED = "issuer-linked"
     ISSUER_UNLINKED = "issuer-unlinked"
+    STAFF_ADDED = "staff-added"
+    STAFF_RESET = "staff-reset"
+    STAFF_ENDED = "staff-ended"
+    STAFF_LOGGED_IN = "staff-logged-in"
+    STAFF_LOGGED_OUT = "staff-logged-out"
+    LOOKED_AT = "looked-at"
     BREAK_CLOSED = "break-closed"
     STATEMENT_TAKEN = "statement-taken"
     ANNOUNCED = "announced"
@@ -101,7 +107,10 @@ class Record(Base):
     """One line of the audit log."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_subject", "subject", "id"),)
+    __table_args__ = (
+        Index("ix_audit_log_subject", "subject", "id"),
+        Index("ix_audit_log_actor", "actor", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -147,10 +156,22 @@ def record(
 
 
 def history(
-    session: Session, *, subject: str, before: int | None = None, count: int = 50
+    session: Session,
+    *,
+    subject: str | None = None,
+    actor: str | None = None,
+    action: Action | None = None,
+    before: int | None = None,
+    count: int = 50,
 ) -> Sequence[Record]:
-    """What was done to something, newest first; `before` is the id to go on from."""
-    found = select(Record).where(Record.subject == subject)
+    """What was done to something or by somebody, newest first; `before` is where to go on from."""
+    found = select(Record)
+    if subject is not None:
+        found = found.where(Record.subject == subject)
+    if actor is not None:
+        found = found.where(Record.actor == actor)
+    if action is not None:
+        found = found.where(Record.action == action.value)
     if before is not None:
         found = found.where(Record.id < before)
     return session.scalars(found.order_by(Record.id.desc()).limit(count)).all()

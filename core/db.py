@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import psycopg2
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, whatever its case
-from sqlalchemy import Engine, MetaData, create_engine, event
+from sqlalchemy import Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -27,6 +27,7 @@ Databases = sessionmaker[Session]
 
 WEB: Final = "kabambe_web"
 WORKER: Final = "kabambe_worker"
+STAFF: Final = "kabambe_staff"
 
 TRIES_MAX: Final = 3
 # unique_violation, serialization_failure, deadlock_detected: the other one won; look again.
@@ -136,6 +137,11 @@ def connect(
             connection.commit()
 
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def become_staff(session: Session) -> None:
+    """Let a transaction see what staff see, until it ends; the web alone sees less."""
+    session.execute(text(f'SET LOCAL ROLE "{STAFF}"'))
 
 
 def is_passing(error: DBAPIError) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -60,6 +61,7 @@ class Hold(Base):
     __tablename__ = "holds"
     __table_args__ = (
         Index("ix_holds_open", "expires_at", postgresql_where=text("state = 'open'")),
+        Index("ix_holds_owner_id", "owner_id"),
         Index("ix_holds_held", "held_account_id", postgresql_where=text("state = 'open'")),
     )
 
@@ -81,6 +83,15 @@ class Hold(Base):
     @property
     def money(self) -> Money:
         return Money(self.amount, Currency[self.currency])
+
+
+_PLACED: Final = text("""
+    INSERT INTO holds (key, owner_id, account_id, held_account_id, currency, amount, placed_at,
+        expires_at, beneficiary_id, reference)
+    VALUES (:key, :owner, :account, :held, :currency, :amount, :now, :expires_at, :beneficiary,
+        :reference)
+    ON CONFLICT (key) DO NOTHING RETURNING id
+""")
 
 
 def place(
@@ -120,32 +131,23 @@ def place(
     """
     limits.require_standing(session, subscriber=owner)
     cooling.require_over(session, subscriber=owner, now=now)
-    account = chart.MAIN.open(session, currency=amount.currency, owner=owner)
-    held = chart.HELD.open(session, currency=amount.currency, owner=owner)
+    row: dict[str, Any] = {
+        "key": key,
+        "owner": owner,
+        "account": chart.MAIN.open(session, currency=amount.currency, owner=owner),
+        "held": chart.HELD.open(session, currency=amount.currency, owner=owner),
+        "currency": amount.currency.value,
+        "amount": amount.minor,
+        "now": now,
+        "expires_at": expires_at,
+        "beneficiary": beneficiary,
+        "reference": reference,
+    }
     # A hold whose money is not there is no hold, whatever whoever asked does next.
     with session.begin_nested():
-        made = session.scalar(
-            text(
-                "INSERT INTO holds (key, owner_id, account_id, held_account_id, currency, amount,"
-                " placed_at, expires_at, beneficiary_id, reference)"
-                " VALUES (:key, :owner, :account, :held, :currency, :amount, :now, :expires_at,"
-                " :beneficiary, :reference) ON CONFLICT (key) DO NOTHING RETURNING id"
-            ),
-            {
-                "key": key,
-                "owner": owner,
-                "account": account,
-                "held": held,
-                "currency": amount.currency.value,
-                "amount": amount.minor,
-                "now": now,
-                "expires_at": expires_at,
-                "beneficiary": beneficiary,
-                "reference": reference,
-            },
-        )
+        made = session.scalar(_PLACED, row)
         if made is not None:
-            legs = {account: -amount.minor, held: amount.minor}
+            legs = {row["account"]: -amount.minor, row["held"]: amount.minor}
             draft = Draft(f"hold:{made}:place", Reason.HOLD, legs, reference, spender)
             [posting] = ledger.post(session, drafts=[draft], now=now)
             if not posting.is_posted and posting.outcome != InsufficientFunds.code:

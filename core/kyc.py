@@ -304,6 +304,19 @@ def propose_lift(
     return int(made)
 
 
+def proposed_lifts(session: Session, *, count: int = 100) -> Sequence[tuple[Lift, str]]:
+    """Lifts that nobody has decided about, the oldest first, with the numbers of who is meant."""
+    found = select(Lift, Subscriber.msisdn).join(Subscriber, Subscriber.id == Lift.subscriber_id)
+    found = found.where(Lift.state == "proposed").order_by(Lift.id).limit(count)
+    return [(row[0], row[1]) for row in session.execute(found)]
+
+
+def open_lift(session: Session, *, subscriber: int) -> int | None:
+    """The lift of somebody's suspension that nobody has decided about."""
+    mine = (Lift.subscriber_id == subscriber, Lift.state == "proposed")
+    return session.scalar(select(Lift.id).where(*mine))
+
+
 def approve_lift(session: Session, *, lift: int, actor: Actor, note: str, now: datetime) -> None:
     """
     Lift a suspension that somebody else proposed to lift, and tell the subscriber.

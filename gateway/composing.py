@@ -27,6 +27,7 @@ def api_of(
     redis: Redis,
     outside: Outside,
     ring_issuers: Callable[[], None],
+    ring_staff: Callable[[], None],
 ) -> Api:
     """Bring together what the doors for programs need."""
     told = settings.api
@@ -42,6 +43,7 @@ def api_of(
         outside=outside,
         public_url=str(told.public_url).rstrip("/"),
         webhooks_loopback=settings.webhooks.loopback,
+        ring_staff=ring_staff,
         issuer=None if settings.oidc is None else _issuer(settings.oidc, ring_issuers),
         origins=told.origins,
         proxies=told.proxies,

@@ -21,6 +21,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run mpesa …               the desk: M-Pesa's rows, float, cases, breaker, statement; see -h
   ./run reversals …           the desk: ask for a transfer back, decide about it
   ./run till open NUMBER …    the desk: make a merchant; -h after any of these says more
+  ./run staff add NAME …      the desk: who works here, and may log in at the API
   ./run announce EN SW …      the desk: the same news to many, counted and confirmed first
   ./run sms                   the desk: what SMS came to, what waits, and the credit
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
@@ -53,6 +54,7 @@ _COMMANDS = {
     "mpesa": ("sandbox.desk", "mpesa"),
     "reversals": ("sandbox.desk", "reversals"),
     "sanctions": ("sandbox.desk", "sanctions"),
+    "staff": ("sandbox.desk", "staff"),
     "tier": ("sandbox.desk", "tier"),
     "till": ("sandbox.desk", "till"),
     "vouchers": ("sandbox.vouchers", "main"),

@@ -37,6 +37,7 @@ def _sit(command: str, arguments: Sequence[str], *, module: str = "workers.desk"
 announce = partial(_sit, "announce", module="workers.desk_sms")
 sms = partial(_sit, "sms", module="workers.desk_sms")
 mpesa = partial(_sit, "mpesa", module="workers.desk_mpesa")
+staff = partial(_sit, "staff", module="workers.desk_staff")
 cases = partial(_sit, "cases")
 reversals = partial(_sit, "reversals")
 report = partial(_sit, "report")

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,76 +22,42 @@ import safaricom
 from apiflask import APIFlask
 from bank import Bank
 from flask import Flask
+from house_parts import (
+    CHEST,
+    DOORS,
+    KEYRING,
+    MORNING,
+    OTP_KEY,
+    SEED,
+    Clock,
+    Worker,
+    api_of,
+    connected,
+    resources_of,
+    served,
+    served_country,
+)
 from phone import Person, Phone
-from rails_under_test import OFFERED, SIGNED, SLOW, rail_clients, reset_rails
+from rails_under_test import reset_rails
 from redis import Redis
 from safaricom import Safaricom
-from werkzeug.serving import make_server
 
-from core import db, logs, merchants, seal, subscribers
+from core import db, logs, merchants, seal, staff_logins, subscribers
 from core.access import keys
 from core.access.principals import Permission
-from core.access.tokens import Keyring
-from core.at_rest import Chest
 from core.codes import Veil
-from core.money import kes
-from core.otp_codes import OtpKey
 from core.pins import Hasher
-from core.seal import Anchor, Sealer
+from core.seal import Sealer
 from core.seal_notes import Signer
 from core.seal_outside import Outside
-from core.sms_orders import Bounds
 from gateway import Doors, create_app
-from gateway.api import limits
-from gateway.api.doorkeeper import Doorkeeper
 from gateway.api.edge import Api
-from gateway.api.quick_look import QuickLook
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
-from sandbox import country
-from sandbox.africastalking.courier import Pace
-from workers import bell, ledger, pace, queues, resources
+from workers import bell, ledger, queues, resources
 from workers.bell import Bell
-from workers.caller import Caller
-from workers.daraja.line import Line
 from workers.queues import Name
-from workers.rates import RateFeed
-from workers.relay import Relay
-from workers.resources import Resources
-from workers.ringing import Bells
-from workers.sms.africastalking import AfricasTalking
-from workers.transport import Timeouts
-
-MORNING = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)  # 09:30 in Nairobi
-KEY = "sandbox-api-key"
-SEED = "c2VhbGluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
-SIGNING_KEYS = "sandbox:c2lnbmluZy1mb3ItdGVzdHMtb25seS0zMi1ieXRlcyE="
-KEYRING = Keyring.parse(SIGNING_KEYS, issuer="http://127.0.0.1:8000/")
-OTP_KEY = OtpKey("one-time codes of the tests")
-CHEST = Chest("secrets at rest of the tests")
-OFTEN = 100_000  # requests a minute: tests of limits build an app with fewer
-DOORS = Doors(africastalking="sandbox", rails=SIGNED)
-BY_SMS = Bounds(unconfirmed=kes(500_00), day=kes(5_000_00))
-
-
-class Clock:
-    """What time it is, by the tests' word."""
-
-    def __init__(self) -> None:
-        self.now = MORNING
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def passes(self, **much: float) -> None:
-        self.now += timedelta(**much)
-
-
-class Worker(queues.Worker):
-    """A worker that leaves the signals of the test process alone."""
-
-    def _install_signal_handlers(self) -> None:
-        pass
+from workers.relay import ACT, Relay
 
 
 @dataclass
@@ -165,6 +131,12 @@ class House:
             self.bell.beat(timedelta(0))
             self.work(Name.LEDGER)
 
+    def ring_staff(self) -> None:
+        """What the door does after staff have decided; the worker is quick."""
+        queues.enqueue(queues.queue(Name.LEDGER, self.redis), ACT)
+        if self.workers_are_there:
+            self.work(Name.LEDGER)
+
     @contextmanager
     def ledger_elsewhere(self) -> Iterator[None]:
         """Let the ledger work in a thread of its own, as it would in a process."""
@@ -218,6 +190,19 @@ class House:
             )
         return made.key
 
+    def hires(self, name: str, password: str) -> str:
+        """Let somebody work here; what their authenticator knows."""
+        with self.databases["worker"].begin() as session:
+            return staff_logins.add(
+                session,
+                name=name,
+                password=password,
+                hasher=self.conversation.hasher,
+                chest=CHEST,
+                actor=bank.OPENER,
+                now=self.clock(),
+            ).secret
+
     def opens_till(self, msisdn: str) -> str:
         """Make somebody a merchant."""
         with self.databases["worker"].begin() as session:
@@ -255,121 +240,16 @@ class House:
 
 
 @contextmanager
-def served(app: Flask) -> Iterator[str]:
-    """Serve an app on a free port."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _resources(
-    *,
-    database: db.Databases,
-    redis: Redis,
-    clock: Clock,
-    ledger_bell: Bell,
-    country_url: str,
-    outside: Outside,
-    line: Line,
-    stack: ExitStack,
-) -> Resources:
-    sender = AfricasTalking(
-        username="sandbox",
-        api_key=KEY,
-        url=f"{country_url}/africastalking",
-        sender_id="KABAMBE",
-    )
-    stack.callback(sender.close)
-    feed = RateFeed(f"{country_url}/rates")
-    stack.callback(feed.close)
-    caller = Caller(loopback=True, timeouts=Timeouts(connect_seconds=1.0, read_seconds=1.0))
-    stack.callback(caller.close)
-    return Resources(
-        databases=database,
-        clock=clock,
-        bell=ledger_bell,
-        sender=sender,
-        rates=feed,
-        anchor=Anchor(outside),
-        otp_key=OTP_KEY,
-        by_sms=BY_SMS,
-        pace=pace.Pace(redis, clock, per_second=500),
-        credit_least=kes(500_00),
-        chest=CHEST,
-        webhooks=caller,
-        mpesa=line,
-        heard=Bells(redis, queues.queue(Name.MPESA, redis)).heard,
-        rails=rail_clients(country_url, stack),
-    )
-
-
-@contextmanager
-def _connected(url: str) -> Iterator[dict[str, db.Databases]]:
-    databases = {
-        "owner": db.connect(url),
-        "web": db.connect(url, role=db.WEB, connections_max=20),
-        "worker": db.connect(url, role=db.WORKER, connections_max=20),
-    }
-    yield databases
-    for each in databases.values():
-        each.kw["bind"].dispose()
-
-
-def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: Any) -> Api:
-    """What programs find here; `other` is what a test wants otherwise."""
-    often = other.get("per_minute", OFTEN)
-    quick = QuickLook(redis)
-    quick.watch(conversation.databases)
-    given = {
-        "principal": Doorkeeper(KEYRING, quick),
-        "keyring": KEYRING,
-        "chest": CHEST,
-        "limiter": limits.limiter(redis, per_minute=often),
-        "public_url": "https://kabambe.test",
-        "webhooks_loopback": True,
-        "origins": frozenset({"https://app.example"}),
-        "per_minute": often,
-        "rails": OFFERED,
-    }
-    return Api(conversation=conversation, outside=outside, **given | other)
-
-
-@contextmanager
-def _country() -> Iterator[str]:
-    """Serve the fake country, in which nothing happens by itself."""
-    fake = country.create_app(
-        "http://127.0.0.1:9",
-        "*384#",
-        "sandbox",
-        api_key=KEY,
-        pace=Pace(report_after=3600),
-        rails_pace=SLOW,
-    )
-    with served(fake) as url:
-        yield url
-    kept = fake.extensions
-    for each in (kept["courier"], kept["safaricom"], *kept["rails"]):
-        each.close()
-
-
-@contextmanager
 def build(database_url: str, redis_url: str) -> Iterator[House]:
     """Open everything once for a test process."""
     with ExitStack() as stack:
         # Descriptor 2 is where pytest listens, whatever sys.stderr is by then.
         logs.configure(stack.enter_context(open(2, "w", buffering=1, closefd=False)))
-        databases = stack.enter_context(_connected(database_url))
+        databases = stack.enter_context(connected(database_url))
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
-        country_url = stack.enter_context(_country())
+        country_url = stack.enter_context(served_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
         # Safaricom calls back to the web, which is built a few lines on.
         web_url = stack.enter_context(served(lambda *hop: house.app(*hop)))  # noqa: PLW0108 - not built yet
@@ -377,7 +257,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-log-")))
         outside = Outside(folder)
         resources.install(
-            _resources(
+            resources_of(
                 database=databases["worker"],
                 redis=redis,
                 clock=clock,
@@ -399,7 +279,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             wait=ledger_bell.wait,
             has_mpesa=True,
         )
-        api = api_of(conversation, redis, outside)
+        api = api_of(conversation, redis, outside, ring_staff=lambda: house.ring_staff())  # noqa: PLW0108 - as above
         house = House(
             bank=Bank(databases["owner"], hasher),
             redis=redis,

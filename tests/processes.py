@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from house_under_test import SEED, SIGNING_KEYS
+from house_parts import SEED, SIGNING_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import requests
-from house_under_test import CHEST
+from house_parts import CHEST
 
 from core import webhook_deliveries, webhooks
 from core.audit import Actor

@@ -30,6 +30,7 @@ from core import (
     reversals,
     sanctions,
     sanctions_file,
+    staff_logins,
     subscribers,
 )
 from core.audit import Actor
@@ -294,8 +295,8 @@ def _open_till(desk: Desk, given: argparse.Namespace) -> None:
 
 
 def signature(name: str) -> str:
-    """A name as it is kept: two ways of writing it are not two people."""
-    signed = " ".join(name.split()).casefold()
+    """A name as it is kept, here and by who logs in at the doors."""
+    signed = staff_logins.signature(name)
     if not signed:
         raise argparse.ArgumentTypeError("say who you are")
     return signed

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from redis import Redis
 from sqlalchemy import text
 
-from core import inquiries, merchants, rails, resolutions
+from core import inquiries, merchants, rail_rows, rails, resolutions
 from core.inquiries import Kind, State
 from core.money import Currency, Money
 from core.rails import Pot, Provider
@@ -41,18 +41,6 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS: Final = 20.0
 _POLL_SECONDS: Final = 0.25
-_SHOWN_MAX: Final = 50
-
-_ROWS: Final = text("""
-    SELECT 'deposit' AS what, reference, state, amount, payer AS msisdn, expected_at AS at,
-           coalesce(receipt, '') AS receipt, coalesce(code, '') AS code
-    FROM deposits WHERE state IN ('expected', 'prompting', 'prompted', 'unsure', 'review')
-    UNION ALL
-    SELECT 'withdrawal', reference, state, amount, payee, requested_at,
-           coalesce(receipt, ''), coalesce(code, '')
-    FROM withdrawals WHERE state IN ('requested', 'sending', 'sent', 'unsure', 'review')
-    ORDER BY at LIMIT :most
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +101,10 @@ def _answered(desk: Desk, subject: str, kind: Kind) -> bool:
 
 
 def _rows(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as all commands
-    found = desk.do(lambda session: session.execute(_ROWS, {"most": _SHOWN_MAX}).all())
+    found = desk.do(lambda session: rail_rows.under_way(session, provider=Provider.MPESA))
     for row in found:
-        amount = Money(row.amount, Currency.KES)
         print(
-            f"{row.what}  {row.reference}  {row.state}  {amount}  {row.msisdn}"
+            f"{row.what}  {row.reference}  {row.state}  {row.amount}  {row.number}"
             f"  {row.at:%F %T}Z  {row.receipt}{row.code}".rstrip()
         )
     if not found:

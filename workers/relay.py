@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 from sqlalchemy.exc import SQLAlchemyError
 
-from core import announcements, backlog, messages, relaying, webhook_calls
+from core import announcements, backlog, messages, relaying, staff_acts, webhook_calls
 from core.db import Databases, transact
 from core.inbox import Inbox
 from core.outbox import Category, Outbox
@@ -56,6 +56,7 @@ RECONCILE: Final = "workers.reconciliation.run"
 REFUND_VOUCHERS: Final = "workers.ledger.refund_vouchers"
 SCREEN: Final = "workers.compliance.screen"
 LOOK: Final = "workers.compliance.look"
+ACT: Final = "workers.staff.act"
 UNDERSTAND_MPESA: Final = "workers.mpesa.letters.understand"
 CALL_WEBHOOKS: Final = "workers.webhooks.deliver"
 CLEAR_WEBHOOKS: Final = "workers.webhooks.clear"
@@ -72,6 +73,7 @@ JOBS: Final = (
     RECONCILE,
     SCREEN,
     LOOK,
+    ACT,
     *rails_bell.JOBS,
     UNDERSTAND_MPESA,
     *Job,
@@ -133,6 +135,9 @@ class Relay:
             behind = backlog.oldest(session, now=now)
             has_news = messages.count_promotional(session, count_max=1, now=now)
             is_called = webhook_calls.is_due(session, now=now)
+            is_decided = staff_acts.is_due(session)
+        if is_decided and not is_deaf(self._ledger):
+            enqueue(self._ledger, ACT)
         if is_called and not self._webhooks.count:
             enqueue(self._webhooks, CALL_WEBHOOKS)  # one who hears it makes all calls that are due
         if has_news and announcements.is_daytime(now) and not self._sms.count:

@@ -65,6 +65,8 @@ class Principal:
         device: The device they are logged in on (`core.access.devices`); None for services.
         key: The API key they showed; None for people and staff.
         request: The id of this request, which the logs and the audit log share.
+        log_in: The log-in of a member of staff (`core.access.staff`); None for everybody else.
+        name: What a member of staff is called in the audit log.
     """
 
     kind: Kind
@@ -75,6 +77,8 @@ class Principal:
     device: int | None
     key: int | None
     request: str
+    log_in: int | None = None
+    name: str = ""
 
     def may(self, permission: Permission) -> bool:
         """Whether they may do something."""

@@ -88,7 +88,7 @@ def propose(session: Session, *, person: Person, chest: Chest, now: datetime) ->
     Raises:
         SecondFactorSet: There is one that counts.
     """
-    secret = pyotp.random_base32()
+    secret = new_secret()
     made = session.execute(
         text(
             "INSERT INTO totps AS t (subscriber_id, secret, proposed_at)"
@@ -105,8 +105,7 @@ def propose(session: Session, *, person: Person, chest: Chest, now: datetime) ->
     ).one_or_none()
     if made is None:
         raise SecondFactorSet
-    address = pyotp.TOTP(secret).provisioning_uri(name=person.msisdn, issuer_name=_ISSUER)
-    return Proposed(secret, address)
+    return Proposed(secret, address(secret, name=person.msisdn))
 
 
 def confirm(
@@ -168,6 +167,29 @@ def remove(session: Session, *, person: Person, actor: Actor, now: datetime) -> 
     _tell(session, person, Event.SECOND_FACTOR_REMOVED, actor=actor, now=now)
 
 
+def step_of(secret: str, digits: str, *, after: int, now: datetime) -> int | None:
+    """The half minute that digits were made in, if they are good now and later than `after`."""
+    made = pyotp.TOTP(secret)
+    step = int(now.timestamp()) // _STEP_SECONDS
+    # All three are compared, whichever it is.
+    right = [
+        each
+        for each in (step - 1, step, step + 1)
+        if hmac.compare_digest(made.generate_otp(each), digits)
+    ]
+    return right[-1] if right and right[-1] > after else None
+
+
+def new_secret() -> str:
+    """A secret that nobody has."""
+    return pyotp.random_base32()
+
+
+def address(secret: str, *, name: str) -> str:
+    """A secret as an authenticator takes it in from a QR code."""
+    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=_ISSUER)
+
+
 def _purpose(subscriber: int) -> str:
     return f"totp:{subscriber}"
 
@@ -182,19 +204,13 @@ def _locked(session: Session, subscriber: int) -> Totp | None:
 
 
 def _use(session: Session, row: Totp, digits: str, *, chest: Chest, now: datetime) -> None:
-    made = pyotp.TOTP(chest.open(row.secret, purpose=_purpose(row.subscriber_id)))
-    step = int(now.timestamp()) // _STEP_SECONDS
-    # All three are compared, whichever it is.
-    right = [
-        each
-        for each in (step - 1, step, step + 1)
-        if hmac.compare_digest(made.generate_otp(each), digits)
-    ]
-    if not right or right[-1] <= row.last_step:
+    secret = chest.open(row.secret, purpose=_purpose(row.subscriber_id))
+    step = step_of(secret, digits, after=row.last_step, now=now)
+    if step is None:
         raise SecondFactorWrong
     session.execute(
         text("UPDATE totps SET last_step = :step WHERE subscriber_id = :subscriber"),
-        {"step": right[-1], "subscriber": row.subscriber_id},
+        {"step": step, "subscriber": row.subscriber_id},
     )
 
 

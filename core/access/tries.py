@@ -52,6 +52,11 @@ def of_subscriber(subscriber: int) -> str:
     return f"subscriber:{subscriber}"
 
 
+def of_staff(name: str) -> str:
+    """Name the tries of who says to be a member of staff."""
+    return f"staff:{name}"
+
+
 def require_unlocked(session: Session, *, subject: str, now: datetime) -> None:
     """
     See that tries are taken, one at a time until this commits: nobody guesses in parallel.

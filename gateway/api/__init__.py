@@ -14,6 +14,10 @@ from werkzeug.exceptions import HTTPException
 from core.errors import DomainError
 from gateway import problems
 from gateway.api import (
+    admin,
+    admin_cases,
+    admin_money,
+    admin_people,
     auth,
     browsers,
     deposits,
@@ -67,6 +71,10 @@ DOORS: Final[tuple[Callable[[Api], APIBlueprint], ...]] = (
     merchants.door,
     merchants.refunding,
     payment_links.door,
+    admin.door,
+    admin_people.door,
+    admin_cases.door,
+    admin_money.door,
 )
 
 

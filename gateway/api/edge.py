@@ -25,7 +25,7 @@ from core.access.principals import Kind, Principal
 from core.access.tokens import Keyring
 from core.at_rest import Chest
 from core.audit import Actor
-from core.db import TRIES_MAX, Unit, is_passing
+from core.db import TRIES_MAX, Unit, become_staff, is_passing
 from core.errors import DomainError
 from core.money import Currency
 from core.rails import Provider
@@ -83,6 +83,7 @@ class Api:
         outside: What of the sealed log was said outside the database.
         public_url: Where people find us, without a slash at its end.
         webhooks_loopback: Whether webhooks may lead to this very machine.
+        ring_staff: Tells the worker that does what staff decide that there is some; may fail.
         issuer: With whom people may sign in besides by phone.
         origins: The web pages that may call from a browser.
         proxies: How many proxies of ours stand before us and say whom a request is from.
@@ -100,6 +101,7 @@ class Api:
     outside: Outside
     public_url: str
     webhooks_loopback: bool = False
+    ring_staff: Callable[[], None] = lambda: None
     issuer: Issuer | None = None
     origins: frozenset[str] = frozenset()
     proxies: int = 0
@@ -225,6 +227,19 @@ def session() -> Session:
     """The session of this request's transaction."""
     unit: Unit = g.unit
     return unit.session
+
+
+def staff() -> Session:
+    """The session of this request's transaction, which sees what staff may see until it ends."""
+    assert principal().kind is Kind.STAFF, "nobody else sees that"
+    became = session()
+    become_staff(became)
+    return became
+
+
+def staff_actor() -> Actor:
+    """Who of the staff does what is done here, for the audit log."""
+    return Actor(f"staff:{principal().name}", "api", g.request_id)
 
 
 def reading() -> Session:

@@ -52,11 +52,16 @@ def key(person: Person) -> Asked:
 
     The edge lets nobody in without one where a route is `keyed`.
     """
+    return key_of(f"api:{person.id}")
+
+
+def key_of(whose: str) -> Asked:
+    """As `key`, for whoever it is that calls."""
     given = request.headers["Idempotency-Key"]
     sent = request.get_json(silent=True) or {}
     body = {name: value for name, value in sent.items() if name not in _CONFIRMATIONS}
     said = orjson.dumps([request.method, request.path, body], option=orjson.OPT_SORT_KEYS)
-    return Asked(f"api:{person.id}:{given}", request=hashlib.sha256(said).digest())
+    return Asked(f"{whose}:{given}", request=hashlib.sha256(said).digest())
 
 
 def confirm(api: Api, person: Person, given: PinGiven) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from app import App
+from colleague import logged_in
 
-from core.access.principals import OF_PEOPLE, OF_SERVICES, OF_STAFF, Kind, Principal
+from core.access.principals import OF_PEOPLE, OF_SERVICES, OF_STAFF
 
 WANJIRU, OTIENO, SHOP = "+254712000001", "+254733000002", "+254722000009"
 
@@ -24,10 +25,8 @@ def _merchant(house: Any) -> App:
 
 
 def _staff(house: Any) -> App:
-    """Whoever works here, as the edge knows them once they have shown it."""
-    known = Principal(Kind.STAFF, None, 1, OF_STAFF, True, None, None, "request")
-    with house.limited(principal=lambda *_given: known) as client:
-        return App(client, "staff")
+    """Whoever works here, logged in by both factors."""
+    return logged_in(house, "kamau")
 
 
 def _key(permission: str) -> Callable[[Any], App]:

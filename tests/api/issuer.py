@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from flask import Flask
-from house_under_test import served
+from house_parts import served
 from smartphone import Smartphone
 
 from gateway.api.edge import Issuer

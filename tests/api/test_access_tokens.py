@@ -14,7 +14,7 @@ import pytest
 from bank import PIN
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from house_under_test import KEYRING, SIGNING_KEYS
+from house_parts import KEYRING, SIGNING_KEYS
 from redis.exceptions import ConnectionError as Gone
 from smartphone import Smartphone, refused
 from sqlalchemy import text

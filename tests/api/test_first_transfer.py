@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from house_under_test import served
+from house_parts import served
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/api.md"
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from app import App, kes
-from house_under_test import served
+from house_parts import served
 
 from gateway.api import limits
 from menus.sessions import connect

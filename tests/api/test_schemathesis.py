@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import schemathesis
 from currencies import tell_rates
-from house_under_test import served
+from house_parts import served
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 

@@ -116,7 +116,7 @@ class TestRedeeming:
         rich = house.register("+254700000009", name="Rich", balance="499,950")
         [code, small, *_] = shop.codes()
         assert shop.redeem(rich, code) == "ceiling-reached"
-        assert "Your voucher gave you nothing. The recipient cannot" in shop.told(rich)[0]
+        assert "Your voucher gave you nothing. The account cannot hold" in shop.told(rich)[0]
         shop.set_tier(rich, Tier.REJECTED)
         assert shop.redeem(rich, small, key="s") == "recipient-suspended"
         assert shop.states() == [("open", 3)]

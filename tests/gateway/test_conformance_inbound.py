@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 from handset import Handset
-from house_under_test import served
+from house_parts import served
 
 from core.outbox import Event
 from menus import notices

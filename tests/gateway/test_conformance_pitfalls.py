@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from house_under_test import served
+from house_parts import served
 from line import HOME, INTERRUPTED, OTIENO, Line, case
 
 from core.money import kes

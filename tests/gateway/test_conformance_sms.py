@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 import requests
-from house_under_test import served
+from house_parts import served
 
 from core import messages
 from core.outbox import Event, Fact, stage

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from house_under_test import served
+from house_parts import served
 from line import AMINA, FORM, HOME, INTERRUPTED, OTIENO, UNREAD, WANJIRU, Line, case
 
 from core.money import kes

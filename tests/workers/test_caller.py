@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 from flask import Flask, request
-from house_under_test import served
+from house_parts import served
 from werkzeug.serving import make_server
 
 from workers import caller

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from house_under_test import Clock
+from house_parts import Clock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis

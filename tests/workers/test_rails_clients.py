@@ -5,7 +5,7 @@ One contract, two rails: what each call says when the rail answers well, badly, 
 from __future__ import annotations
 
 import pytest
-from house_under_test import served
+from house_parts import served
 from rails_under_test import BACK, BANK, NAMES, PHONE, SLOW, Fake, client, ngn
 
 from core.money import kes

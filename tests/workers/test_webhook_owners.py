@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from house_under_test import CHEST
+from house_parts import CHEST
 from programs import HIS, Programs, pay
 
 from core import webhook_deliveries, webhooks

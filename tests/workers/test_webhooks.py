@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from house_under_test import CHEST
+from house_parts import CHEST
 from programs import HIS, Programs, pay
 from sqlalchemy import text
 from standardwebhooks import Webhook as Verifier
