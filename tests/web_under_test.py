@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 
 import requests
@@ -33,13 +33,22 @@ def free_port() -> int:
         return listening.getsockname()[1]
 
 
+STARTS_SECONDS = 120  # of a machine that others keep busy
+
+
 class Web:
     """Two processes of eight threads, and the engines behind them."""
 
     def __init__(self, house, home) -> None:
         self.postgres, self.valkey = Postgres(home, fast=True), Valkey(home, fast=True)
-        for engine in (self.postgres, self.valkey):
-            engine.start()
+        with ExitStack() as undo:  # whatever fails to come up leaves nothing running
+            for engine in (self.postgres, self.valkey):
+                undo.callback(engine.stop)
+                engine.start()
+            self._begin(house, undo)
+            undo.pop_all()
+
+    def _begin(self, house, undo: ExitStack) -> None:
         migrate(self.postgres.url)
         self.bank = Bank(db.connect(self.postgres.url), Hasher(PEPPER, cheap=True))
         self.redis = Redis.from_url(self.valkey.url)
@@ -52,11 +61,19 @@ class Web:
         }
         words = ("-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "wsgi:app")
         self.process = subprocess.Popen([sys.executable, *words], cwd=ROOT, env=told)
-        until(self.is_live)
+        undo.callback(self._end)
+        until(self.is_live, seconds=STARTS_SECONDS)
+
+    def _end(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(20)
 
     def close(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+        self._end()
         self.bank.owner.kw["bind"].dispose()
         self.redis.close()
         self.postgres.stop()
@@ -106,7 +123,7 @@ class Web:
     def is_live(self) -> bool:
         try:
             return self.live() >= 0
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def hop(
