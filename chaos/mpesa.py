@@ -39,6 +39,7 @@ from workers.bell import Bell
 from workers.daraja.client import Account, Daraja
 from workers.daraja.statement import OrganisationStatement
 from workers.daraja.token import Token
+from workers.mpesa import taking
 from workers.queues import Name, queue
 from workers.transport import Timeouts
 
@@ -317,7 +318,7 @@ def _judge(rail: Rail, figures: Figures, placed: Counter[str], folder: Path) -> 
         "M5 breaks in our book": len(
             reconciliation.whole(rail.house.databases, clock=lambda: rail.now).opened
         ),
-        "M5 breaks against the statement": _breaks(rail, folder),
+        "M5 breaks against the statement": _breaks(rail, figures, folder),
         "M6 prompted more than once": rail.one(
             "SELECT count(*) - count(DISTINCT token_hash) FROM deposits WHERE begun_at IS NOT NULL"
         ),
@@ -337,7 +338,14 @@ def _balance(rail: Rail, path: str) -> int:
     )
 
 
-def _breaks(rail: Rail, folder: Path) -> int:
+def taken(rail: Rail, statement: OrganisationStatement) -> int:
+    """Take in what only the statement tells, and wait until Safaricom has been asked about it."""
+    count = taking.take(rail.house.databases, statement, now=rail.now)
+    _wait(rail, until=time.monotonic() + _WAVE_SECONDS_MAX)
+    return count
+
+
+def _breaks(rail: Rail, figures: Figures, folder: Path) -> int:
     """How many receipts of Safaricom's statements are not as we have them."""
     files = []
     for shortcode in (Contract().shortcode, Contract().payer):
@@ -345,6 +353,7 @@ def _breaks(rail: Rail, folder: Path) -> int:
         files.append(folder / f"{shortcode}.csv")
         files[-1].write_text(told)
     statement = OrganisationStatement(tuple(files), late_after=timedelta(days=2))
+    figures.told("M0 receipts that only the statement had", taken(rail, statement), "")
     summary = reconcile.bill(rail.house.databases, statement, None)
     for each in summary.opened[:10]:
         say(f"{each.kind} {each.subject}: expected {each.expected}, found {each.found}")

@@ -31,7 +31,7 @@ from workers.daraja.line import Line
 from workers.daraja.statement import OrganisationStatement
 from workers.desk import Desk, Unfit, signature, sit
 from workers.errors import CallFailed
-from workers.mpesa import questions
+from workers.mpesa import questions, taking
 from workers.mpesa.breaker import bars_questions
 
 if TYPE_CHECKING:
@@ -223,9 +223,12 @@ def _register(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - 
 def _statement(desk: Desk, given: argparse.Namespace) -> None:
     try:
         statement = OrganisationStatement(tuple(given.files))
+        unknown = desk.do_with_money(lambda _: taking.take(desk.databases, statement, now=desk.now))
         summary = reconcile.bill(desk.databases, statement, None)
     except Misread as error:
         raise Unfit(str(error)) from None
+    if unknown:
+        print(f"{unknown:,} payments that nobody told us of are asked about; compare again later.")
     print(
         f"Looked at {summary.looked_at:,} receipts;"
         f" breaks: {len(summary.opened):,} new, {summary.closed:,} closed"

@@ -10,6 +10,7 @@ stands in suspense until then.
 from core.paybill.placing import (
     Received,
     confirmed,
+    is_known,
     receive,
     refuted,
     tell,
@@ -25,6 +26,7 @@ __all__ = [
     "State",
     "UnknownPayment",
     "confirmed",
+    "is_known",
     "receive",
     "refuted",
     "tell",

@@ -204,6 +204,12 @@ def refuted(
     return Received(found.id, State(found.state), is_new=False, case=case)
 
 
+def is_known(session: Session, *, receipt: str, provider: Provider = Provider.MPESA) -> bool:
+    """Whether a payment was told under a receipt."""
+    found = select(Payment.id).where(Payment.provider == provider.value, Payment.receipt == receipt)
+    return session.scalar(found) is not None
+
+
 def unconfirmed(
     session: Session, *, now: datetime, payments_max: int, after: timedelta = timedelta(0)
 ) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -165,3 +165,46 @@ def test_what_is_no_statement_is_said_to_be_none(rail, sit, tmp_path, words):
     path.write_text(words)
     status, said = sit("statement", path)
     assert (status, str(path) in said) == (1, True)
+
+
+@pytest.fixture(params=[("lost-ack-and-callback", "unsure"), ("callback-lost", "settled")])
+def untold(request, rail, house, wanjiru):
+    """A deposit whose receipt nobody told us of, whether or not we know that it was paid."""
+    preset, state = request.param
+    house.safaricom.register("http://127.0.0.1:9")
+    house.clock.now = datetime.now(UTC)
+    house.safaricom.fault(on="stk", preset=preset)
+    deposit = rail.expect(wanjiru, 500_00)
+    house.clock.passes(seconds=3)
+    house.safaricom.work(house)
+    house.clock.passes(minutes=3)
+    house.safaricom.work(house)
+    assert rail.deposit_state(deposit) == state
+    assert house.bank.one("SELECT receipt FROM deposits") is None
+    return deposit
+
+
+def test_a_statement_tells_what_no_callback_did(rail, house, untold, sit, tmp_path):
+    """It is believed as a callback is: Safaricom is asked, and says so, too."""
+    told = requests.get(house.safaricom.control("statement"), timeout=5).text.splitlines()
+    reference = house.bank.one("SELECT reference FROM deposits")
+    path = tmp_path / "statement.csv"
+    path.write_text("\n".join(each for each in told if "Receipt No." in each or reference in each))
+    assert "1 payments that nobody told us of are asked about" in sit("statement", path)[1]
+    until(lambda: house.bank.one("SELECT receipt FROM deposits") is not None)
+    assert rail.deposit_state(untold) == "settled"
+    assert house.bank.balance_of("+254712000001") == 1_750_00
+    assert sit("statement", path)[1].endswith("No break is open.\n")
+
+
+def test_a_statement_that_is_made_up_credits_nobody(rail, house, sit, wanjiru, tmp_path):
+    path = tmp_path / "statement.csv"
+    columns = "Receipt No.,Completion Time,Transaction Status,Paid In,Withdrawn,Reason Type,A/C No."
+    line = "UKS0FORGED,28-11-2026 10:00:00,Completed,4000.00,,Pay Bill,0712000001"
+    path.write_text(f"{columns}\n{line}\n")
+    assert "1 payments that nobody told us of" in sit("statement", path)[1]
+    house.clock.now = datetime.now(UTC) + timedelta(hours=1)
+    until(lambda: ("refuted", "paybill:1", 4_000_00) in rail.cases())
+    assert wanjiru.balance == kes(1_250_00)
+    assert sit("suspense", "strike", 1, *WHY)[0] == 0
+    assert rail.balance(chart.MPESA_SUSPENSE) == 0

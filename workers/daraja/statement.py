@@ -18,10 +18,11 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from core.money import Currency
+from core.money import Currency, Money
 from core.providers import OURS, Line
 from core.statements import Period
 from workers.bills import Misread
+from workers.daraja import values
 from workers.daraja.values import NAIROBI
 
 _RECEIPT: Final = "Receipt No."
@@ -30,6 +31,8 @@ _STATUS: Final = "Transaction Status"
 _IN: Final = "Paid In"
 _OUT: Final = "Withdrawn"
 _REASON: Final = "Reason Type"
+_ACCOUNT: Final = "A/C No."
+_PARTY: Final = "Other Party Info"
 _DETAILS: Final = "Details"
 _WANTED: Final = frozenset({_RECEIPT, _AT, _STATUS, _IN, _OUT, _REASON})
 _FORMS: Final = ("%d-%m-%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S")
@@ -40,6 +43,17 @@ _NOT_PAYMENTS: Final = (
 # From here on a line's details are others' words: names, and what a payer typed.
 _OTHERS_WORDS: Final = re.compile(r"\b(?:from|to|acc|a/c)\b|[0-9]", re.IGNORECASE)
 _HEADING_LINES_MAX: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A payment to us that a statement has: what a confirmation would have told."""
+
+    receipt: str
+    account: str
+    amount: Money
+    payer: str
+    at: datetime
 
 
 @dataclass
@@ -77,6 +91,19 @@ class OrganisationStatement:
         """
         return (line for line in self._lines() if line.at in period)
 
+    def arrivals(self) -> Iterator[Arrival]:
+        """
+        What people have paid in.
+
+        Raises:
+            Misread: A line is not understood.
+        """
+        for line, cells in self._read():
+            amount, receipt = values.amount(line.amount), values.receipt(line.reference)
+            if line.amount > 0 and amount is not None and receipt is not None:
+                account, payer = (values.words(cells.get(name)) for name in (_ACCOUNT, _PARTY))
+                yield Arrival(receipt, account, amount, payer, line.at)
+
     def ours(self, session: Session, period: Period) -> Iterable[Line]:
         """What we have of it."""
         return OURS["mpesa"](session, period)
@@ -86,10 +113,13 @@ class OrganisationStatement:
         return ", ".join(map(str, self.paths))
 
     def _lines(self) -> Iterator[Line]:
+        return (line for line, _cells in self._read())
+
+    def _read(self) -> Iterator[tuple[Line, Mapping[str, str]]]:
         for path in self.paths:
             yield from self._lines_of(path)
 
-    def _lines_of(self, path: Path) -> Iterator[Line]:
+    def _lines_of(self, path: Path) -> Iterator[tuple[Line, Mapping[str, str]]]:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows = csv.reader(file, strict=True)
@@ -98,7 +128,7 @@ class OrganisationStatement:
                     cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
                     line = _line(path, cells, rows.line_num) if any(row) else None
                     if line is not None:
-                        yield line
+                        yield line, cells
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise Misread(f"{path}: {error}") from None
 

@@ -119,6 +119,10 @@ def _of_payment(session: Session, have: Resources, line: Line, asked: Asked, tol
 def _believe(session: Session, have: Resources, line: Line, asked: Asked, told: Result) -> None:
     receipt = asked.subject.partition(":")[2]
     now, about = have.clock(), {"inquiry": asked.id, "code": told.code}
+    if not paybill.is_known(session, receipt=receipt):  # staff asked, out of interest
+        status = values.words(told.get("TransactionStatus"))
+        log.warning("mpesa.payment_unknown", status=status, **about)
+        return
     amount = values.amount(told.get("Amount"))
     fate = codes.fate(told.get("TransactionStatus")) if told.code == codes.PAID else None
     if told.code in codes.NOT_FOUND:

@@ -1,0 +1,58 @@
+"""
+What a statement has that nobody told us: payments whose callbacks were lost, receipts that we lack.
+
+A statement is a file, and may be anybody's: what it says is only taken for what a callback is taken
+for. Each such payment is asked about, and counts when Safaricom says so, too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from core import paybill
+from core.db import Databases, transact
+from workers.daraja.statement import Arrival, OrganisationStatement
+
+_LOT: Final = 500
+_KNOWN: Final = text("""
+    SELECT code FROM receipts WHERE provider = 'mpesa' AND code = ANY (:receipts)
+    UNION
+    SELECT receipt FROM paybill_payments WHERE provider = 'mpesa' AND receipt = ANY (:receipts)
+""")
+
+
+def take(databases: Databases, statement: OrganisationStatement, *, now: datetime) -> int:
+    """
+    Have Safaricom asked about payments that we did not know; return how many there are.
+
+    Raises:
+        Misread: The statement is none.
+    """
+    told = list(statement.arrivals())
+    taken = 0
+    for first in range(0, len(told), _LOT):
+        taken += transact(databases, partial(_take, told[first : first + _LOT], now=now))
+    return taken
+
+
+def _take(told: list[Arrival], session: Session, *, now: datetime) -> int:
+    given = {"receipts": [each.receipt for each in told]}
+    known = set(session.scalars(_KNOWN, given))
+    new = [each for each in told if each.receipt not in known]
+    for each in new:
+        paybill.receive(
+            session,
+            receipt=each.receipt,
+            account=each.account,
+            amount=each.amount,
+            payer=each.payer,
+            at=each.at,
+            confirmed=False,
+            now=now,
+        )
+    return len(new)
