@@ -120,7 +120,8 @@ def ordered(api: Api, person: Person, order: Callable[[Asked], Placed]) -> Respo
 def _order(order: Callable[[Asked], Placed], asked: Asked) -> Placed:
     """Order something; what refuses it may be that the same request was done a moment ago."""
     try:
-        return order(asked)
+        with edge.session().begin_nested():  # what was refused halfway is not there
+            return order(asked)
     except DomainError:
         first = orders.asked(edge.session(), key=asked)
         if first is None:
