@@ -12,20 +12,24 @@ from rail import Rail
 from voucher_shop import Shop
 
 from core import (
+    deposits,
     exchange,
     execution,
     holds,
     merchants,
+    rails,
     rates,
     refunds,
     reversals,
     subscribers,
     transfers,
+    withdrawals,
 )
 from core.audit import Actor
 from core.ledger import Reason
 from core.money import Currency, Money, kes
 from core.orders import Kind
+from core.rails import Pot, Provider
 from core.rates import Rate
 from sandbox import demo
 from workers import ledger as ledger_jobs
@@ -178,6 +182,39 @@ class Street:
         rail = Rail(self.house)
         rail.bounce(rail.payout(self.wanjiru, 500_00))
 
+    def cost(self) -> None:
+        rail = Rail(self.house)
+        now = rail.now
+        rail.worker(
+            lambda session: rails.move(
+                session,
+                amount=kes(1_000_00),
+                source=Pot.BANK,
+                target=Pot.UTILITY,
+                key="lent",
+                actor=JANE,
+                note="float",
+                now=now,
+                provider=Provider.PAYSTACK,
+            )
+        )
+        rail.worker(
+            lambda session: deposits.book_cost(
+                session, provider=Provider.PAYSTACK, key="deposit:1", cost=kes(15_00), now=now
+            )
+        )
+
+    def returned(self) -> None:
+        self.float()
+        rail = Rail(self.house)
+        back = rail.payout(self.wanjiru, 500_00)
+        rail.complete(back)
+        rail.worker(
+            lambda session: withdrawals.returned(
+                session, withdrawal=back, why="it says so", now=rail.now
+            )
+        )
+
     def payment_refund(self) -> None:
         reference = self.send(self.wanjiru, self.otieno, 500_00, kind=Kind.PAYMENT)
         now = self.house.clock()
@@ -203,7 +240,8 @@ def test_every_kind_is_on_the_page_once():
 
 @pytest.mark.parametrize("reason", Reason)
 def test_what_is_posted_is_what_the_page_shows(house, reason):
-    getattr(Street(house), reason.value.replace("-", "_"))()
+    wanted = "returned" if reason is Reason.RETURN else reason.value.replace("-", "_")
+    getattr(Street(house), wanted)()
     journal = house.bank.one("SELECT min(id) FROM journals WHERE reason = :r", r=reason.value)
     posted = house.bank.rows(
         "SELECT a.path, e.amount FROM entries e JOIN accounts a ON a.id = e.account_id"
