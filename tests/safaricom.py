@@ -47,7 +47,7 @@ CALM: dict[str, object] = {
     "same_amount": 0,
     "busy_phones": False,
 }
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
