@@ -75,10 +75,9 @@ def sit(house, monkeypatch, capsys, tmp_path):
 def test_the_float_is_asked_for_shown_and_moved(rail, sit):
     assert sit("float", "show")[1].startswith("utility: Safaricom has not said yet.")
     status, said = sit("balance")
-    assert (status, said.splitlines()[0][:34]) == (
-        0,
-        "utility: KES 5,000,000.00, as Safaricom s"[:34],
-    )
+    assert status == 0
+    assert said.startswith("utility: KES ")
+    assert "as Safaricom said" in said.splitlines()[0]
     assert sit("float", "move", "bank", "utility", "1,000", "--key", "B1", *WHY)[0] == 0
     assert rail.balance(chart.MPESA_UTILITY) == -101_000_00
 
