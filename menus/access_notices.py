@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from core.outbox import Event
 from menus import clock
+from menus.facts import Facts, when
 from menus.text import Text, _
-
-Facts = Mapping[str, Any]
 
 
 def _device_added(facts: Facts) -> Text:
@@ -20,7 +19,7 @@ def _device_added(facts: Facts) -> Text:
         "Somebody with your PIN logged in to Kabambe on {device} on {at}."
         " If that was not you, dial *384# and change your PIN now.",
         device=facts["device"],
-        at=_when(facts),
+        at=when(facts),
     )
 
 
@@ -44,7 +43,7 @@ def _second_factor_set(facts: Facts) -> Text:
     return _(
         "From {at} your Kabambe account asks for your authenticator too."
         " If that was not you, contact us now.",
-        at=_when(facts),
+        at=when(facts),
     )
 
 
@@ -52,7 +51,7 @@ def _second_factor_removed(facts: Facts) -> Text:
     return _(
         "Since {at} your Kabambe account asks for no second factor."
         " If that was not you, contact us now.",
-        at=_when(facts),
+        at=when(facts),
     )
 
 
@@ -60,7 +59,7 @@ def _api_key_made(facts: Facts) -> Text:
     return _(
         "A key was made on {at} with which a program can use your Kabambe account."
         " If that was not you, contact us now.",
-        at=_when(facts),
+        at=when(facts),
     )
 
 
@@ -68,13 +67,9 @@ def _issuer_linked(facts: Facts) -> Text:
     return _(
         "Since {at} somebody can log in to Kabambe with an account of {issuer} and your PIN."
         " If that was not you, change your PIN.",
-        at=_when(facts),
+        at=when(facts),
         issuer=facts["issuer"],
     )
-
-
-def _when(facts: Facts) -> str:
-    return clock.date_and_time(datetime.fromisoformat(facts["at"]))
 
 
 NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {

@@ -4,15 +4,12 @@ Words for what was done to an account, told to its owner, who may not have done 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from core.money import kes
 from menus import clock
+from menus.facts import Facts
 from menus.text import Text, _
-
-Facts = Mapping[str, Any]
 
 
 def pin_replaced(facts: Facts) -> Text:

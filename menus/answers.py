@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from core import msisdn, orders
 from core.money import Currency, Money
@@ -15,10 +15,10 @@ from core.outbox import Event
 from menus import clock
 from menus.counterparts import counterpart
 from menus.faces import face
+from menus.facts import Facts, when
 from menus.keywords import Keyword
 from menus.text import Text, _
 
-Facts = Mapping[str, Any]
 _THOUSAND: Final = 1000_00
 
 
@@ -78,7 +78,7 @@ def _balances(facts: Facts) -> Text:
     balances = ", ".join(
         str(Money(minor, Currency[currency])) for currency, minor in facts["balances"]
     )
-    return _("{at} You have {balances}.", at=_when(facts), balances=balances)
+    return _("{at} You have {balances}.", at=when(facts), balances=balances)
 
 
 def _mini(facts: Facts) -> Text:
@@ -180,10 +180,6 @@ def _not_understood(facts: Facts) -> Text:  # noqa: ARG001
 
 def _shillings(facts: Facts, name: str) -> Money:
     return Money(facts[name], Currency.KES)
-
-
-def _when(facts: Facts) -> str:
-    return clock.date_and_time(datetime.fromisoformat(facts["at"]))
 
 
 ANSWERS: Final[Mapping[Event, Callable[[Facts], Text]]] = {

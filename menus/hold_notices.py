@@ -6,16 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from core import orders
-from core.money import Currency, Money
 from core.outbox import Event
 from menus import clock
 from menus.faces import face
+from menus.facts import Facts, money, when
 from menus.text import Text, _
-
-Facts = Mapping[str, Any]
 
 
 def _placed(facts: Facts) -> Text:
@@ -23,10 +21,10 @@ def _placed(facts: Facts) -> Text:
         "{reference} You set aside {amount} for {name} until {until}. Balance {balance}."
         " Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
         until=clock.date_and_time(datetime.fromisoformat(facts["until"])),
-        balance=_money(facts, "balance"),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -36,7 +34,7 @@ def _offered(facts: Facts) -> Text:
         "{reference} {name} set aside {amount} for you until {until}.",
         reference=facts["reference"],
         name=facts["name"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         until=clock.date_and_time(datetime.fromisoformat(facts["until"])),
     )
 
@@ -48,17 +46,17 @@ def _captured(facts: Facts) -> Text:
             " {left} came back to you. Seal {seal}",
             reference=facts["reference"],
             name=facts["name"],
-            amount=_money(facts, "amount"),
-            at=_when(facts),
-            left=_money(facts, "left"),
+            amount=money(facts, "amount"),
+            at=when(facts),
+            left=money(facts, "left"),
             seal=facts["seal"],
         )
     return _(
         "{reference} {name} took {amount} you had set aside on {at}. Seal {seal}",
         reference=facts["reference"],
         name=facts["name"],
-        amount=_money(facts, "amount"),
-        at=_when(facts),
+        amount=money(facts, "amount"),
+        at=when(facts),
         seal=facts["seal"],
     )
 
@@ -68,11 +66,11 @@ def _taken(facts: Facts) -> Text:
         "{reference} You took {amount} that {name} had set aside on {at}. Fee {fee}."
         " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
-        at=_when(facts),
-        fee=_money(facts, "fee"),
-        balance=_money(facts, "balance"),
+        at=when(facts),
+        fee=money(facts, "fee"),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -81,9 +79,9 @@ def _released(facts: Facts) -> Text:
     return _(
         "{reference} {amount} you had set aside for {name} came back to you on {at}. Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
-        at=_when(facts),
+        at=when(facts),
         seal=facts["seal"],
     )
 
@@ -94,14 +92,6 @@ def _refused(facts: Facts) -> Text:
         reference=facts["reference"],
         reason=face(orders.error_of(facts["refusal"])).words,
     )
-
-
-def _money(facts: Facts, name: str) -> Money:
-    return Money(facts[name], Currency[facts["currency"]])
-
-
-def _when(facts: Facts) -> str:
-    return clock.date_and_time(datetime.fromisoformat(facts["at"]))
 
 
 NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {

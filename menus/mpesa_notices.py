@@ -8,19 +8,15 @@ Safaricom asks for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from core import msisdn, orders
-from core.money import Currency, Money
 from core.outbox import Event
 from core.rails import Provider
-from menus import clock
 from menus.faces import face
+from menus.facts import Facts, money, when
 from menus.mpesa_words import why_not_paid, why_not_paid_out
 from menus.text import Text, _
-
-Facts = Mapping[str, Any]
 
 _TITLES: Final = {
     Provider.MPESA: "M-Pesa",
@@ -142,7 +138,7 @@ def _withdrawal_delayed(facts: Facts) -> Text:
 def _about(facts: Facts) -> dict[str, object]:
     return {
         "reference": facts["reference"],
-        "amount": _money(facts, "amount"),
+        "amount": money(facts, "amount"),
         "rail": _rail(facts),
     }
 
@@ -158,10 +154,10 @@ def _is_mpesa(facts: Facts) -> bool:
 def _receipt(facts: Facts) -> dict[str, object]:
     return {
         "code": _code(facts),
-        "amount": _money(facts, "amount"),
-        "at": _when(facts),
-        "fee": _money(facts, "fee"),
-        "balance": _money(facts, "balance"),
+        "amount": money(facts, "amount"),
+        "at": when(facts),
+        "fee": money(facts, "fee"),
+        "balance": money(facts, "balance"),
         "seal": facts["seal"],
     }
 
@@ -169,14 +165,6 @@ def _receipt(facts: Facts) -> dict[str, object]:
 def _code(facts: Facts) -> str:
     """M-Pesa's; where it was asked and told none, ours."""
     return str(facts["receipt"] or facts["reference"])
-
-
-def _money(facts: Facts, name: str) -> Money:
-    return Money(facts[name], Currency[facts.get("currency", "KES")])
-
-
-def _when(facts: Facts) -> str:
-    return clock.date_and_time(datetime.fromisoformat(facts["at"]))
 
 
 NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from core import msisdn, orders
 from core.money import Currency, Money
@@ -15,9 +15,8 @@ from core.subscribers import Language, Tier
 from menus import access_notices, account_notices, clock, hold_notices, mpesa_notices
 from menus.answers import ANSWERS
 from menus.faces import face
+from menus.facts import Facts, currency, money, when
 from menus.text import Text, _
-
-Facts = Mapping[str, Any]
 
 
 def words(event: Event, facts: Facts, language: Language) -> str:
@@ -38,12 +37,12 @@ def _sent(facts: Facts) -> Text:
         "{reference} Sent {amount} to {name} {number} on {at}. Fee {fee}. Balance {balance}."
         " Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
         number=msisdn.masked(facts["msisdn"]),
-        at=_when(facts),
-        fee=_money(facts, "fee"),
-        balance=_money(facts, "balance"),
+        at=when(facts),
+        fee=money(facts, "fee"),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -53,12 +52,12 @@ def _received(facts: Facts) -> Text:
         "{reference} You received {amount} from {name} {number} on {at}. Fee {fee}."
         " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
         number=msisdn.masked(facts["msisdn"]),
-        at=_when(facts),
-        fee=Money(0, _currency(facts)),
-        balance=_money(facts, "balance"),
+        at=when(facts),
+        fee=Money(0, currency(facts)),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -67,10 +66,10 @@ def _paid(facts: Facts) -> Text:
     return _(
         "{reference} Paid {amount} to {name} on {at}. Balance {balance}. Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
-        at=_when(facts),
-        balance=_money(facts, "balance"),
+        at=when(facts),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -82,10 +81,10 @@ def _was_paid(facts: Facts) -> Text:
         reference=facts["reference"],
         name=facts["name"],
         number=msisdn.masked(facts["msisdn"]),
-        amount=_money(facts, "amount"),
-        at=_when(facts),
-        fee=_money(facts, "fee"),
-        balance=_money(facts, "balance"),
+        amount=money(facts, "amount"),
+        at=when(facts),
+        fee=money(facts, "fee"),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -95,11 +94,11 @@ def _gave_back(facts: Facts) -> Text:
         "{reference} You gave {amount} back to {name} {number} on {at}. Balance {balance}."
         " Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
         number=msisdn.masked(facts["msisdn"]),
-        at=_when(facts),
-        balance=_money(facts, "balance"),
+        at=when(facts),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -110,10 +109,10 @@ def _got_back(facts: Facts) -> Text:
         " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         name=facts["name"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         payment=facts["payment"],
-        at=_when(facts),
-        balance=_money(facts, "balance"),
+        at=when(facts),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -122,7 +121,7 @@ def _not_given_back(facts: Facts) -> Text:
     return _(
         "{reference} Not given back: {amount}. {reason}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         reason=face(orders.error_of(facts["refusal"])).words,
     )
 
@@ -131,7 +130,7 @@ def _not_paid(facts: Facts) -> Text:
     return _(
         "{reference} Not paid: {amount}. {reason}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         reason=face(orders.error_of(facts["refusal"])).words,
     )
 
@@ -141,7 +140,7 @@ def _refused(facts: Facts) -> Text:
     return _(
         "{reference} Not sent: {amount}. {reason}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         reason=face(error).words,
     )
 
@@ -153,7 +152,7 @@ def _exchanged(facts: Facts) -> Text:
         reference=facts["reference"],
         given=Money(facts["given"], given),
         got=Money(facts["got"], got),
-        at=_when(facts),
+        at=when(facts),
         left=Money(facts["balance_given"], given),
         now=Money(facts["balance_got"], got),
         seal=facts["seal"],
@@ -172,10 +171,10 @@ def _exchange_refused(facts: Facts) -> Text:
 def _reversed(facts: Facts) -> Text:
     said = {
         "reference": facts["reference"],
-        "amount": _money(facts, "amount"),
+        "amount": money(facts, "amount"),
         "name": facts["name"],
-        "at": _when(facts),
-        "balance": _money(facts, "balance"),
+        "at": when(facts),
+        "balance": money(facts, "balance"),
     }
     if "seal" not in facts:  # it would tell what the other had left
         return _(
@@ -195,10 +194,10 @@ def _taken_back(facts: Facts) -> Text:
         "{reference} {amount} from {name} was sent in error and went back on {at}."
         " Balance {balance}. Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
-        at=_when(facts),
-        balance=_money(facts, "balance"),
+        at=when(facts),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -207,7 +206,7 @@ def _reversal_declined(facts: Facts) -> Text:
     return _(
         "{reference} {amount} you sent to {name} could not be brought back.",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         name=facts["name"],
     )
 
@@ -234,11 +233,11 @@ def _vouchers_issued(facts: Facts) -> Text:
     return _(
         "You paid {total} for {count} vouchers of {amount}, valid until {until}."
         " Balance {balance}. Seal {seal}",
-        total=_money(facts, "total"),
+        total=money(facts, "total"),
         count=facts["count"],
-        amount=_money(facts, "amount"),
+        amount=money(facts, "amount"),
         until=clock.date_and_time(datetime.fromisoformat(facts["until"])),
-        balance=_money(facts, "balance"),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -248,9 +247,9 @@ def _vouchers_refunded(facts: Facts) -> Text:
         "{count} of your vouchers were not used. {amount} came back to you on {at}."
         " Balance {balance}.",
         count=facts["count"],
-        amount=_money(facts, "amount"),
-        at=_when(facts),
-        balance=_money(facts, "balance"),
+        amount=money(facts, "amount"),
+        at=when(facts),
+        balance=money(facts, "balance"),
     )
 
 
@@ -258,9 +257,9 @@ def _voucher_redeemed(facts: Facts) -> Text:
     return _(
         "{reference} You received {amount} from a voucher on {at}. Balance {balance}. Seal {seal}",
         reference=facts["reference"],
-        amount=_money(facts, "amount"),
-        at=_when(facts),
-        balance=_money(facts, "balance"),
+        amount=money(facts, "amount"),
+        at=when(facts),
+        balance=money(facts, "balance"),
         seal=facts["seal"],
     )
 
@@ -278,7 +277,7 @@ def _pin_changed(facts: Facts) -> Text:
         return account_notices.pin_replaced(facts)
     return _(
         "Your Kabambe PIN was changed on {at}. If that was not you, dial *384# and change it.",
-        at=_when(facts),
+        at=when(facts),
     )
 
 
@@ -292,19 +291,6 @@ def _pin_locked(facts: Facts) -> Text:
 
 def _announced(facts: Facts) -> Text:
     return Text("{said}", {"said": facts["said"]})  # staff have said it in each language
-
-
-def _currency(facts: Facts) -> Currency:
-    """Facts that name no currency are in shillings."""
-    return Currency[facts.get("currency", "KES")]
-
-
-def _money(facts: Facts, name: str) -> Money:
-    return Money(facts[name], _currency(facts))
-
-
-def _when(facts: Facts) -> str:
-    return clock.date_and_time(datetime.fromisoformat(facts["at"]))
 
 
 NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
