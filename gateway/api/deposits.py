@@ -76,9 +76,8 @@ def door(api: Api) -> APIBlueprint:
             before=paging.number(query_data.cursor),
             count=query_data.limit + 1,
         )
-        page = found[: query_data.limit]
-        more = page[-1].id if len(found) > len(page) else None
-        return Deposits(deposits=[_told(each) for each in page], next=paging.cursor(more))
+        page, more = paging.cut(found, query_data.limit)
+        return Deposits(deposits=[_told(each) for each in page], next=more)
 
     @door.get("/<reference>")
     @needs(Permission.READ)

@@ -68,9 +68,8 @@ def door(api: Api) -> APIBlueprint:
             before=paging.number(query_data.cursor),
             count=query_data.limit + 1,
         )
-        page = found[: query_data.limit]
-        more = page[-1].id if len(found) > len(page) else None
-        return Withdrawals(withdrawals=[_told(each) for each in page], next=paging.cursor(more))
+        page, more = paging.cut(found, query_data.limit)
+        return Withdrawals(withdrawals=[_told(each) for each in page], next=more)
 
     @door.get("/<string(length=10):reference>")
     @needs(Permission.READ)

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import ValidationError
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from sandbox import told
 from sandbox.africastalking import faults, wire
 from sandbox.africastalking.account import Account, Terms
 from sandbox.africastalking.courier import Courier, Pace
@@ -32,7 +33,7 @@ def create_blueprint(
     doors = Blueprint("africastalking", __name__, url_prefix="/africastalking")
     doors.add_url_rule("/version1/messaging", "send", api.send, methods=["POST"])
     doors.add_url_rule("/version1/user", "balance", api.balance, methods=["GET"])
-    doors.register_error_handler(HTTPException, _problem)
+    doors.register_error_handler(HTTPException, told.problem)
     _hang_messages(doors, messages, pace)
     _hang_faults(doors, api.faults)
     _hang_account(doors, api.account)
@@ -86,9 +87,9 @@ def _hang_faults(doors: Blueprint, script: faults.Faults) -> None:
     @doors.post("/faults")
     def add() -> tuple[Response, int]:
         try:
-            fault = faults.read(_body())
+            fault = faults.read(told.body())
         except ValidationError as error:
-            raise BadRequest(f"No fault this provider knows: {_said(error)}") from error
+            raise BadRequest(f"No fault this provider knows: {told.said(error)}") from error
         if not script.add(fault):
             raise BadRequest("Too many faults are waiting; DELETE /africastalking/faults first.")
         return jsonify(script.left()), 201
@@ -107,9 +108,9 @@ def _hang_account(doors: Blueprint, account: Account) -> None:
     @doors.put("/account")
     def change() -> Response:
         try:
-            account.change(Terms.model_validate(_body()))
+            account.change(Terms.model_validate(told.body()))
         except ValidationError as error:
-            raise BadRequest(f"No account is treated like that: {_said(error)}") from error
+            raise BadRequest(f"No account is treated like that: {told.said(error)}") from error
         return jsonify(account.terms.model_dump(mode="json"))
 
     @doors.delete("/account")
@@ -118,43 +119,36 @@ def _hang_account(doors: Blueprint, account: Account) -> None:
         return "", 204
 
 
-def _said(error: ValidationError) -> str:
-    return "; ".join(
-        ".".join(str(part) for part in each["loc"]) + f": {each['msg']}"
-        for each in error.errors(include_url=False)
-    )
-
-
 def _hang_phones(doors: Blueprint, network: Network, courier: Courier, api: SmsApi) -> None:
     @doors.post("/ussd")
     def ussd() -> Response | tuple[Response, int]:
-        body = _body()
+        body = told.body()
         if "dial" in body:
             reply = network.dial(
-                msisdn=_number(_string(body, "phone", 20), "phone"),
-                dialled=_string(body, "dial", _ANSWER_MAX),
+                msisdn=_number(told.string(body, "phone", 20), "phone"),
+                dialled=told.string(body, "dial", _ANSWER_MAX),
                 duplicate=body.get("duplicate") is True,
             )
             return jsonify(reply.shown())
-        session = _string(body, "session", 60)
+        session = told.string(body, "session", 60)
         if body.get("hangup") is True:
             return jsonify(network.hang_up(session).shown())
-        answered = network.answer(session, _string(body, "answer", _ANSWER_MAX))
+        answered = network.answer(session, told.string(body, "answer", _ANSWER_MAX))
         if answered is None:
             raise _Busy("The session is waiting for its screen; answer when it is there.")
         return jsonify(answered.shown())
 
     @doors.post("/inbound")
     def inbound() -> tuple[Response, int]:
-        body = _body()
-        sender = _number(_string(body, "from", 20), "from")
+        body = told.body()
+        sender = _number(told.string(body, "from", 20), "from")
         form = {
             "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "from": sender,
             "id": str(uuid.uuid4()),
             "linkId": str(uuid.uuid4()),
-            "text": _string(body, "text", _TEXT_MAX),
-            "to": _string(body, "to", 20) if "to" in body else min(api.credentials.senders),
+            "text": told.string(body, "text", _TEXT_MAX),
+            "to": told.string(body, "to", 20) if "to" in body else min(api.credentials.senders),
             "cost": "KES 0.0000",
             "networkCode": wire.network(sender),
         }
@@ -164,30 +158,6 @@ def _hang_phones(doors: Blueprint, network: Network, courier: Courier, api: SmsA
 
 class _Busy(HTTPException):
     code = 409
-
-
-def _problem(error: HTTPException) -> Response:
-    """Say what is wrong in JSON, with what to do about it."""
-    answer = jsonify({"error": error.description})
-    answer.status_code = error.code or 500
-    return answer
-
-
-def _body() -> dict[str, object]:
-    """Read a JSON object; asking for its content type keeps other sites' forms out."""
-    if not request.is_json:
-        raise BadRequest("Send a JSON object, with Content-Type: application/json.")
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise BadRequest("Send a JSON object.")
-    return body
-
-
-def _string(body: dict[str, object], name: str, size: int) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or len(value) > size:
-        raise BadRequest(f"'{name}' must be a string of at most {size} characters.")
-    return value
 
 
 def _number(raw: str, name: str) -> str:

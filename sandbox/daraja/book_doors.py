@@ -17,7 +17,8 @@ from sandbox.daraja.book import CHARGES, UTILITY, Book, Transaction, Wallet
 from sandbox.daraja.safaricom import Safaricom
 from sandbox.daraja.statement import exported
 from sandbox.daraja.terms import Habit
-from sandbox.daraja.words import Kes, body, kes, number, said
+from sandbox.daraja.words import Kes, kes, number
+from sandbox.told import body, said
 
 _PREFIX = "/control"
 

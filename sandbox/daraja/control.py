@@ -34,7 +34,7 @@ from werkzeug.exceptions import BadRequest
 from sandbox.daraja import book_doors, faults
 from sandbox.daraja.faults import PRESETS, Weather
 from sandbox.daraja.safaricom import Safaricom
-from sandbox.daraja.words import body, said, string
+from sandbox.told import body, said, string
 
 _PREFIX = "/control"
 

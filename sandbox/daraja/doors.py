@@ -50,7 +50,8 @@ from sandbox.daraja.gate import Handler
 from sandbox.daraja.prompts import TOLD, Prompts
 from sandbox.daraja.safaricom import Safaricom
 from sandbox.daraja.wire import Refusal
-from sandbox.daraja.words import body, number, problem, string
+from sandbox.daraja.words import number
+from sandbox.told import body, problem, string
 
 _STREAMS_MAX = 8
 """Streams open at once; each holds a thread of the server, and the page can poll instead."""

@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from sandbox.rails.book import Charge
 from sandbox.rails.faults import Script
 from sandbox.rails.rail import Rail
+from sandbox.told import body
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -89,7 +90,7 @@ def hang_control(doors: Blueprint, rail: Rail) -> None:
 
     @doors.put("/control/balances")
     def balances() -> tuple[str, int]:
-        told = _body()
+        told = body()
         rail.book.balances.clear()
         rail.book.balances.update({str(name): int(str(much)) for name, much in told.items()})
         return "", 204
@@ -104,7 +105,7 @@ def hang_control(doors: Blueprint, rail: Rail) -> None:
 def _hang_ends(doors: Blueprint, rail: Rail) -> None:
     @doors.post("/control/charges/<reference>")
     def charge(reference: str) -> Response:
-        match _body().get("outcome"):
+        match body().get("outcome"):
             case "pay" | "fail" as outcome:
                 moved = rail.pay(reference, is_good=outcome == "pay")
             case "refund":
@@ -117,7 +118,7 @@ def _hang_ends(doors: Blueprint, rail: Rail) -> None:
 
     @doors.post("/control/transfers/<reference>")
     def transfer(reference: str) -> Response:
-        outcome = _body().get("outcome")
+        outcome = body().get("outcome")
         if outcome not in ("paid", "failed", "reversed"):
             raise BadRequest("'outcome' is paid, failed or reversed.")
         script = rail.faults.take("pay")
@@ -135,7 +136,7 @@ def _hang_faults(doors: Blueprint, rail: Rail) -> None:
     @doors.post("/control/faults")
     def add() -> tuple[Response, int]:
         try:
-            script = Script.model_validate(_body())
+            script = Script.model_validate(body())
         except ValidationError as error:
             said = "; ".join(
                 ".".join(str(part) for part in each["loc"]) + f": {each['msg']}"
@@ -150,11 +151,3 @@ def _hang_faults(doors: Blueprint, rail: Rail) -> None:
     def clear() -> tuple[str, int]:
         rail.faults.clear()
         return "", 204
-
-
-def _body() -> dict[str, object]:
-    """Read a JSON object; asking for its content type keeps other sites' forms out."""
-    body = request.get_json(silent=True) if request.is_json else None
-    if not isinstance(body, dict):
-        raise BadRequest("Send a JSON object, with Content-Type: application/json.")
-    return body
