@@ -160,7 +160,7 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
 
 
 @contextmanager
-def served_country() -> Iterator[str]:
+def served_country() -> Iterator[tuple[Flask, str]]:
     """Serve the fake country, in which nothing happens by itself."""
     fake = country.create_app(
         "http://127.0.0.1:9",
@@ -171,7 +171,7 @@ def served_country() -> Iterator[str]:
         rails_pace=SLOW,
     )
     with served(fake) as url:
-        yield url
+        yield fake, url
     kept = fake.extensions
     for each in (kept["courier"], kept["safaricom"], *kept["rails"]):
         each.close()

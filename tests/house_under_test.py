@@ -38,7 +38,7 @@ from house_parts import (
     served_country,
 )
 from phone import Person, Phone
-from rails_under_test import reset_rails
+from rails_under_test import NAMES
 from redis import Redis
 from safaricom import Safaricom
 
@@ -59,6 +59,16 @@ from workers.bell import Bell
 from workers.queues import Name
 from workers.relay import ACT, Relay
 
+# What the fake country is told before each test, in its own process: it is served for the house.
+FORGOTTEN = (
+    "/africastalking/messages",
+    "/africastalking/faults",
+    "/africastalking/account",
+    "/rates",
+    "/webhooks",
+    *(f"/{name}/control/{what}" for name in NAMES for what in ("faults", "book")),
+)
+
 
 @dataclass
 class House:
@@ -75,6 +85,7 @@ class House:
     relay: Relay
     sealer: Sealer
     outside: Path
+    country: Flask
     country_url: str
     database_url: str
     redis_url: str
@@ -95,14 +106,10 @@ class House:
         for said in self.outside.iterdir():
             said.unlink()
         self.redis.flushdb()
-        requests.delete(f"{self.country_url}/africastalking/messages", timeout=5)
-        requests.delete(f"{self.country_url}/africastalking/faults", timeout=5)
-        requests.delete(f"{self.country_url}/africastalking/account", timeout=5)
-        requests.delete(f"{self.country_url}/rates", timeout=5)
-        reset_rails(self.country_url)
+        for path in FORGOTTEN:
+            assert self.country.test_client().delete(path).status_code < 300, path
         if self.safaricom.is_used:
             self.safaricom.reset()
-        requests.delete(f"{self.country_url}/webhooks", timeout=5)
 
     def register(self, msisdn: str, *, name: str, balance: str = "", language: str = "en"):
         now = self.clock()
@@ -249,7 +256,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
-        country_url = stack.enter_context(served_country())
+        fake, country_url = stack.enter_context(served_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)
         # Safaricom calls back to the web, which is built a few lines on.
         web_url = stack.enter_context(served(lambda *hop: house.app(*hop)))  # noqa: PLW0108 - not built yet
@@ -302,6 +309,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
             sealer=Sealer(databases["worker"], Signer("kabambe.test", SEED), outside, clock),
             outside=folder,
             safaricom=world,
+            country=fake,
             country_url=country_url,
             database_url=database_url,
             redis_url=redis_url,

@@ -115,9 +115,3 @@ def rail_clients(country_url: str, stack: ExitStack) -> dict[Provider, PaymentRa
     for rail in made.values():
         stack.callback(rail.close)
     return made
-
-
-def reset_rails(country_url: str) -> None:
-    """Let both begin anew."""
-    for name in NAMES:
-        Fake(name, country_url).reset()
