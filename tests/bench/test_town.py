@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
 import pytest
@@ -54,7 +55,9 @@ def talk(answer, use, *, close_after=None):
             await server.wait_closed()
         return log
 
-    return asyncio.run(run())
+    # In a thread of its own: a browser's tests leave this one's loop running.
+    with ThreadPoolExecutor(max_workers=1) as apart:
+        return apart.submit(lambda: asyncio.run(run())).result()
 
 
 def a_call(wire, log, network="63902"):

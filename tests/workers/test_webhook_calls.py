@@ -128,6 +128,8 @@ def test_what_ended_a_month_ago_is_forgotten(programs, wanjiru):
 FOR_PEOPLE = {
     Event.REGISTERED, Event.TIER_SET, Event.PIN_CHANGED, Event.PIN_LOCKED, Event.RECOVERY_LOCKED,
     Event.NAME_CHANGED, Event.ACCOUNT_CLOSED, Event.ANNOUNCED, Event.WEBHOOK_DISABLED,
+    Event.DEVICE_ADDED, Event.DEVICE_COPIED, Event.LOG_IN_LOCKED, Event.SECOND_FACTOR_SET,
+    Event.SECOND_FACTOR_REMOVED, Event.API_KEY_MADE, Event.ISSUER_LINKED,
 }  # fmt: skip
 
 
