@@ -108,7 +108,7 @@ def order(
     with databases() as session:
         known = [subscribers.recipient(session, msisdn=each) for each in people]
         quoted = transfers.quote(session, sender=known[0], amount=kes(1_00), now=datetime.now(UTC))
-    begins, ends = datetime.now(UTC), time.monotonic() + seconds
+    begun, begins, ends = time.time_ns(), datetime.now(UTC), time.monotonic() + seconds
     ordered = 0
     while time.monotonic() < ends:
         now = datetime.now(UTC)
@@ -124,7 +124,7 @@ def order(
                     sender=sender,
                     recipient=recipient.id,
                     quoted=quoted,
-                    key=f"bench:{rate}:{number}:{ordered}",
+                    key=f"bench:{begun}:{number}:{ordered}",
                     now=now,
                 )
                 ordered += 1
