@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 from unittest import mock
 
 from sqlalchemy import text
@@ -32,7 +32,7 @@ from core import db, exchange, execution, holds, rates, reversals, transfers
 from core.audit import Actor
 from core.db import Databases
 from core.errors import DomainError
-from core.ledger import Draft, Reason
+from core.ledger import Draft
 from core.money import Currency, kes
 from core.rates import Rate
 
@@ -160,9 +160,10 @@ def _lawless(contest: Contest, book: Book) -> Iterator[None]:
         yield
 
 
-def _draft_anew(key: str, reason: Reason, legs: Mapping[int, int]) -> Draft:
+def _draft_anew(*said: Any) -> Draft:  # noqa: ANN401 - whatever a draft is made of
     """A journal under a key that no other has."""
-    return Draft(f"{key}:{secrets.token_hex(8)}", reason, legs)
+    draft = Draft(*said)
+    return replace(draft, key=f"{draft.key}:{secrets.token_hex(8)}")
 
 
 def _hold(databases: Databases, book: Book) -> int:

@@ -50,7 +50,8 @@ def _enrol(desk: Desk, given: argparse.Namespace) -> None:
         made = desk.do(work)
     except staff_logins.Unfit as error:
         raise Unfit(str(error)) from None
-    print(f"{given.name} may log in. For their authenticator, shown this once:")
+    name = staff_logins.signature(given.name)
+    print(f"{name} may log in. For their authenticator, shown this once:")
     print(f"  {made.secret}\n  {made.address}")
 
 
@@ -63,13 +64,16 @@ def _end(desk: Desk, given: argparse.Namespace) -> None:
         )
     except staff_logins.Unfit as error:
         raise Unfit(str(error)) from None
-    print(f"{given.name} works here no longer, and is logged in nowhere.")
+    print(f"{staff_logins.signature(given.name)} works here no longer, and is logged in nowhere.")
 
 
 def _list(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as all commands
-    for each in desk.do(staff_logins.listed):
+    found = desk.do(staff_logins.listed)
+    for each in found:
         until = f", until {each.ended_at:%F}" if each.ended_at else ""
         print(f"{each.name}  since {each.made_at:%F}{until}")
+    if not found:
+        print("Nobody ever worked here.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--by", required=True, type=signature, help="who you are: a name")
         made.set_defaults(do=do, what=name)
     listing = commands.add_parser("list", help="everybody who ever did")
-    listing.set_defaults(do=_list, by=getpass.getuser())
+    # It is kept nowhere who has read it, so nobody is asked; a user of a container has no name.
+    listing.set_defaults(do=_list, by="nobody")
     return parser
 
 
