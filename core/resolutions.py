@@ -186,7 +186,7 @@ def strike(session: Session, *, case: int, actor: Actor, note: str, now: datetim
 
 def dismiss(session: Session, *, case: int, actor: Actor, note: str, now: datetime) -> None:
     """
-    Close a case without money; a deposit that waits for it has failed.
+    Close a case without money; a deposit that waits for it has failed, a payment was never made.
 
     Raises:
         UnknownSuspense, SuspenseClosed, NoReason: As `begin_return`.
@@ -200,6 +200,8 @@ def dismiss(session: Session, *, case: int, actor: Actor, note: str, now: dateti
         session, found=found, outcome=Outcome.DISMISSED, by=actor.name, note=said, now=now
     )
     _fail_deposit(session, row, now=now)
+    if isinstance(row, Payment) and row.state == paybill.State.UNCONFIRMED:
+        row.state = paybill.State.STRUCK
     _record(session, actor, Action.SUSPENSE_DISMISSED, found, said, now=now)
 
 

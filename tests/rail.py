@@ -217,6 +217,22 @@ class Rail(Payouts):
         with self.house.databases["worker"]() as session:
             return paybill.unconfirmed(session, now=self.now, payments_max=10)
 
+    def asked_of(self, receipt):
+        self.worker(lambda session: paybill.asked(session, receipt=receipt, now=self.now))
+
+    def give_up(self):
+        return self.worker(lambda session: paybill.give_up(session, now=self.now))
+
+    def ask_for_a_day(self):
+        """Ask about every payment whenever it is due; how often, and in how many minutes."""
+        began, asks = self.now, 0
+        while not self.give_up():
+            for receipt in self.unconfirmed():
+                self.asked_of(receipt)
+                asks += 1
+            self.house.clock.passes(minutes=1)
+        return asks, (self.now - began).total_seconds() / 60
+
     def payment_state(self, receipt):
         return self.house.bank.one(
             "SELECT state FROM paybill_payments WHERE receipt = :r", r=receipt

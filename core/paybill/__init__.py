@@ -7,26 +7,21 @@ suspense. The provider's word comes unsigned: above what is risked it is asked f
 stands in suspense until then.
 """
 
-from core.paybill.placing import (
-    Received,
-    confirmed,
-    is_known,
-    receive,
-    refuted,
-    tell,
-    unconfirmed,
-    validate,
-)
+from core.paybill.asking import Known, asked, give_up, known, unconfirmed
+from core.paybill.placing import Received, confirmed, receive, refuted, tell, validate
 from core.paybill.rows import Payment, Refusal, State, UnknownPayment
 
 __all__ = [
+    "Known",
     "Payment",
     "Received",
     "Refusal",
     "State",
     "UnknownPayment",
+    "asked",
     "confirmed",
-    "is_known",
+    "give_up",
+    "known",
     "receive",
     "refuted",
     "tell",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, select, text
@@ -107,7 +107,7 @@ def receive(
         now: When it was told.
         provider: Over whose rail.
     """
-    known = _locked(session, provider, receipt)
+    known = locked(session, provider, receipt)
     if known is not None:
         return _again(session, known, account=account, amount=amount, now=now)
     deposit = deposits.by_reference(session, reference=_tidy(account))
@@ -127,11 +127,12 @@ def receive(
             state=State.UNCONFIRMED.value,
             paid_at=at,
             received_at=now,
+            next_ask_at=None if confirmed else now,
         )
         .on_conflict_do_nothing(constraint="uq_paybill_payments_receipt")
         .returning(Payment.id)
     )
-    found = _locked(session, provider, receipt)
+    found = locked(session, provider, receipt)
     assert found is not None, "it is there by now"
     if made is None:
         return _again(session, found, account=account, amount=amount, now=now)
@@ -145,7 +146,7 @@ def receive(
     if confirmed:
         found.confirmed_at = now
         return _place(session, found, now=now)
-    case = _look(session, found, Kind.UNCONFIRMED, {}, now=now)
+    case = look(session, found, Kind.UNCONFIRMED, {}, now=now)
     suspense.put_in(session, case=case, amount=amount, now=now)
     return Received(found.id, State.UNCONFIRMED, is_new=True)
 
@@ -164,12 +165,12 @@ def confirmed(
     Raises:
         UnknownPayment: None was told under that receipt.
     """
-    found = _locked(session, provider, receipt)
+    found = locked(session, provider, receipt)
     if found is None:
         raise UnknownPayment
     if amount != found.money:
         evidence = {"told": str(amount), "was": found.state}
-        case = _look(session, found, Kind.MISMATCH, evidence, now=now)
+        case = look(session, found, Kind.MISMATCH, evidence, now=now)
         if found.state == State.UNCONFIRMED and found.deposit_id is None:
             found.state = State.SUSPENDED
         return Received(found.id, State(found.state), is_new=False, case=case)
@@ -195,32 +196,13 @@ def refuted(
     Raises:
         UnknownPayment: None was told under that receipt.
     """
-    found = _locked(session, provider, receipt)
+    found = locked(session, provider, receipt)
     if found is None:
         raise UnknownPayment
-    case = _look(session, found, Kind.REFUTED, {"told": why, "was": found.state}, now=now)
+    case = look(session, found, Kind.REFUTED, {"told": why, "was": found.state}, now=now)
     if found.state == State.UNCONFIRMED:
         found.state = State.STRUCK if found.deposit_id is not None else State.SUSPENDED
     return Received(found.id, State(found.state), is_new=False, case=case)
-
-
-def is_known(session: Session, *, receipt: str, provider: Provider = Provider.MPESA) -> bool:
-    """Whether a payment was told under a receipt."""
-    found = select(Payment.id).where(Payment.provider == provider.value, Payment.receipt == receipt)
-    return session.scalar(found) is not None
-
-
-def unconfirmed(
-    session: Session, *, now: datetime, payments_max: int, after: timedelta = timedelta(0)
-) -> list[str]:
-    """Receipts of payments that the provider must be asked about, told so long ago at least."""
-    found = (
-        select(Payment.receipt)
-        .where(Payment.state == State.UNCONFIRMED, Payment.received_at <= now - after)
-        .order_by(Payment.received_at)
-        .limit(payments_max)
-    )
-    return list(session.scalars(found))
 
 
 def _again(
@@ -230,7 +212,7 @@ def _again(
     case = None
     if (found.account, found.money) != (_kept(account), amount):
         evidence = {"account": _kept(account), "amount": str(amount), "was": found.state}
-        case = _look(session, found, Kind.REPLAYED, evidence, now=now)
+        case = look(session, found, Kind.REPLAYED, evidence, now=now)
     return Received(found.id, State(found.state), is_new=False, case=case)
 
 
@@ -306,13 +288,13 @@ def _suspend(
     *,
     now: datetime,
 ) -> Received:
-    case = _look(session, found, kind, evidence, now=now)
+    case = look(session, found, kind, evidence, now=now)
     suspense.put_in(session, case=case, amount=found.money, now=now)
     found.state = State.SUSPENDED
     return Received(found.id, State.SUSPENDED, is_new=True, case=case)
 
 
-def _look(
+def look(
     session: Session,
     found: Payment,
     kind: Kind,
@@ -320,6 +302,7 @@ def _look(
     *,
     now: datetime,
 ) -> int:
+    """Let staff look at a payment whose lock is held; return the case's id."""
     return suspense.look(
         session,
         kind=kind,
@@ -358,7 +341,8 @@ def tell(
     outbox.stage(session, facts=[Fact(event, person[0], person[1], facts)], now=now)
 
 
-def _locked(session: Session, provider: Provider, receipt: str) -> Payment | None:
+def locked(session: Session, provider: Provider, receipt: str) -> Payment | None:
+    """The payment that was told under a receipt, locked."""
     return session.scalars(
         select(Payment)
         .where(Payment.provider == provider.value, Payment.receipt == receipt)

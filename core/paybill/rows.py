@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     Text,
     UniqueConstraint,
     select,
@@ -33,7 +34,7 @@ class State(StrEnum):
     """Where a payment to our paybill is."""
 
     UNCONFIRMED = "unconfirmed"
-    """The provider is asked about it first."""
+    """The provider is asked about it first; after a day staff decide, unless it answers yet."""
     CREDITED = "credited"
     """Whose it is has it."""
     SUSPENDED = "suspended"
@@ -64,15 +65,16 @@ class Payment(Base):
     A payment to our paybill, as it was told, under the provider's receipt.
 
     `account` and `payer` are verbatim, and a stranger's words. `deposit_id` is the deposit whose
-    reference the account is.
+    reference the account is. While it is unconfirmed the provider is asked at `next_ask_at`, and
+    was asked `asks` times; without such a time it is not asked any more.
     """
 
     __tablename__ = "paybill_payments"
     __table_args__ = (
         UniqueConstraint("provider", "receipt", name="uq_paybill_payments_receipt"),
         Index(
-            "ix_paybill_payments_unconfirmed",
-            "received_at",
+            "ix_paybill_payments_asked",
+            "next_ask_at",
             postgresql_where=text("state = 'unconfirmed'"),
         ),
         Index("ix_paybill_payments_subscriber_id", "subscriber_id", "id"),
@@ -93,6 +95,8 @@ class Payment(Base):
     paid_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    asks: Mapped[int] = mapped_column(Integer, server_default="0")
+    next_ask_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @property
     def money(self) -> Money:

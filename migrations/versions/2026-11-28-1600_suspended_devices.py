@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "suspended_devices"
-down_revision = "staff"
+down_revision = "paybill_asks"
 branch_labels = None
 depends_on = None
 

@@ -8,12 +8,13 @@ from itertools import count
 import golden_daraja as golden
 import pytest
 from rail import opened
+from sqlalchemy import text
 
 from core import chart, inbox, inquiries, rails
 from core.inbox import Kind
 from core.money import kes
 from core.rails import Provider
-from workers.mpesa import floats, letters, payments, questions, withdrawals
+from workers.mpesa import floats, letters, payments, questions, sweeping, withdrawals
 from workers.mpesa.breaker import trip
 from workers.resources import current
 
@@ -101,6 +102,26 @@ class TestPayments:
         answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", completed(THEIRS, ours[0]))
         assert house.bank.rows("SELECT state FROM inquiries") == [("answered",)]
 
+    def test_one_that_gets_no_answer_is_asked_about_less_and_less(self, house, rail, otieno):
+        house.safaricom.terms(result_after=3600)
+        rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
+        asked = []
+        for minutes in (0, 1, 1, 2, 2, 0):
+            house.clock.passes(minutes=minutes)
+            payments.confirm()
+            asked.append(len(house.safaricom.requests("status")))
+        assert asked == [1, 1, 2, 2, 3, 3]
+
+    def test_staff_look_at_it_after_a_day(self, house, rail, otieno):
+        rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
+        with house.databases["owner"].begin() as session:
+            session.execute(text("UPDATE paybill_payments SET asks = 10"))
+        payments.confirm()
+        sweeping.sweep()
+        sweeping.sweep()
+        assert house.safaricom.requests("status") == []
+        assert rail.cases() == [("undecided", "paybill:1", 6_000_00)]
+
 
 @pytest.mark.parametrize("code", ["18", "20", "22", "2001", "8006"])
 def test_what_is_wrong_with_our_initiator_stops_payouts(house, rail, answer, code):
@@ -146,6 +167,7 @@ class TestWhileOurInitiatorIsBroken:
         assert self.asked(house) == 0
         assert house.bank.one("SELECT count(*) FROM inquiries") == 0
         assert house.bank.one("SELECT asks FROM withdrawals") == 0
+        assert house.bank.one("SELECT asks FROM paybill_payments") == 0
 
     def test_nor_where_something_else_had_stopped_payouts_before(self, house):
         self.stop(house, "1", "2001", "2028")

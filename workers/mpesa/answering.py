@@ -35,7 +35,6 @@ log = structlog.get_logger(__name__)
 _POTS: Final = {"Utility Account": Pot.UTILITY, "Working Account": Pot.PAYBILL}
 # Before that, what M-Pesa does not know may only be under way there.
 _SETTLED_AFTER: Final = timedelta(minutes=30)
-_LOT: Final = 1_000
 # `600310 - Safaricom333`
 _PARTY: Final = re.compile(r"\s*\+?([0-9]{5,12})\s*-")
 _BOTH: Final = 2
@@ -119,15 +118,16 @@ def _of_payment(session: Session, have: Resources, line: Line, asked: Asked, tol
 def _believe(session: Session, have: Resources, line: Line, asked: Asked, told: Result) -> None:
     receipt = asked.subject.partition(":")[2]
     now, about = have.clock(), {"inquiry": asked.id, "code": told.code}
-    if not paybill.is_known(session, receipt=receipt):  # staff asked, out of interest
+    known = paybill.known(session, receipt=receipt)
+    if known is None:  # staff asked, out of interest
         status = values.words(told.get("TransactionStatus"))
         log.warning("mpesa.payment_unknown", status=status, **about)
         return
     amount = values.amount(told.get("Amount"))
     fate = codes.fate(told.get("TransactionStatus")) if told.code == codes.PAID else None
     if told.code in codes.NOT_FOUND:
-        older = paybill.unconfirmed(session, now=now, payments_max=_LOT, after=_SETTLED_AFTER)
-        if receipt in older:
+        is_open = known.state is paybill.State.UNCONFIRMED
+        if is_open and known.received_at <= now - _SETTLED_AFTER:
             paybill.refuted(session, receipt=receipt, why="M-Pesa does not know it", now=now)
             log.error("mpesa.payment_refuted", **about)
     elif fate is Fate.COMPLETED and amount is not None:

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 from sqlalchemy.orm import Session
 
-from core import deposits, inquiries, settlements, withdrawals
+from core import deposits, inquiries, paybill, settlements, withdrawals
 from core.db import transact
 from core.orders import Placed
 from workers.resources import Resources, current
@@ -32,6 +32,7 @@ def sweep(**_: object) -> None:
         "prompts": partial(deposits.sweep, now=now),
         "endings": partial(deposits.expire, now=now),
         "payouts": partial(withdrawals.sweep, now=now),
+        "payments": partial(paybill.give_up, now=now),
         "delays": partial(withdrawals.tell_delayed, now=now),
         "questions": partial(inquiries.lose, now=now, after=_LOST_AFTER),
     }
