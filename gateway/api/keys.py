@@ -42,15 +42,16 @@ def door(api: Api) -> APIBlueprint:
         """Make a key, shown this once. At most five are good at once."""
         _confirm(api, asked)
         person = edge.person()
-        made = keys.make(
-            edge.session(),
-            person=person,
-            name=asked.name,
-            permissions=map(Permission, asked.permissions),
-            lifetime=asked.lifetime,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
+        with edge.kept() as session:
+            made = keys.make(
+                session,
+                person=person,
+                name=asked.name,
+                permissions=map(Permission, asked.permissions),
+                lifetime=asked.lifetime,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
         return _made(made)
 
     @door.post("/<id>/rollover")
@@ -64,14 +65,15 @@ def door(api: Api) -> APIBlueprint:
         """Let a key whose time is over be followed by one with the same permissions."""
         _confirm(api, asked)
         person = edge.person()
-        made = keys.roll_over(
-            edge.session(),
-            person=person,
-            public_id=id,
-            lifetime=asked.lifetime,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
+        with edge.kept() as session:
+            made = keys.roll_over(
+                session,
+                person=person,
+                public_id=id,
+                lifetime=asked.lifetime,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
         return _made(made)
 
     @door.delete("/<id>")
