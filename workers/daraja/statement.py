@@ -2,8 +2,8 @@
 Safaricom's organisation statement, as the M-PESA portal exports it in CSV.
 
 A few lines about the account come first. One receipt has a line for the payment and, at times, one
-for what it cost: a charge is no payment, and is ours to pay whatever it was for. What was given back
-has a receipt of its own, and names the one that it takes back: it is known by that.
+for what it cost: a charge is no payment, and is ours to pay whatever it was for. What was given
+back has a receipt of its own, and names the one that it takes back: it is known by that.
 """
 
 from __future__ import annotations
