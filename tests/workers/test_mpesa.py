@@ -35,10 +35,8 @@ class TestDeposits:
         house.safaricom_works()
         assert rail.deposit_state(deposit) == "settled"
         assert wanjiru.balance == kes(1_750_00)
-        assert (
-            house.bank.one("SELECT receipt FROM deposits")
-            == (house.safaricom.transactions()[0]["receipt"])
-        )
+        receipt = house.bank.one("SELECT receipt FROM deposits")
+        assert receipt in {each["receipt"] for each in house.safaricom.transactions()}
         assert rail.told(wanjiru) == ["deposit-settled"]
 
     def test_or_is_cancelled(self, rail, house, wanjiru):
@@ -54,11 +52,14 @@ class TestDeposits:
 
 class TestWithdrawals:
     def test_money_goes_out(self, rail, house, wanjiru):
+        before = house.safaricom.totals()["b2c"]
         withdrawal = rail.withdraw(wanjiru, 500_00)
         house.safaricom_works()
         until(lambda: letters(house) == 1)
         house.safaricom_works()
         assert rail.withdrawal_state(withdrawal) == "paid"
         assert rail.balance(chart.MPESA_UTILITY) == -100_000_00 + 500_00
-        assert house.safaricom.totals()["b2c"] == {"amount": "500.00", "count": 1}
+        after = house.safaricom.totals()["b2c"]
+        assert (float(after["amount"]) - float(before["amount"])) == 500
+        assert after["count"] - before["count"] == 1
         assert rail.told(wanjiru) == ["withdrawal-paid"]
