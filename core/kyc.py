@@ -33,6 +33,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit, cases, outbox, subscribers
+from core.access import devices
+from core.access.devices import Because
 from core.audit import Action, Actor
 from core.db import Base
 from core.decisions import AlreadyDecided, AlreadyRequested, OwnRequest, words
@@ -236,7 +238,7 @@ def set_tier(
     case: int | None = None,
 ) -> None:
     """
-    Decide how much somebody may move, and tell them.
+    Decide how much somebody may move, and tell them. Who is suspended is logged in nowhere.
 
     Args:
         session: The caller's transaction, a worker's.
@@ -287,16 +289,10 @@ def propose_lift(
     made = session.scalar(
         text(
             "INSERT INTO lifts (subscriber_id, tier, proposed_by, reason, proposed_at)"
-            " VALUES (:subscriber, :tier, :by, :reason, :now)"
+            " VALUES (:subscriber, :tier, :by, :said, :now)"
             " ON CONFLICT (subscriber_id) WHERE state = 'proposed' DO NOTHING RETURNING id"
         ),
-        {
-            "subscriber": subscriber,
-            "tier": tier.value,
-            "by": actor.name,
-            "reason": said,
-            "now": now,
-        },
+        {"subscriber": subscriber, "tier": tier.value, "by": actor.name, "said": said, "now": now},
     )
     if made is None:
         raise AlreadyRequested
@@ -387,6 +383,9 @@ def _set(
     if tier is Tier.VERIFIED and papers_of(session, subscriber=subscriber) is None:
         raise NoPapers
     subscribers.set_tier(session, subscriber=subscriber, tier=tier, actor=actor, note=note, now=now)
+    if tier is Tier.SUSPENDED:
+        because = Because.SUSPENDED
+        devices.remove_all(session, subscriber=subscriber, because=because, actor=actor, now=now)
 
 
 def _tell(session: Session, subscriber: int, tier: Tier, *, now: datetime) -> None:

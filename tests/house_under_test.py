@@ -54,7 +54,7 @@ from gateway import Doors, create_app
 from gateway.api.edge import Api
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
-from workers import bell, ledger, queues, resources
+from workers import bell, ledger, queues, resources, strikes
 from workers.bell import Bell
 from workers.queues import Name
 from workers.relay import ACT, Relay
@@ -255,6 +255,7 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         databases = stack.enter_context(connected(database_url))
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
+        strikes.watch(databases["worker"], redis)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
         fake, country_url = stack.enter_context(served_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)

@@ -23,7 +23,7 @@ from core.seal_notes import Signer
 from core.seal_outside import Outside
 from core.settings import load
 from core.sms_orders import Bounds
-from workers import composing, ledger, resources
+from workers import composing, ledger, resources, strikes
 from workers.bell import Bell
 from workers.caller import Caller
 from workers.ledger import Heartbeat
@@ -56,6 +56,7 @@ def main(argv: Sequence[str]) -> int:
     redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_connect_timeout=2, health_check_interval=15
     )
+    strikes.watch(databases, redis)
     outside = Outside(settings.seal.folder)
     if chosen == "relay":
         signer = Signer(settings.seal.origin, settings.seal.key.get_secret_value())

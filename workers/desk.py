@@ -42,6 +42,7 @@ from core.seal import Anchor
 from core.seal_outside import Outside
 from core.settings import load
 from core.subscribers import Tier
+from workers import strikes
 
 R = TypeVar("R")
 
@@ -357,9 +358,8 @@ def _parser() -> argparse.ArgumentParser:
     command(backs, "request", _request_reversal, number=str, reference=str, why=str)
     for name in ("approve", "decline"):
         command(backs, name, _decide_reversal, reversal=int, why=str)
-    command(
-        commands.add_parser("till").add_subparsers(required=True), "open", _open_till, number=str
-    )
+    tills = commands.add_parser("till").add_subparsers(required=True)
+    command(tills, "open", _open_till, number=str)
     return parser
 
 
@@ -378,21 +378,22 @@ def sit(given: argparse.Namespace) -> int:
         now=datetime.now(UTC),
         anchor=Anchor(Outside(settings.seal.folder)),
     )
+    redis = strikes.watch_at(desk.databases, settings.redis_url.get_secret_value())
     try:
         given.do(desk, given)
     except DomainError as error:
         said = (error.__doc__ or "").strip().partition("\n")[0]
         print(f"No: {said} ({error.code})", file=sys.stderr)
-        return REFUSED
     except (BadList, TailLost, Unfit, OSError) as error:
         print(error, file=sys.stderr)
-        return REFUSED
     except SQLAlchemyError as error:
         print(f"The database did not do it: {type(error).__name__}", file=sys.stderr)
-        return REFUSED
+    else:
+        return 0
     finally:
+        redis.close()
         desk.databases.kw["bind"].dispose()
-    return 0
+    return REFUSED
 
 
 if __name__ == "__main__":

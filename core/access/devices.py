@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit, outbox
+from core.access import tokens
 from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Invalid, NotFound
@@ -45,6 +46,9 @@ DEVICES_MAX: Final = 10
 # It is told to the owner by SMS, in our name: no address and no call to do something fits.
 _NAME: Final = re.compile(r"(?a)\w[\w .'+()-]{0,22}[\w)]|\w")
 _STRUCK: Final = "devices struck"
+# What doors' copy says of a device that has ended, for as long as a token of its may be shown.
+STRUCK: Final = b"struck"
+STRUCK_SECONDS: Final = int(tokens.LIVES.total_seconds()) + 60
 
 
 @dataclass(eq=False)
@@ -250,6 +254,11 @@ def remove_all(
 ) -> None:
     """Let somebody be logged in nowhere, at once."""
     _revoke(session, subscriber, because=because, actor=actor, now=now)
+
+
+def copy_of(public_id: str) -> str:
+    """What a device is called in the copy that doors keep of what stands."""
+    return f"kabambe:device:{public_id}"
 
 
 def struck(session: Session) -> frozenset[str]:

@@ -42,7 +42,7 @@ from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Invalid, NotFound, Refused
 from core.outbox import Event, Fact
-from core.subscribers import Person, Subscriber
+from core.subscribers import Person, Subscriber, Tier
 
 PREFIX: Final = "sk_live_"
 ACTIVE_MAX: Final = 5
@@ -229,13 +229,18 @@ def revoke_all(session: Session, *, subscriber: int, actor: Actor, now: datetime
 
 
 def find(session: Session, *, key: str, now: datetime) -> Good | None:
-    """The key that somebody shows, if it is good."""
+    """The key that somebody shows, if it is good. While its owner is suspended it is not."""
     if not _KEY.fullmatch(key):
         return None
     row = session.execute(
         select(ApiKey.id, ApiKey.subscriber_id, ApiKey.permissions, ApiKey.used_at)
         .join(Subscriber, Subscriber.id == ApiKey.subscriber_id)
-        .where(ApiKey.hash == _hash(key), *_is_good(now), Subscriber.closed_at.is_(None))
+        .where(
+            ApiKey.hash == _hash(key),
+            *_is_good(now),
+            Subscriber.closed_at.is_(None),
+            Subscriber.tier != Tier.SUSPENDED,
+        )
     ).one_or_none()
     if row is None:
         return None

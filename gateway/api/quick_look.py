@@ -17,16 +17,13 @@ from redis.exceptions import RedisError
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from core.access import devices, tokens
+from core.access import devices
 from core.access.devices import Standing
 from core.db import Databases
 
 log = structlog.get_logger(__name__)
 
 KEPT_SECONDS: Final = 30
-_STRUCK_SECONDS: Final = int(tokens.LIVES.total_seconds()) + 60
-_STRUCK: Final = b"struck"
-_NAME: Final = "kabambe:device:"
 
 
 class QuickLook:
@@ -43,8 +40,8 @@ class QuickLook:
     def find(self, public_id: str) -> Standing | None:
         """The device, if it was seen standing lately and nothing was heard of it since."""
         with suppress(RedisError):
-            found = self._redis.get(_NAME + public_id)
-            if isinstance(found, bytes) and found != _STRUCK:
+            found = self._redis.get(devices.copy_of(public_id))
+            if isinstance(found, bytes) and found != devices.STRUCK:
                 device, subscriber, second = found.decode().split(":")
                 return Standing(int(device), int(subscriber), second_factor=second == "1")
         return None
@@ -53,7 +50,7 @@ class QuickLook:
         """Remember what Postgres says, unless the device was struck meanwhile."""
         said = f"{standing.id}:{standing.subscriber}:{int(standing.second_factor)}"
         with suppress(RedisError):
-            self._redis.set(_NAME + public_id, said, ex=KEPT_SECONDS, nx=True)
+            self._redis.set(devices.copy_of(public_id), said, ex=KEPT_SECONDS, nx=True)
 
     def _strike(self, session: Session) -> None:
         struck = devices.struck(session)
@@ -62,7 +59,8 @@ class QuickLook:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for public_id in struck:
-                    pipe.set(_NAME + public_id, _STRUCK, ex=_STRUCK_SECONDS)
+                    name = devices.copy_of(public_id)
+                    pipe.set(name, devices.STRUCK, ex=devices.STRUCK_SECONDS)
                 pipe.execute()
         except RedisError as error:
             # Who can look there still may for half a minute, and look is all they can do.

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 from app import kes
+from bank import PIN
 from colleague import Colleague, logged_in
+from processes import environment
+from smartphone import Smartphone, refused
+
+from workers import desk
 
 
 @pytest.fixture
@@ -35,6 +40,7 @@ def test_who_is_suspended_moves_nothing_until_two_have_lifted_it(
     house, kamau, amina_s, wanjiru_s, otieno
 ):
     kamau.decides(f"{WANJIRU}/suspension", note="the police asked")
+    wanjiru_s.bearer = house.logged_in("+254712000001")
     send = {"to": "+254733000002", "amount": kes("10.00"), "pin": "4071"}
     wanjiru_s.posts("/transfers", send)
     wanjiru_s.is_refused(403, "account-suspended")
@@ -64,6 +70,71 @@ def test_who_is_suspended_moves_nothing_until_two_have_lifted_it(
         ("staff:amina", "lift-approved", "api"),
         ("staff:amina", "tier-set", "api"),
     ]
+
+
+class TestWhoIsSuspended:
+    """What they hold is good no more, at once: whoever took it from them has nothing, either."""
+
+    @pytest.fixture
+    def phone(self, house, wanjiru) -> Smartphone:
+        return Smartphone(house).logs_in()
+
+    @pytest.fixture
+    def program(self, house, phone) -> Smartphone:
+        wanted = {"name": "Till", "permissions": ["read", "transfer"], "lifetime": "1D"}
+        made = phone.post("/api-keys", **wanted, pin=PIN)
+        return Smartphone(house, token=made.json["key"])
+
+    def test_is_logged_in_nowhere(self, house, kamau, phone):
+        tablet = Smartphone(house, device="Tablet").logs_in()
+        assert phone.is_in()
+        assert tablet.is_in()
+        kamau.decides(f"{WANJIRU}/suspension", note="the police asked")
+        for each in (phone, tablet):
+            assert not each.is_in()
+            answer = each.post("/auth/refresh", refresh_token=each.refresh_token)
+            refused(answer, 401, "not-known")
+        because = house.bank.rows("SELECT revoked_because FROM devices")
+        assert because == [("suspended",)] * 2
+        assert house.bank.one(
+            "SELECT actor FROM audit_log WHERE action = 'devices-removed'"
+            " AND detail ->> 'because' = 'suspended'"
+        ) == ("staff:kamau")
+
+    def test_is_not_by_the_desk_either(self, house, phone, monkeypatch):
+        assert phone.is_in()
+        for name, value in environment(house).items():
+            monkeypatch.setenv(name, value)
+        words = ("tier", "set", phone.msisdn, "suspended", "--why", "x", "--by", "amina")
+        assert desk.main(words) == 0
+        assert not phone.is_in()
+
+    def test_has_no_keys_until_it_is_lifted(self, house, kamau, amina_s, phone, program):
+        assert program.get("/wallet").status_code == 200
+        kamau.decides(f"{WANJIRU}/suspension", note="the police asked")
+        refused(program.get("/wallet"), 401, "not-known")
+        phone.logs_in()
+        lift = kamau.decides(f"{WANJIRU}/lift", tier="pending", note="it was another")["made"]
+        refused(program.get("/wallet"), 401, "not-known")
+        amina_s.decides(f"/lifts/{lift}/approval", note="so it was")
+        assert program.get("/wallet").status_code == 200
+
+    def test_may_log_in_anew_and_look(self, kamau, phone):
+        kamau.decides(f"{WANJIRU}/suspension", note="the police asked")
+        assert phone.logs_in().get("/wallet").status_code == 200
+
+    def test_other_tiers_end_nothing(self, kamau, phone, program):
+        kamau.decides(f"{WANJIRU}/tier", tier="rejected", note="borrowed papers")
+        assert phone.is_in()
+        assert program.get("/wallet").status_code == 200
+
+    def test_is_nobody_for_who_looks_where_redis_is_asked_first(self, house, kamau, phone):
+        """The doors' copy of who is logged in is struck by the worker, too."""
+        assert phone.get("/me").status_code == 200
+        copies = house.redis.keys("kabambe:device:*")
+        assert len(copies) == 1
+        kamau.decides(f"{WANJIRU}/suspension", note="the police asked")
+        assert house.redis.get(copies[0]) == b"struck"
 
 
 def test_an_act_has_the_id_of_the_request_that_asked_for_it(house, kamau, wanjiru):

@@ -1,0 +1,39 @@
+"""
+What the workers end of devices, struck from the copy that the doors keep in Redis.
+
+Where Redis does not answer, who was logged in may still look for as long as the copy is kept.
+"""
+
+from __future__ import annotations
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from core.access import devices
+from core.db import Databases
+
+log = structlog.get_logger(__name__)
+
+
+def watch_at(databases: Databases, url: str) -> Redis:
+    """As `watch`, over a connection for whoever asks, who must close it."""
+    redis = Redis.from_url(url, socket_connect_timeout=2)
+    watch(databases, redis)
+    return redis
+
+
+def watch(databases: Databases, redis: Redis) -> None:
+    """Strike what sessions end, before they commit, from now on."""
+
+    def strike(session: Session) -> None:
+        try:
+            for public_id in devices.struck(session):
+                name = devices.copy_of(public_id)
+                redis.set(name, devices.STRUCK, ex=devices.STRUCK_SECONDS)
+        except RedisError as error:
+            log.warning("api.strike_lost", error=type(error).__name__)
+
+    event.listen(databases, "before_commit", strike)
