@@ -24,6 +24,7 @@ TAG: Final = {"name": "API keys", "description": "Keys for programs that act for
 def door(api: Api) -> APIBlueprint:
     """Hang the routes."""
     door = APIBlueprint("keys", __name__, url_prefix="/api/v1/api-keys", tag=TAG)
+    _hang_making(door, api)
 
     @door.get("")
     @needs(Permission.OWN)
@@ -33,6 +34,26 @@ def door(api: Api) -> APIBlueprint:
         found = keys.listed(edge.reading(), subscriber=edge.person().id)
         return KeysTold(keys=[_told(each) for each in found])
 
+    @door.delete("/<id>")
+    @needs(Permission.OWN)
+    @door.output({}, status_code=204)
+    @refuses(keys.UnknownApiKey)
+    def revoke_key(id: str) -> str:  # noqa: A002 - as the address has it
+        """End a key, at once."""
+        person = edge.person()
+        keys.revoke(
+            edge.session(),
+            subscriber=person.id,
+            public_id=id,
+            actor=edge.actor(person),
+            now=edge.now(),
+        )
+        return ""
+
+    return door
+
+
+def _hang_making(door: APIBlueprint, api: Api) -> None:
     @door.post("")
     @needs(Permission.OWN)
     @door.input(KeyAsked, arg_name="asked")
@@ -75,24 +96,6 @@ def door(api: Api) -> APIBlueprint:
                 now=edge.now(),
             )
         return _made(made)
-
-    @door.delete("/<id>")
-    @needs(Permission.OWN)
-    @door.output({}, status_code=204)
-    @refuses(keys.UnknownApiKey)
-    def revoke_key(id: str) -> str:  # noqa: A002 - as the address has it
-        """End a key, at once."""
-        person = edge.person()
-        keys.revoke(
-            edge.session(),
-            subscriber=person.id,
-            public_id=id,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
-        return ""
-
-    return door
 
 
 def _confirm(api: Api, asked: KeyAsked | KeyRolling) -> None:
