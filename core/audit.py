@@ -47,6 +47,7 @@ class Action(StrEnum):
     CASE_REPORTED = "case-reported"
     TILL_OPENED = "till-opened"
     SHOP_DESCRIBED = "shop-described"
+    DAILY_SETTLEMENT_SET = "daily-settlement-set"
     VOUCHERS_ISSUED = "vouchers-issued"
     VOUCHERS_PRINTED = "vouchers-printed"
     VOUCHERS_CANCELLED = "vouchers-cancelled"

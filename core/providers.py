@@ -210,7 +210,18 @@ def messages(session: Session, period: Period) -> Iterable[Line]:
         yield Line(row.provider_id, Decimal(amount), currency, row.staged_at, row.state)
 
 
-# What was told twice, by a prompt's result and as a payment to us, is the deposit's.
+# What a provider gave back is its own line in a statement, under a receipt of which we may never
+# have heard: its answer may be lost, or say only that it was given back before.
+_REVERSED: Final = ":reversed"
+
+
+def reversal_of(receipt: str) -> str:
+    """How both sides call it that what was paid under a receipt was given back."""
+    return f"{receipt}{_REVERSED}"
+
+
+# What was told twice, by a prompt's result and as a payment to us, is the deposit's. What was given
+# back was so when the provider was first asked to of all times that it said nothing to.
 _MPESA: Final = text("""
     SELECT x.reference, x.amount, x.currency, x.at, x.kind FROM (
         SELECT coalesce(d.receipt, d.reference) AS reference, d.amount, d.currency,
@@ -227,6 +238,15 @@ _MPESA: Final = text("""
         WHERE p.provider = 'mpesa' AND p.state NOT IN ('duplicate', 'struck')
           AND NOT (p.state = 'unconfirmed' AND p.deposit_id IS NOT NULL)
         UNION ALL
+        SELECT c.receipt || :reversed, -c.amount, c.currency, coalesce(
+            (SELECT min(i.asked_at) FROM inquiries i WHERE i.subject = concat('reversal:', c.id)
+                AND i.kind = 'reversal' AND i.state IN ('asking', 'asked', 'lost')),
+            (SELECT max(i.asked_at) FROM inquiries i WHERE i.subject = concat('reversal:', c.id)
+                AND i.kind = 'reversal' AND i.state = 'answered'),
+            c.closed_at), 'return'
+        FROM suspense_cases c
+        WHERE c.provider = 'mpesa' AND c.outcome = 'returned' AND c.receipt IS NOT NULL
+        UNION ALL
         SELECT coalesce(w.receipt, w.reference), -w.amount, w.currency, w.ended_at, 'withdrawal'
         FROM withdrawals w WHERE w.provider = 'mpesa' AND w.state = 'paid'
     ) x
@@ -241,7 +261,7 @@ def mpesa(session: Session, period: Period) -> Iterable[Line]:
     What was confirmed without one stands under our own reference, which no statement has: that is
     a break until somebody has found its receipt.
     """
-    given = {"begin": period.begin, "end": period.end}
+    given = {"begin": period.begin, "end": period.end, "reversed": _REVERSED}
     for row in session.execute(_MPESA, given, execution_options={"yield_per": 10_000}):
         amount = Decimal(row.amount).scaleb(-Currency[row.currency].exponent)
         yield Line(row.reference, amount, row.currency, row.at, row.kind)

@@ -14,7 +14,8 @@ from sqlalchemy import Boolean, Date, DateTime, ForeignKey, Index, select, text,
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import subscribers, withdrawals
+from core import audit, subscribers, withdrawals
+from core.audit import Action, Actor
 from core.db import Base
 from core.errors import DomainError
 from core.ledger import InsufficientFunds
@@ -54,14 +55,39 @@ class MerchantSettlement(Base):
     settled_on: Mapped[date | None] = mapped_column(Date)
 
 
-def set_daily(session: Session, *, subscriber: int, is_daily: bool, now: datetime) -> None:
-    """Let a merchant be settled every day, or no longer."""
+def set_daily(
+    session: Session, *, subscriber: int, is_daily: bool, actor: Actor, now: datetime
+) -> None:
+    """
+    Let a merchant be settled every day, or no longer.
+
+    Args:
+        session: The caller's transaction.
+        subscriber: The merchant.
+        is_daily: Whether they are.
+        actor: Who wants it so; kept in the audit log where it was otherwise.
+        now: When.
+    """
     changed = {"is_daily": is_daily, "changed_at": now}
-    session.execute(
+    found = session.scalar(
         insert(MerchantSettlement)
         .values(subscriber_id=subscriber, **changed)
-        .on_conflict_do_update(index_elements=["subscriber_id"], set_=changed)
+        .on_conflict_do_update(
+            index_elements=["subscriber_id"],
+            set_=changed,
+            where=MerchantSettlement.is_daily != is_daily,
+        )
+        .returning(MerchantSettlement.subscriber_id)
     )
+    if found is not None:
+        audit.record(
+            session,
+            actor=actor,
+            action=Action.DAILY_SETTLEMENT_SET,
+            subject=f"subscriber:{subscriber}",
+            detail={"is_daily": is_daily},
+            now=now,
+        )
 
 
 def is_daily(session: Session, *, subscriber: int) -> bool:

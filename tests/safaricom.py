@@ -124,6 +124,15 @@ class Safaricom:
     def totals(self) -> dict[str, Any]:
         return requests.get(self.control("totals"), timeout=5).json()
 
+    def moving(self) -> Callable[[str], int]:
+        """How many shillings will have moved from now on, by kind; its book is never emptied."""
+        before = self.totals()
+
+        def moved(kind: str) -> int:
+            return int(float(self.totals()[kind]["amount"]) - float(before[kind]["amount"]))
+
+        return moved
+
 
 def until(is_so: Callable[[], object], *, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for what happens by itself, as callbacks do."""

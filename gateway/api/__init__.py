@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -87,12 +88,13 @@ def hang(app: APIFlask, api: Api) -> None:
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(SQLAlchemyError, _failed)
     app.register_error_handler(Halted, problems.of_halt)
+    count = partial(limits.count, api)
     for door in DOORS:
         hung = door(api)
         _register(app, hung)
         for endpoint, view in app.view_functions.items():
             if endpoint.startswith(f"{hung.name}."):
-                app.view_functions[endpoint] = edge.transacted(view)
+                app.view_functions[endpoint] = edge.transacted(view, count)
     description.hang(app)
     _register(app, pages.door(app))
 

@@ -19,6 +19,7 @@ from flask import Flask, Response, g, request
 from flask_limiter import Limiter
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
 
 from core import subscribers
 from core.access.principals import Kind, Principal
@@ -32,6 +33,7 @@ from core.rails import Provider
 from core.seal_outside import Outside
 from core.subscribers import Person
 from gateway import problems
+from gateway.api import bodies
 from gateway.api.access import CHALLENGE, need_of
 from gateway.problems import Halted
 from menus.conversation import Conversation
@@ -39,11 +41,7 @@ from menus.conversation import Conversation
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/api/"
-BODY_BYTES_MAX: Final = 64 * 1024
-DEPTH_MAX: Final = 8
 KEY: Final = re.compile(r"[!-~]{8,64}")
-_HAS_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -135,15 +133,18 @@ def _receive(api: Api) -> None:
     g.begun = perf_counter()
     g.now = api.conversation.clock()
     g.unit = Unit(api.conversation.databases)
-    g.principal = g.stranger = None
+    g.principal = g.stranger = g.unfit = None
     structlog.contextvars.bind_contextvars(request=g.request_id)
-    request.max_content_length = BODY_BYTES_MAX
-    if _UNSEEN.search(request.path) or any(map(_UNSEEN.search, request.args.values())):
-        raise Halted(problems.UNREADABLE)
+    request.max_content_length = bodies.BYTES_MAX
+    try:
+        _look()
+    except (Halted, HTTPException) as error:
+        # Raised when the request has been counted: whoever sends nonsense is counted too.
+        g.unfit = error
     if request.endpoint is None:
+        if g.unfit is not None:
+            raise g.unfit
         return
-    if request.method in _HAS_BODY:
-        _weigh()
     header = request.headers.get("Authorization")
     if header is not None:
         try:
@@ -155,27 +156,30 @@ def _receive(api: Api) -> None:
             g.unit.close()
 
 
-def _weigh() -> None:
-    """Refuse a body that is too long, or nested deeper than anything we take."""
-    body = request.get_data(cache=True)
-    if body and request.mimetype != "application/json":
-        raise Halted(problems.NOT_JSON)
-    if body.strip() and not body.lstrip().startswith(b"{"):
-        raise Halted(problems.UNREADABLE)  # `null` would pass for an object that says nothing
-    depth = deepest = 0
-    for byte in re.findall(rb"[\[\]{}]", _STRINGS.sub(b"", body)):
-        depth += 1 if byte in b"[{" else -1
-        deepest = max(deepest, depth)
-    if deepest > DEPTH_MAX:
+def _look() -> None:
+    """Refuse letters that nobody types, and a body that nobody should read."""
+    if _UNSEEN.search(request.path) or any(map(_UNSEEN.search, request.args.values())):
         raise Halted(problems.UNREADABLE)
+    if request.endpoint is not None:
+        bodies.weigh()
 
 
-def transacted(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a route's view be one transaction, done again when another one won."""
+def transacted(view: Callable[..., Any], count: Callable[[], None]) -> Callable[..., Any]:
+    """
+    Let a route's view be one transaction, done again when another one won.
+
+    Args:
+        view: The route's.
+        count: Counts a request that is refused before the view has.
+    """
 
     @wraps(view)
     def answered(**given: Any) -> Any:  # noqa: ANN401 - whatever Flask makes an answer of
-        _admit(view)
+        try:
+            _admit(view)
+        except (Halted, HTTPException, DomainError):
+            count()
+            raise
         for attempt in range(1, TRIES_MAX + 1):
             unit: Unit = g.unit
             try:
@@ -195,7 +199,9 @@ def transacted(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _admit(view: Callable[..., Any]) -> None:
-    """Let in who has what the route needs, with a key where it takes one."""
+    """Let in what can be read, of who has what the route needs, with a key where it takes one."""
+    if g.unfit is not None:
+        raise g.unfit
     _admit_caller(view)
     if hasattr(view, "keyed") and not KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
         raise Halted(problems.KEY_MISSING)

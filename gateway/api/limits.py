@@ -63,6 +63,19 @@ def address() -> str:
     return f"address:{request.remote_addr}"
 
 
+def count(api: Api) -> None:
+    """
+    Count a request that is refused before it came to its route's own limits, by those.
+
+    Where a route has none of its own it was counted already, and is not again.
+
+    Raises:
+        RateLimitExceeded: It is one too many.
+    """
+    # It has no public name for that: what a route's decorator would have called.
+    api.limiter._check_request_limit(in_middleware=False)  # noqa: SLF001
+
+
 def lookups(api: Api) -> Callable[[V], V]:
     """Count who is looked up: names are people's own."""
     few = max(api.per_minute // _STRANGERS_OF, 1)

@@ -124,6 +124,7 @@ def _hang_shop(door: APIBlueprint) -> None:
                 edge.session(),
                 subscriber=person.id,
                 is_daily=json_data.settled_daily,
+                actor=edge.actor(person),
                 now=edge.now(),
             )
         edge.commit()

@@ -59,6 +59,7 @@ class Daily(PinAsk):
             hop.db,
             subscriber=hop.caller.id,
             is_daily=self.is_daily,
+            actor=hop.actor,
             now=hop.now,
         )
         if self.is_daily:

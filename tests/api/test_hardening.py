@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from time import perf_counter
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -29,6 +30,29 @@ class TestBodies:
     @pytest.mark.parametrize("body", ["[" * 30_000, '{"to":' * 9_000, "[" * 9 + "]" * 9])
     def test_too_deep_a_one_is_refused(self, wanjiru_s, body):
         wanjiru_s.asks("POST", "/transfers", data=body, content_type="application/json")
+        wanjiru_s.is_refused(400, "unreadable")
+
+    def test_one_that_never_ends_is_gone_through_once(self, wanjiru_s):
+        """A wall clock would measure the machine: measured by a plain body of the same length."""
+
+        def took(body):
+            began = perf_counter()
+            wanjiru_s.asks("POST", "/reversals", data=body, content_type="application/json")
+            wanjiru_s.is_refused(400, "unreadable")
+            return perf_counter() - began
+
+        plain = max(took(b'{"' + b"a" * 60_000) for _time in range(5))
+        for letters in (rb"\"", rb'\\"', b'"', rb"\u", b'"\\'):
+            hostile = (b'{"' + letters * 30_000)[:60_000]
+            assert min(took(hostile) for _time in range(2)) < 20 * plain + 0.2, letters
+
+    @pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le", "latin-1"])
+    def test_only_utf_8_is_read(self, wanjiru_s, coding):
+        """As it is weighed: half of a letter is a quotation mark, and brackets hide behind it."""
+        letter = "é" if coding == "latin-1" else "\N{FOR ALL}"
+        body = f'{{"{letter}":' + "[" * 4_000 + '"a"' + "]" * 4_000 + "}"
+        how = {"data": body.encode(coding), "content_type": "application/json"}
+        wanjiru_s.asks("POST", "/transfers", headers={"Idempotency-Key": "key-of-it"}, **how)
         wanjiru_s.is_refused(400, "unreadable")
 
     def test_brackets_inside_words_are_no_depth(self, wanjiru_s):
@@ -77,6 +101,36 @@ class TestAddresses:
     def test_other_doors_say_what_they_always_said(self, house):
         assert house.client.get("/nothing").mimetype == "text/html"
         assert "X-Request-Id" not in house.client.get("/live").headers
+
+
+EDGES = [
+    "9999-12-31T23:59:59-12:00",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01T00:00:00+14:00",
+    "1999-12-31T23:59:59Z",
+    "253402300799",
+]
+
+
+class TestInstants:
+    @pytest.mark.parametrize("when", EDGES)
+    def test_of_years_that_no_clock_of_ours_shows_are_refused(self, house, otieno_s, till, when):
+        otieno_s.posts("/payment-links", {"expires_at": when})
+        assert otieno_s.is_refused(422, "invalid-request")["errors"][0]["field"] == "expires_at"
+        where = {"url": f"{house.country_url}/webhooks/till", "description": "till"}
+        webhook = otieno_s.posts("/webhooks", where).json["id"]
+        otieno_s.posts(f"/webhooks/{webhook}/replay", {"since": when})
+        assert otieno_s.is_refused(422, "invalid-request")["errors"][0]["field"] == "since"
+
+    def test_are_told_in_utc_whatever_their_clock(self, otieno_s, till):
+        made = otieno_s.posts("/payment-links", {"expires_at": "2026-12-31T23:59:59+14:00"})
+        assert made.json["expires_at"] == "2026-12-31T09:59:59Z"
+
+    @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+    def test_days_that_no_calendar_of_ours_has_are_refused(self, wanjiru_s, day):
+        for path in ("transactions", "transactions.csv"):
+            for query in (f"since={day}", f"until={day}", f"since=2026-01-01&until={day}"):
+                assert wanjiru_s.gets(f"/{path}?{query}").status_code in (200, 422), query
 
 
 class TestHeaders:
@@ -166,6 +220,31 @@ class TestLimits:
                 app.bearer = bearer
                 statuses.append(app.gets("/wallet").status_code)
             assert statuses == [401, 401, 429, 429]
+
+    @pytest.mark.parametrize("path", ["/auth/otp", "/transfers", "/reversals"])
+    @pytest.mark.parametrize(
+        ("body", "content_type", "status"),
+        [
+            (b"null", "application/json", 400),
+            (b"[" * 9, "application/json", 400),
+            (b"{}", "text/plain", 415),
+            (b"x" * 70_000, "application/json", 413),
+        ],
+    )
+    def test_count_bodies_that_nobody_reads(self, house, path, body, content_type, status):
+        with house.limited(per_minute=30) as client:
+            app = App(client)
+            how = {"data": body, "content_type": content_type}
+            statuses = [app.asks("POST", path, **how).status_code for _time in range(45)]
+        assert statuses == [status] * 30 + [429] * 15
+
+    def test_count_who_is_not_let_in_on_every_route(self, house):
+        with house.limited(per_minute=30) as client:
+            app = App(client)
+            for method, path in (("GET", "/wallet"), ("GET", "/people/1"), ("POST", "/transfers")):
+                statuses = [app.asks(method, path).status_code for _time in range(45)]
+                assert statuses[-15:] == [429] * 15, path
+                assert 401 in statuses
 
     def test_count_on_when_redis_is_away(self, house):
         """By each process, and never with a 500."""

@@ -8,9 +8,12 @@ import pytest
 from rail import opened
 
 from core import settlements
+from core.audit import Actor
 from core.ledger import InsufficientFunds
 from core.money import kes
 from core.subscribers import Tier
+
+SHOP = Actor("+254712000001", "ussd", "session 7")
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def daily(rail, someone, *, is_daily=True):
     person = rail.person(someone).id
     rail.web(
         lambda session: settlements.set_daily(
-            session, subscriber=person, is_daily=is_daily, now=rail.now
+            session, subscriber=person, is_daily=is_daily, actor=SHOP, now=rail.now
         )
     )
 
@@ -113,6 +116,16 @@ class TestEveryDay:
         daily(rail, shop, is_daily=False)
         assert due(rail) == []
         assert settle(rail, shop) is None
+
+    def test_who_wanted_it_is_kept_where_it_was_otherwise(self, rail, shop):
+        for is_daily in (True, True, False):
+            daily(rail, shop, is_daily=is_daily)
+        kept = rail.house.bank.rows(
+            "SELECT actor, origin, request, subject, detail FROM audit_log"
+            " WHERE action = 'daily-settlement-set' ORDER BY id"
+        )
+        who = ("+254712000001", "ussd", "session 7", f"subscriber:{rail.person(shop).id}")
+        assert kept == [(*who, {"is_daily": True}), (*who, {"is_daily": False})]
 
     def test_what_stands_against_it_today_is_tried_again_tomorrow(self, rail, shop):
         daily(rail, shop)

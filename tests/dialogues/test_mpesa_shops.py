@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from mpesa_user import MpesaUser, first_line
 
 from core import merchants, settlements
 from core.audit import Actor
 from core.money import kes
+from workers.mpesa import sweeping
 
 STAFF = Actor("staff:jane", "desk", "r1")
 
@@ -160,3 +163,27 @@ class TestSettling:
         otieno.phone.types("2", "4071").ends_with("Daily settlement is off.")
         with house.databases["web"]() as session:
             assert not settlements.is_daily(session, subscriber=mpesa.rail.person(otieno).id)
+        who = "SELECT actor, origin, detail ->> 'is_daily' FROM audit_log WHERE action = :action"
+        assert house.bank.rows(who, action="daily-settlement-set") == [
+            (otieno.phone.msisdn, "ussd", "true"),
+            (otieno.phone.msisdn, "ussd", "false"),
+        ]
+
+    def test_once_after_every_midnight_however_often_it_is_looked(self, house, mpesa, otieno, till):
+        otieno.phone.dial().types("5", "5", "5", "2", "4071")
+        house.clock.now = house.clock.now.replace(hour=20, minute=59)  # in Nairobi it is 23:59
+        for day, amount in (("1", 985_00), ("2", 1029_00)):
+            mpesa.rail.pay(f"RKL51ZDR4{day}", till, 1_000_00)
+            with ThreadPoolExecutor(4) as hands:
+                list(hands.map(lambda _: sweeping.sweep(), range(8)))
+            mpesa.rail.execute()
+            mpesa.answers()
+            mpesa.rail.pay(f"RKL51ZDR5{day}", till, 50_00)  # it stays until tomorrow
+            sweeping.sweep()
+            mpesa.rail.execute()
+            payouts = house.bank.rows(
+                "SELECT purpose, payee, amount, state FROM withdrawals ORDER BY id"
+            )
+            assert len(payouts) == int(day)
+            assert payouts[-1] == ("settlement", otieno.phone.msisdn, amount, "paid")
+            house.clock.passes(minutes=1)  # and so it is

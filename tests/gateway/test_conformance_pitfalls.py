@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
+import leaks
 import pytest
 import requests
 from house_parts import served
@@ -86,12 +87,11 @@ class TestPitfalls:
     def test_7(self, line, house, capfd, row):
         line.walk("", "3", "3*1", "3*1*4071", "3*1*4071*5823", "3*1*4071*5823*5823")
         line.told(input="3*1*4071*5823*5823", lastAppResponse="END 5823", hopsMetadata="5823")
-        kept = str(house.bank.rows("SELECT form FROM inbox"))
-        for key in house.redis.scan_iter():
-            kept += f"{key} {house.redis.dump(key)}"
-        kept += "".join(capfd.readouterr())
-        assert "4071" not in kept
-        assert "5823" not in kept
+        said = "".join(capfd.readouterr())
+        for secret in ("4071", "5823"):
+            assert leaks.tables(house.bank, secret) == []
+            assert leaks.keys(house.redis, secret) == []
+            assert not leaks.tells(said, secret)
 
     @case(r"8. weak PIN regex: \d matching Unicode digits; [0-9]{4} fullmatch")
     @pytest.mark.parametrize("typed", ["٤٠٧١", "40711", "407", "4071x", "\uff14\uff10\uff17\uff11"])

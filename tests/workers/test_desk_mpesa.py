@@ -93,9 +93,10 @@ def test_what_nobody_knows_is_found_credited_or_sent_back(rail, house, sit, wanj
     assert "1  unknown-account" in sit("suspense", "list")[1]
     assert sit("suspense", "credit", 1, "+254712000001", *WHY)[0] == 0
     assert wanjiru.balance == kes(1_550_00)
+    moved = house.safaricom.moving()
     status, said = sit("reverse", 2, *WHY)
     assert (status, "returned" in said) == (0, True)
-    assert float(house.safaricom.totals()["reversal"]["amount"]) == 300
+    assert moved("reversal") == 300
     assert rail.balance(chart.MPESA_SUSPENSE) == 0
     assert sit("reverse", 2, *WHY)[0] == 1  # once is enough
 
@@ -154,6 +155,33 @@ def test_a_statement_agrees_with_our_book_or_tells_where_not(rail, house, sit, w
     assert "wrong-amount" in sit("statement", path)[1]
     path.write_text(told)
     assert "0 new, 1 closed\nNo break is open." in sit("statement", path)[1]
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_what_was_sent_back_agrees_with_the_statement(rail, house, sit, tmp_path, is_answered):
+    """The statement has the payment, and the reversal under a receipt of its own."""
+    house.safaricom.register()
+    house.safaricom.terms(validation=False)
+    house.clock.now = datetime.now(UTC)
+    pay = {"from": "0712000001", "account": "nobody", "amount": "300"}
+    receipt = requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5).json()["receipt"]
+    until(lambda: len(rail.cases()) == 1)
+    if not is_answered:
+        house.safaricom.fault(on="reversal", preset="callback-lost")
+    sit("reverse", 1, *WHY)
+    until(lambda: house.safaricom.totals()["reversal"]["amount"])
+    told = requests.get(house.safaricom.control("statement"), timeout=5).text.splitlines()
+    path = tmp_path / "statement.csv"
+    path.write_text("\n".join(each for each in told if "Receipt No." in each or receipt in each))
+    assert len(path.read_text().splitlines()) == 3
+    if not is_answered:
+        assert f"missing-here  mpesa:{receipt}:reversed" in sit("statement", path)[1]
+        house.clock.passes(minutes=16)
+        until(lambda: house.bank.one("SELECT count(*) FROM inquiries WHERE state = 'lost'"))
+        assert sit("reverse", 1, *WHY)[0] == 0
+    assert sit("statement", path)[1].endswith("No break is open.\n")
+    path.write_text(path.read_text().replace("-300.00", "-200.00"))
+    assert f"wrong-amount  mpesa:{receipt}:reversed" in sit("statement", path)[1]
 
 
 @pytest.mark.parametrize(

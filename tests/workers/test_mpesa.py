@@ -37,7 +37,7 @@ class TestDeposits:
         assert wanjiru.balance == kes(1_750_00)
         assert (
             house.bank.one("SELECT receipt FROM deposits")
-            == (house.safaricom.transactions()[0]["receipt"])
+            == (house.safaricom.transactions()[-1]["receipt"])
         )
         assert rail.told(wanjiru) == ["deposit-settled"]
 
@@ -54,11 +54,12 @@ class TestDeposits:
 
 class TestWithdrawals:
     def test_money_goes_out(self, rail, house, wanjiru):
+        moved = house.safaricom.moving()
         withdrawal = rail.withdraw(wanjiru, 500_00)
         house.safaricom_works()
         until(lambda: letters(house) == 1)
         house.safaricom_works()
         assert rail.withdrawal_state(withdrawal) == "paid"
         assert rail.balance(chart.MPESA_UTILITY) == -100_000_00 + 500_00
-        assert house.safaricom.totals()["b2c"] == {"amount": "500.00", "count": 1}
+        assert moved("b2c") == 500
         assert rail.told(wanjiru) == ["withdrawal-paid"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import count
+import json
+from itertools import count, product
 
 import golden_daraja as golden
 import pytest
@@ -62,31 +63,44 @@ def ours(house):
     return [f"{code} - KABAMBE".encode() for code in (account.shortcode, account.payout_shortcode)]
 
 
-def completed(debit: bytes, credit: bytes, *, is_doubled: bool = False) -> bytes:
+def completed(
+    debit: bytes, credit: bytes, *, is_doubled: bool = False, account: bytes | None = None
+) -> bytes:
     """An answer that says that KES 6,000 went from one to the other."""
+    account = account or (b"MMF Account For Customer" if debit == THEIRS else b"Utility Account")
     key = b"DebitPartyName" if is_doubled else b"CreditPartyName"
     parties = b'"Key": "DebitPartyName", "Value": "%s" }, { "Key": "%s", "Value": "%s"'
     before, _, rest = golden.STATUS.partition(b'"Key": "DebitPartyName"')
     after = rest.partition(THEIRS + b'"')[2]
     told = before + parties % (debit, key, credit) + after
-    return told.replace(b'"300"', b'"6000.00"')
+    return told.replace(b'"300"', b'"6000.00"').replace(b"Utility Account", account)
+
+
+def shuffled(body: bytes) -> bytes:
+    """The same parameters, the last one first."""
+    told = json.loads(body)
+    told["Result"]["ResultParameters"]["ResultParameter"].reverse()
+    return json.dumps(told).encode()
+
+
+@pytest.fixture(params=product([False, True], [bytes, shuffled]))
+def said(request):
+    """What is said of one who paid another, as one way of saying it has it."""
+    is_doubled, order = request.param
+    return lambda debit, credit: order(completed(debit, credit, is_doubled=is_doubled))
 
 
 class TestPayments:
-    @pytest.mark.parametrize("is_doubled", [True, False])
-    def test_one_to_us_is_credited(self, rail, otieno, answer, ours, is_doubled):
+    def test_one_to_us_is_credited(self, rail, otieno, answer, ours, said):
         rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
-        body = completed(THEIRS, ours[0], is_doubled=is_doubled)
-        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", body)
+        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", said(THEIRS, ours[0]))
         assert otieno.balance == kes(6_000_00)
 
-    @pytest.mark.parametrize("is_doubled", [True, False])
-    def test_one_that_we_paid_out_is_not(self, rail, otieno, answer, ours, is_doubled):
+    @pytest.mark.parametrize("payer", [0, 1])  # one shortcode may be paid and pay out
+    def test_one_that_we_paid_out_is_not(self, rail, answer, ours, said, payer):
         """Whoever takes money out knows a receipt that is completed, and of how much."""
         rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
-        body = completed(ours[1], THEIRS, is_doubled=is_doubled)
-        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", body)
-        assert otieno.balance == kes(0)
+        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", said(ours[payer], THEIRS))
         assert rail.balance(chart.MPESA_SUSPENSE) == 6_000_00
         assert rail.cases() == [("refuted", "paybill:1", 6_000_00)]
         assert rail.payment_state(RECEIPT) == "suspended"
@@ -97,6 +111,16 @@ class TestPayments:
         answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", body)
         assert rail.payment_state(RECEIPT) == "unconfirmed"
         assert otieno.balance == kes(0)
+
+    @pytest.mark.parametrize("account", [b"", b"MMF Account", b"Account For Somebody"])
+    def test_nor_one_where_both_are_called_debited_and_nothing_says_who_was(
+        self, rail, answer, ours, account
+    ):
+        rail.pay(RECEIPT, "0733000002", 6_000_00, confirmed=False)
+        body = completed(THEIRS, ours[0], is_doubled=True, account=account or b" ")
+        answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", body)
+        assert rail.payment_state(RECEIPT) == "unconfirmed"
+        assert rail.balance(chart.MPESA_SUSPENSE) == 6_000_00
 
     def test_one_that_nobody_told_us_of_is_an_answer_too(self, house, rail, answer, ours):
         answer(inquiries.Kind.STATUS, f"paybill:{RECEIPT}", completed(THEIRS, ours[0]))

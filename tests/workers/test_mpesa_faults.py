@@ -64,13 +64,7 @@ def begin(house, fault: Fault) -> Callable[[str], int]:
     house.safaricom.terms(**fault.terms)
     for script in fault.scripts:
         house.safaricom.fault(**script)
-    before = house.safaricom.totals()
-
-    def moved(kind: str) -> int:
-        now = house.safaricom.totals()
-        return int(float(now[kind]["amount"]) - float(before[kind]["amount"]))
-
-    return moved
+    return house.safaricom.moving()
 
 
 @pytest.mark.parametrize("fault", IN, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 from rail import opened
 from safaricom import until
 
@@ -35,6 +36,9 @@ def test_the_float_is_the_payers_and_not_what_the_paybill_holds(rail, house, wan
     """A customer pays the paybill, and a payout leaves the payer: two accounts of one name."""
     account = house.safaricom.line.client.account
     assert account.payout_shortcode != account.shortcode
+    holds = {"Utility Account": "5000000.00"}
+    accounts = house.safaricom.control(f"accounts/{account.payout_shortcode}")
+    requests.put(accounts, json=holds, timeout=5).raise_for_status()
     withdrawal = rail.withdraw(wanjiru, 500_00)
     house.safaricom_works()
     until(lambda: house.bank.one("SELECT count(*) FROM inbox WHERE provider = 'mpesa'"))

@@ -2,7 +2,8 @@
 Safaricom's organisation statement, as the M-PESA portal exports it in CSV.
 
 A few lines about the account come first. One receipt has a line for the payment and, at times, one
-for what it cost: a charge is no payment, and is ours to pay whatever it was for.
+for what it cost: a charge is no payment, and is ours to pay whatever it was for. What was given
+back has a receipt of its own, and names the one that it takes back: it is known by that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from core.money import Currency, Money
-from core.providers import OURS, Line
+from core.providers import OURS, Line, reversal_of
 from core.statements import Period
 from workers.bills import Misread
 from workers.daraja import values
@@ -34,6 +35,7 @@ _REASON: Final = "Reason Type"
 _ACCOUNT: Final = "A/C No."
 _PARTY: Final = "Other Party Info"
 _DETAILS: Final = "Details"
+_LINKED: Final = "Linked Transaction ID"
 _WANTED: Final = frozenset({_RECEIPT, _AT, _STATUS, _IN, _OUT, _REASON})
 _FORMS: Final = ("%d-%m-%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S")
 # What moves our own money about, or costs something, is nobody's payment.
@@ -155,7 +157,10 @@ def _line(path: Path, cells: Mapping[str, str], number: int) -> Line | None:
         raise Misread(f"{where}: it has no receipt")
     amount = _amount(cells.get(_IN, ""), where) or -abs(_amount(cells.get(_OUT, ""), where))
     at = _at(cells.get(_AT, ""), where)
-    return Line(cells[_RECEIPT], amount, Currency.KES.value, at, cells.get(_REASON, ""))
+    reference, linked = cells[_RECEIPT], values.receipt(cells.get(_LINKED))
+    if "revers" in kind and linked is not None:
+        reference = reversal_of(linked)
+    return Line(reference, amount, Currency.KES.value, at, cells.get(_REASON, ""))
 
 
 def _amount(written: str, where: str) -> Decimal:

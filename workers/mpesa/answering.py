@@ -8,7 +8,6 @@ and nothing of the payment.
 from __future__ import annotations
 
 import logging
-import re
 from datetime import timedelta
 from typing import Final
 
@@ -21,7 +20,7 @@ from core.inquiries import Asked, Kind
 from core.paybill import UnknownPayment
 from core.rails import Pot, Provider
 from core.suspense import SuspenseClosed
-from workers.daraja import codes, values, wire
+from workers.daraja import codes, parties, values, wire
 from workers.daraja.codes import Fate
 from workers.daraja.line import Line
 from workers.daraja.wire import Result
@@ -35,9 +34,6 @@ log = structlog.get_logger(__name__)
 _POTS: Final = {"Utility Account": Pot.UTILITY, "Working Account": Pot.PAYBILL}
 # Before that, what M-Pesa does not know may only be under way there.
 _SETTLED_AFTER: Final = timedelta(minutes=30)
-# `600310 - Safaricom333`
-_PARTY: Final = re.compile(r"\s*\+?([0-9]{5,12})\s*-")
-_BOTH: Final = 2
 
 
 def result(session: Session, have: Resources, line: Line, letter: Letter) -> None:
@@ -135,10 +131,12 @@ def _believe(session: Session, have: Resources, line: Line, asked: Asked, told: 
             log.error("mpesa.replayed", **about)
             return
         # A payout of ours is completed, too, and its payee knows its receipt.
-        payee = _payee(told)
+        payee = parties.payee(told)
         if payee != line.client.account.shortcode:
-            if payee is not None:
-                paybill.refuted(session, receipt=receipt, why="it was not paid to us", now=now)
+            if payee is None:
+                log.error("mpesa.payee_not_told", **about)
+                return
+            paybill.refuted(session, receipt=receipt, why="it was not paid to us", now=now)
             log.error("mpesa.payment_refuted", **about)
             return
         received = paybill.confirmed(session, receipt=receipt, amount=amount, now=now)
@@ -147,16 +145,6 @@ def _believe(session: Session, have: Resources, line: Line, asked: Asked, told: 
         why = values.words(told.get("TransactionStatus"))
         paybill.refuted(session, receipt=receipt, why=why, now=now)
         log.error("mpesa.payment_refuted", **about)
-
-
-def _payee(told: Result) -> str | None:
-    """Whom a payment went to: a shortcode, or a number; None where it is not told."""
-    # Safaricom's own sample calls both parties the debit one, in this order.
-    parties = [*told.every("DebitPartyName")[:1], *told.every("CreditPartyName")]
-    if len(parties) < _BOTH:
-        parties = list(told.every("DebitPartyName"))
-    found = _PARTY.match(values.words(parties[1])) if len(parties) >= _BOTH else None
-    return found[1] if found else None
 
 
 def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:

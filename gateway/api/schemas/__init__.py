@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 SEEN: Final = r"^[^\x00-\x1f\x7f]*$"
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2101, 1, 1, tzinfo=UTC)
 
 
 def _is_text(given: object) -> object:
@@ -16,10 +27,19 @@ def _is_text(given: object) -> object:
     return given
 
 
+def _is_ours(given: datetime) -> datetime:
+    """Take an instant of the years that a bank may speak of, in UTC: the outermost have none."""
+    if not _FIRST <= given < _LAST:
+        raise ValueError("an instant is between the years 2000 and 2100")
+    return given.astimezone(UTC)
+
+
 Words = Annotated[str, StringConstraints(max_length=500, min_length=1, pattern=SEEN)]
 
 
-Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_text)]
+Instant = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_is_text), AfterValidator(_is_ours)
+]
 
 
 class Sent(BaseModel):
