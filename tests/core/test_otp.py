@@ -240,6 +240,30 @@ class TestHowMany:
         kept = codes.house.bank.rows("SELECT * FROM otps")
         assert "192.0.2" not in str(kept)
 
+    def test_a_home_has_few_however_many_addresses_it_has(self, codes):
+        for each in range(5):
+            home = f"2001:db8:1:2:{each}::7"
+            codes.issue(f"+2547120100{each:02}", Purpose.LOG_IN, address=home)
+        with pytest.raises(TooManyOtps):
+            codes.issue(OTHER, Purpose.LOG_IN, address="2001:db8:1:2:ffff::")
+        codes.issue(OTHER, Purpose.LOG_IN, address="2001:db8:1:3::7")
+        codes.issue(NUMBER, Purpose.LOG_IN, address="::ffff:192.0.2.7")
+        for each in range(19):
+            codes.issue(f"+2547120101{each:02}", Purpose.LOG_IN, address="192.0.2.7")
+        with pytest.raises(TooManyOtps):
+            codes.issue("+254712010200", Purpose.LOG_IN, address="192.0.2.7")
+
+    def test_no_bound_tells_who_signs_up_from_who_logs_in(self, codes):
+        for each in range(60):
+            codes.issue(f"+2547120100{each:02}", Purpose.SIGN_UP)
+        with pytest.raises(TooManyOtps):
+            codes.issue(OTHER, Purpose.LOG_IN)
+        codes.house.clock.passes(minutes=1)
+        for _ in range(2):
+            codes.issue("+254712010000", Purpose.LOG_IN)
+        with pytest.raises(TooManyOtps):
+            codes.issue("+254712010000", Purpose.LOG_IN)
+
     def test_sixty_a_minute_in_all_and_somebody_is_woken(self, codes, capfd):
         for each in range(60):
             codes.issue(f"+2547120100{each:02}")
