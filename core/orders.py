@@ -204,6 +204,17 @@ def place(
     return first
 
 
+def hold_key(session: Session, *, key: str) -> None:
+    """
+    Let nobody else look what was asked for under a key until this commits.
+
+    Orders and deposits are rows of different tables: what is unique in each is not so in both.
+    """
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"key:{key}"}
+    )
+
+
 def asked(session: Session, *, key: Asked) -> Placed | None:
     """
     What was ordered by the same request before, if anything was.

@@ -9,6 +9,7 @@ for such, and is left alone for a moment after each.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +38,9 @@ KEPT_FOR: Final = timedelta(days=30)
 CLEARED_MAX: Final = 1000
 
 _AT_ONCE: Final = 4
+# So many attempts in a row whose callers died are a failure, as if there had been no answer.
+INTERRUPTED_MAX: Final = 3
+_INTERRUPTED: Final = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Call:
         secrets: What the call is signed with.
         body: What is said.
         started_at: When it was claimed.
+        is_over_and_over: Whether whoever made the attempts before this one died of them. It is
+            not made again now, but recorded as failed.
     """
 
     delivery: int
@@ -65,6 +71,7 @@ class Call:
     secrets: Sequence[str]
     body: str
     started_at: datetime
+    is_over_and_over: bool = False
 
 
 # Endpoints that may be called, those with the oldest first. Their rows are locked, so that two
@@ -143,7 +150,8 @@ def claim(session: Session, *, failing: bool, calls_max: int, now: datetime) -> 
     unheard = update(Attempt).where(
         Attempt.delivery_id.in_([row.id for row in rows]), Attempt.duration_ms.is_(None)
     )
-    session.execute(unheard.values(why="interrupted"))
+    session.execute(unheard.values(why=_INTERRUPTED))
+    over_and_over = _over_and_over(session, rows)
     session.execute(
         insert(Attempt),
         [{"delivery_id": row.id, "number": row.tries, "started_at": now} for row in rows],
@@ -165,6 +173,7 @@ def claim(session: Session, *, failing: bool, calls_max: int, now: datetime) -> 
             ],
             body=bodies[row.id],
             started_at=now,
+            is_over_and_over=row.id in over_and_over,
         )
         for row in rows
     ]
@@ -181,6 +190,18 @@ def clear(session: Session, *, now: datetime) -> int:
     return len(
         session.scalars(delete(Delivery).where(Delivery.id.in_(old)).returning(Delivery.id)).all()
     )
+
+
+def _over_and_over(session: Session, rows: Sequence[Row[Any]]) -> set[int]:
+    """Which of these deliveries were interrupted each of the last few times."""
+    tried = {row.id: row.tries for row in rows}
+    found = session.execute(
+        select(Attempt.delivery_id, Attempt.number).where(
+            Attempt.delivery_id.in_(tried), Attempt.why == _INTERRUPTED
+        )
+    )
+    lately = Counter(it for it, number in found if number >= tried[it] - INTERRUPTED_MAX)
+    return {it for it, count in lately.items() if count >= INTERRUPTED_MAX}
 
 
 def _is_signing(until: datetime | None, now: datetime) -> bool:

@@ -66,10 +66,13 @@ class Clock:
 
 
 class Worker(queues.Worker):
-    """A worker that leaves the signals of the test process alone."""
+    """A worker that leaves the signals of the test process alone, and hears no commands."""
 
     def _install_signal_handlers(self) -> None:
         pass
+
+    def subscribe(self) -> None:
+        """Nobody commands it; and the thread that listens takes a fifth of a second to end."""
 
 
 @contextmanager

@@ -118,6 +118,6 @@ def _retry_after(said: str, *, now: datetime) -> timedelta | None:
         return timedelta(seconds=int(said))
     try:
         at = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year that no clock has
         return None
     return max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta(0))

@@ -35,6 +35,7 @@ def deliver(**_: object) -> None:
     have = current()
     until = time.monotonic() + _SECONDS_MAX
     lanes: dict[bool, set[Future[None]]] = {False: set(), True: set()}
+    unrecorded: BaseException | None = None
     with ThreadPoolExecutor(max_workers=HANDS + HANDS_FOR_FAILING) as hands:
         while True:
             for failing, under_way in lanes.items():
@@ -43,7 +44,7 @@ def deliver(**_: object) -> None:
                     for call in _claim(have, failing=failing, calls_max=free):
                         under_way.add(hands.submit(_make, have, call))
             if not any(lanes.values()):
-                return
+                break
             done, _rest = wait(
                 set().union(*lanes.values()),
                 timeout=_LOOK_AGAIN_SECONDS,
@@ -52,7 +53,9 @@ def deliver(**_: object) -> None:
             for under_way in lanes.values():
                 under_way.difference_update(done)
             for each in done:
-                each.result()
+                unrecorded = each.exception() or unrecorded
+    if unrecorded is not None:  # the others were called first
+        raise unrecorded
 
 
 def clear(**_: object) -> None:
@@ -71,17 +74,19 @@ def _claim(have: Resources, *, failing: bool, calls_max: int) -> list[Call]:
 
 
 def _make(have: Resources, call: Call) -> None:
-    """Make a call and record what became of it."""
-    try:
-        purpose = webhooks.purpose(call.owner)
-        secrets = [have.chest.open(locked, purpose=purpose) for locked in call.secrets]
-    except Unreadable:
-        log.error("webhooks.secret_unreadable", endpoint=call.endpoint)  # noqa: TRY400 - no secret
-        heard = Heard(0, why="we could not sign it")
+    """
+    Make a call and record what became of it.
+
+    Whatever goes wrong with one call is its own failure: it must not end the job for all others.
+    """
+    if call.is_over_and_over:
+        heard = Heard(0, why="interrupted again and again")
     else:
-        heard = have.webhooks.call(
-            url=call.url, code=call.code, body=call.body, secrets=secrets, now=have.clock()
-        )
+        try:
+            heard = _heard(have, call)
+        except Exception:
+            log.exception("webhooks.call_broke", delivery=call.delivery, endpoint=call.endpoint)
+            heard = Heard(0, why="the call broke off on our side")
     record = partial(webhook_ends.record, call=call, heard=heard, now=have.clock())
     transact(have.databases, record)
     log.info(
@@ -91,4 +96,16 @@ def _make(have: Resources, call: Call) -> None:
         status=heard.status,
         taken=heard.is_taken,
         ms=heard.duration_ms,
+    )
+
+
+def _heard(have: Resources, call: Call) -> Heard:
+    try:
+        purpose = webhooks.purpose(call.owner)
+        secrets = [have.chest.open(locked, purpose=purpose) for locked in call.secrets]
+    except Unreadable:
+        log.error("webhooks.secret_unreadable", endpoint=call.endpoint)  # noqa: TRY400 - no secret
+        return Heard(0, why="we could not sign it")
+    return have.webhooks.call(
+        url=call.url, code=call.code, body=call.body, secrets=secrets, now=have.clock()
     )

@@ -34,7 +34,7 @@ from core.withdrawals.paying import (
 from core.withdrawals.resolving import Came, Resolution, complete, decided, fail, rejected
 from core.withdrawals.returning import returned
 from core.withdrawals.rows import Seen, State, UnknownWithdrawal, Withdrawal, newest
-from core.withdrawals.seeing import listed, of_reference, worth
+from core.withdrawals.seeing import listed, of_reference, today, worth
 
 __all__ = [
     "Asking",
@@ -78,6 +78,7 @@ __all__ = [
     "sent",
     "sweep",
     "tell_delayed",
+    "today",
     "unsure",
     "worth",
 ]

@@ -101,7 +101,9 @@ def _asked(api: Api, person: Person, asked: DepositAsked) -> Deposit:
     if asked.method is Provider.MPESA:
         payer = person.msisdn if asked.phone is None else msisdn.parse(asked.phone)
     wanted = (asked.method, amount, payer)
-    orders.asked(edge.session(), key=given)  # the same key may have moved money otherwise
+    orders.hold_key(edge.session(), key=given)
+    if orders.asked(edge.session(), key=given) is not None:
+        raise KeyReused  # it has moved money otherwise
     if (found := deposits.of_key(edge.session(), key=given)) is None:
         try:
             _expect(api, person, wanted, given=given)

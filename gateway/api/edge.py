@@ -230,6 +230,17 @@ def recorded() -> Iterator[Session]:
         raise
 
 
+@contextmanager
+def kept() -> Iterator[Session]:
+    """
+    Keep what was shown before, although what is done inside is refused and leaves nothing.
+
+    A code of a second factor is good once, whatever comes of what it confirmed.
+    """
+    with recorded() as session, session.begin_nested():
+        yield session
+
+
 def session() -> Session:
     """The session of this request's transaction."""
     unit: Unit = g.unit

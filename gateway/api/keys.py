@@ -24,6 +24,7 @@ TAG: Final = {"name": "API keys", "description": "Keys for programs that act for
 def door(api: Api) -> APIBlueprint:
     """Hang the routes."""
     door = APIBlueprint("keys", __name__, url_prefix="/api/v1/api-keys", tag=TAG)
+    _hang_making(door, api)
 
     @door.get("")
     @needs(Permission.OWN)
@@ -32,47 +33,6 @@ def door(api: Api) -> APIBlueprint:
         """Show all keys the caller ever had, and when each was used last."""
         found = keys.listed(edge.reading(), subscriber=edge.person().id)
         return KeysTold(keys=[_told(each) for each in found])
-
-    @door.post("")
-    @needs(Permission.OWN)
-    @door.input(KeyAsked, arg_name="asked")
-    @door.output(KeyMade, status_code=201)
-    @refuses(keys.InvalidApiKey, keys.TooManyApiKeys, InvalidOtp, *PINS, *SECONDS)
-    def make_key(asked: KeyAsked) -> KeyMade:
-        """Make a key, shown this once. At most five are good at once."""
-        _confirm(api, asked)
-        person = edge.person()
-        made = keys.make(
-            edge.session(),
-            person=person,
-            name=asked.name,
-            permissions=map(Permission, asked.permissions),
-            lifetime=asked.lifetime,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
-        return _made(made)
-
-    @door.post("/<id>/rollover")
-    @needs(Permission.OWN)
-    @door.input(KeyRolling, arg_name="asked")
-    @door.output(KeyMade, status_code=201)
-    @refuses(
-        keys.UnknownApiKey, keys.ApiKeyNotOver, keys.TooManyApiKeys, InvalidOtp, *PINS, *SECONDS
-    )
-    def roll_key_over(id: str, asked: KeyRolling) -> KeyMade:  # noqa: A002 - as the address has it
-        """Let a key whose time is over be followed by one with the same permissions."""
-        _confirm(api, asked)
-        person = edge.person()
-        made = keys.roll_over(
-            edge.session(),
-            person=person,
-            public_id=id,
-            lifetime=asked.lifetime,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
-        return _made(made)
 
     @door.delete("/<id>")
     @needs(Permission.OWN)
@@ -91,6 +51,51 @@ def door(api: Api) -> APIBlueprint:
         return ""
 
     return door
+
+
+def _hang_making(door: APIBlueprint, api: Api) -> None:
+    @door.post("")
+    @needs(Permission.OWN)
+    @door.input(KeyAsked, arg_name="asked")
+    @door.output(KeyMade, status_code=201)
+    @refuses(keys.InvalidApiKey, keys.TooManyApiKeys, InvalidOtp, *PINS, *SECONDS)
+    def make_key(asked: KeyAsked) -> KeyMade:
+        """Make a key, shown this once. At most five are good at once."""
+        _confirm(api, asked)
+        person = edge.person()
+        with edge.kept() as session:
+            made = keys.make(
+                session,
+                person=person,
+                name=asked.name,
+                permissions=map(Permission, asked.permissions),
+                lifetime=asked.lifetime,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
+        return _made(made)
+
+    @door.post("/<id>/rollover")
+    @needs(Permission.OWN)
+    @door.input(KeyRolling, arg_name="asked")
+    @door.output(KeyMade, status_code=201)
+    @refuses(
+        keys.UnknownApiKey, keys.ApiKeyNotOver, keys.TooManyApiKeys, InvalidOtp, *PINS, *SECONDS
+    )
+    def roll_key_over(id: str, asked: KeyRolling) -> KeyMade:  # noqa: A002 - as the address has it
+        """Let a key whose time is over be followed by one with the same permissions."""
+        _confirm(api, asked)
+        person = edge.person()
+        with edge.kept() as session:
+            made = keys.roll_over(
+                session,
+                person=person,
+                public_id=id,
+                lifetime=asked.lifetime,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
+        return _made(made)
 
 
 def _confirm(api: Api, asked: KeyAsked | KeyRolling) -> None:

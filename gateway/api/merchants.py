@@ -11,11 +11,13 @@ from flask import Response
 from core import merchants, refunds, settlements, statements, withdrawals
 from core.access.principals import Permission
 from core.ledger import InsufficientFunds, Reason, UnknownAccount
+from core.logins import SECONDS
 from core.merchants import NoTill
 from core.money import InvalidAmount
 from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName
 from core.orders import Asked, KeyReused, Placed
+from core.otp_codes import InvalidOtp
 from core.pins import PinLocked, WrongPin
 from core.refunds import NoSuchPayment, PaymentReversed, RefundTooLarge
 from core.statements import NAIROBI, InvalidPeriod, Line, Page, Period, Wanted
@@ -37,7 +39,8 @@ from gateway.api.schemas.merchants import (
     ShopTold,
 )
 from gateway.api.schemas.money import Sum
-from gateway.api.schemas.orders import Ordered, PinGiven
+from gateway.api.schemas.orders import Ordered, PinAndCodeGiven
+from gateway.api.withdrawals import confirm_much
 
 TAG: Final = {"name": "Merchants", "description": "A shop, what it was paid, and its takings."}
 REFUNDS: Final = {"name": "Refunds", "description": "What a merchant gives back, by themselves."}
@@ -186,14 +189,21 @@ def _hang_settlements(door: APIBlueprint, api: Api) -> None:
     @needs(Permission.WITHDRAW)
     @keyed
     @waits
-    @refuses(NoTill, InsufficientFunds, WrongPin, PinLocked, KeyReused)
-    @door.input(PinGiven)
+    @refuses(
+        *(NoTill, InsufficientFunds, WrongPin, PinLocked, KeyReused),
+        *(InvalidOtp, *SECONDS),
+    )
+    @door.input(PinAndCodeGiven)
     @door.output(Ordered, 201)
-    def settle(json_data: PinGiven) -> Response:
+    def settle(json_data: PinAndCodeGiven) -> Response:
         """Send all that was taken to one's own M-Pesa, as far as it goes at once."""
         person = edge.person()
         merchants.of(edge.reading(), subscriber=person.id)
         confirm(api, person, json_data)
+
+        def show() -> None:
+            quoted = settlements.quote(edge.session(), person=person, now=edge.now())
+            confirm_much(api, person, quoted.amount, json_data)
 
         def order(asked: Asked) -> Placed:
             session, now = edge.session(), edge.now()
@@ -207,7 +217,7 @@ def _hang_settlements(door: APIBlueprint, api: Api) -> None:
                 purpose="settlement",
             )
 
-        return ordered(api, person, order)
+        return ordered(api, person, order, show=show)
 
 
 def _shop(person: Person) -> ShopTold:

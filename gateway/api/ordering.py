@@ -13,10 +13,9 @@ import structlog
 from flask import Response, jsonify, request
 from redis.exceptions import RedisError
 
-from core import logins, orders, seal_log, statements
+from core import deposits, logins, orders, seal_log, statements
 from core.access.principals import Kind
-from core.errors import DomainError
-from core.orders import Asked, Order, Placed, State, UnknownOrder
+from core.orders import Asked, KeyReused, Order, Placed, State, UnknownOrder
 from core.subscribers import Person
 from gateway import problems
 from gateway.api import edge
@@ -90,7 +89,13 @@ def confirm(api: Api, person: Person, given: PinGiven) -> None:
         )
 
 
-def ordered(api: Api, person: Person, order: Callable[[Asked], Placed]) -> Response:
+def ordered(
+    api: Api,
+    person: Person,
+    order: Callable[[Asked], Placed],
+    *,
+    show: Callable[[], object] = lambda: None,
+) -> Response:
     """
     Order something unless that was done, wait a moment for its outcome, and answer with it.
 
@@ -98,13 +103,22 @@ def ordered(api: Api, person: Person, order: Callable[[Asked], Placed]) -> Respo
         api: Ours.
         person: Whose order it is.
         order: Looks at what is wanted, and places the order under the key.
+        show: Has whoever asks show what is good once. Who repeats a request has shown it.
 
     Raises:
         KeyReused: The key was used before by another request.
-        DomainError: Whatever refused it, now or before.
+        DomainError: Whatever refused it, now or before; what was shown stays shown.
     """
     asked = key(person)
-    placed = orders.asked(edge.session(), key=asked) or _order(order, asked)
+    with edge.recorded() as session:
+        orders.hold_key(session, key=asked)
+        placed = orders.asked(session, key=asked)
+        if placed is None:
+            if deposits.of_key(session, key=asked) is not None:
+                raise KeyReused
+            show()
+            with session.begin_nested():  # what is refused halfway is not there
+                placed = order(asked)
     edge.commit()
     if placed.state is State.PLACED:
         _await(api, placed.id)
@@ -115,18 +129,6 @@ def ordered(api: Api, person: Person, order: Callable[[Asked], Placed]) -> Respo
     answer.status_code = 202 if placed.state is State.PLACED else 201
     answer.headers["Location"] = f"{PATH}/{placed.reference}"
     return answer
-
-
-def _order(order: Callable[[Asked], Placed], asked: Asked) -> Placed:
-    """Order something; what refuses it may be that the same request was done a moment ago."""
-    try:
-        with edge.session().begin_nested():  # what was refused halfway is not there
-            return order(asked)
-    except DomainError:
-        first = orders.asked(edge.session(), key=asked)
-        if first is None:
-            raise
-        return first
 
 
 def told(person: Person, *, reference: str) -> Ordered:

@@ -29,7 +29,7 @@ from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import confirm, keyed, ordered, waits
 from gateway.api.schemas.money import Sum
-from gateway.api.schemas.orders import Ordered
+from gateway.api.schemas.orders import Ordered, PinAndCodeGiven
 from gateway.api.schemas.rails import (
     Page,
     Withdrawal,
@@ -128,7 +128,9 @@ def _hang_asking(door: APIBlueprint, api: Api) -> None:
         """
         person, amount = edge.person(), json_data.amount.money()
         confirm(api, person, json_data)
-        _confirm_large(api, amount, json_data)
+
+        def show() -> None:
+            confirm_much(api, person, amount, json_data)
 
         def order(asked: Asked) -> Placed:
             offer(api, json_data.method, amount)
@@ -147,16 +149,26 @@ def _hang_asking(door: APIBlueprint, api: Api) -> None:
                 now=now,
             )
 
-        answer = ordered(api, person, order)
+        answer = ordered(api, person, order, show=show)
         answer.headers["Location"] = f"{PATH}/{answer.headers['Location'].rpartition('/')[2]}"
         return answer
 
 
-def _confirm_large(api: Api, amount: Money, given: Withdrawal) -> None:
-    """Let a person show their second factor, where they have one and it is much."""
+def confirm_much(api: Api, person: Person, amount: Money, given: PinAndCodeGiven) -> None:
+    """
+    Let a person show their second factor, where they have one and it is much.
+
+    It is what they take out in a day that counts: three of a third are as much as one.
+
+    Raises:
+        InvalidOtp, SecondFactorNeeded, SecondFactorWrong, LogInLocked: As
+            `logins.check_second_factor`.
+    """
     if edge.principal().kind is Kind.SERVICE:
         return
-    worth = withdrawals.worth(edge.reading(), amount=amount, now=edge.now())
+    session, now = edge.session(), edge.now()
+    worth = withdrawals.worth(session, amount=amount, now=now)
+    worth += withdrawals.today(session, subscriber=person.id, now=now)
     if kes(api.second_factor_above * 100) < worth:
         confirm_second_factor(api, None if given.totp is None else given.totp.get_secret_value())
 

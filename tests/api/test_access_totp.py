@@ -113,6 +113,21 @@ class TestACode:
         refused(app.post("/api-keys", totp=code, **given), 403, "second-factor-wrong")
         assert app.post("/api-keys", totp=authenticator.code(), **given).status_code == 201
 
+    def test_is_used_up_by_what_is_refused(self, house, app, authenticator):
+        given = {"permissions": ["read"], "lifetime": "1H", "pin": PIN}
+        code = authenticator.code()
+        refused(app.post("/api-keys", totp=code, name=" ", **given), 422, "invalid-api-key")
+        refused(app.post("/api-keys", totp=code, name="Till", **given), 403, "second-factor-wrong")
+        house.clock.passes(seconds=30)
+        code = authenticator.code()
+        refused(
+            app.post("/api-keys/k_0/rollover", totp=code, lifetime="1H", pin=PIN),
+            404,
+            "unknown-api-key",
+        )
+        refused(app.post("/api-keys", totp=code, name="Till", **given), 403, "second-factor-wrong")
+        assert house.bank.one("SELECT count(*) FROM api_keys") == 0
+
     def test_an_older_one_is_not_good_after_a_newer(self, house, app, authenticator):
         assert enters(house, totp=authenticator.code(1)).status_code == 200
         refused(enters(house, totp=authenticator.code()), 403, "second-factor-wrong")

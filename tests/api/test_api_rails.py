@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pyotp
 import pytest
@@ -169,6 +171,119 @@ def test_by_mpesa_a_phone_is_asked_and_paid(house, wanjiru_s, otieno_s):
     assert wanjiru_s.gets(answer.headers["Location"]).json["to"] == "0712***001"
 
 
+@pytest.mark.parametrize("other", ["/transfers", "/withdrawals"])
+def test_a_key_that_asked_for_a_deposit_moves_no_money(house, wanjiru_s, otieno_s, other):
+    deposit = {"method": "mpesa", "amount": kes("500.00")}
+    moves = {
+        "/transfers": {"to": "0733000002", "amount": kes("50"), "pin": "4071"},
+        "/withdrawals": deposit | {"pin": "4071"},
+    }[other]
+    assert wanjiru_s.posts("/deposits", deposit, key="key-of-two").status_code == 202
+    wanjiru_s.posts(other, moves, key="key-of-two")
+    wanjiru_s.is_refused(409, "key-reused")
+    assert house.bank.one("SELECT count(*) FROM orders") == 0
+    assert wanjiru_s.posts(other, moves, key="key-of-order").status_code == 201
+    wanjiru_s.posts("/deposits", deposit, key="key-of-order")
+    wanjiru_s.is_refused(409, "key-reused")
+
+
+def test_a_key_asks_for_one_thing_however_many_ask_at_once(house, wanjiru_s, otieno_s):
+    """Half of them deposit, half transfer: whoever is first has the key."""
+    asked = [
+        ("/deposits", {"method": "mpesa", "amount": kes("500.00")}),
+        ("/transfers", {"to": "0733000002", "amount": kes("50"), "pin": "4071"}),
+    ]
+    for round_number in range(4):
+        ready = threading.Barrier(4)
+
+        def ask(number, key=f"key-{round_number:08}", ready=ready) -> int:
+            path, body = asked[number % 2]
+            app = App(house.app.test_client(), wanjiru_s.bearer)
+            ready.wait(timeout=10)
+            return app.posts(path, body, key=key).status_code
+
+        with house.ledger_elsewhere(), ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(ask, range(4)))
+        assert sorted(answers)[2:] == [409, 409], answers
+        found = "SELECT (SELECT count(*) FROM {} WHERE key LIKE :key)"
+        like = f"%key-{round_number:08}"
+        made = [house.bank.one(found.format(table), key=like) for table in ("orders", "deposits")]
+        assert sum(made) == 1
+        house.bank.run("UPDATE deposits SET state = 'expired', ended_at = :now", now=house.clock())
+
+
+@dataclass
+class Much:
+    """Somebody with a second factor, and what they take out at once without it."""
+
+    app: App
+    factor: pyotp.TOTP
+    step: int
+
+    def code(self, steps: int = 0) -> str:
+        return self.factor.generate_otp(self.step + steps)
+
+    def takes(self, amount: str, **more: str):
+        body = {"method": "mpesa", "amount": kes(amount), "pin": "4071"}
+        key = more.pop("key", "")
+        return self.app.posts("/withdrawals", body | more, key=key)
+
+
+@pytest.fixture
+def much(house, wanjiru_s):
+    with house.limited(second_factor_above=250) as client:
+        app = App(client, wanjiru_s.bearer)
+        step = int(house.clock().timestamp()) // 30
+        factor = pyotp.TOTP(app.posts("/totp", {"pin": "4071"}).json["secret"])
+        app.posts("/totp/confirm", {"code": factor.generate_otp(step - 1)})
+        yield Much(app, factor, step)
+
+
+def test_the_same_request_again_is_answered_the_same_though_its_code_was_used(much):
+    first = much.takes("300", totp=much.code(), key="withdrawal-1")
+    assert first.status_code == 201
+    for _again in range(6):
+        again = much.takes("300", totp=much.code(), key="withdrawal-1")
+        assert (again.status_code, again.json) == (201, first.json)
+    much.takes("300.00", totp=much.code(), key="withdrawal-1", pin="9174")
+    much.app.is_refused(403, "wrong-pin")
+    much.takes("301", totp=much.code(1), key="withdrawal-1")
+    much.app.is_refused(409, "key-reused")
+    assert much.takes("301", totp=much.code(1)).status_code == 201  # that code is still good
+
+
+def test_the_same_request_many_times_at_once_is_done_once(house, much):
+    def take(_number) -> str:
+        app = App(much.app.client.application.test_client(), much.app.bearer)
+        other = Much(app, much.factor, much.step)
+        answer = other.takes("300", totp=much.code(), key="withdrawal-1")
+        assert answer.status_code in (201, 202), answer.json
+        return answer.json["reference"]
+
+    with house.ledger_elsewhere(), ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(take, range(8)))) == 1
+    assert house.bank.one("SELECT count(*) FROM orders") == 1
+
+
+def test_a_code_is_used_up_by_what_is_refused(much):
+    much.takes("90000", totp=much.code())
+    much.app.is_refused(409, "insufficient-funds")
+    much.takes("300", totp=much.code())
+    much.app.is_refused(403, "second-factor-wrong")
+    assert much.takes("300", totp=much.code(1)).status_code == 201
+
+
+def test_what_is_taken_out_bit_by_bit_is_much_as_well(house, much):
+    assert much.takes("100").status_code == 201
+    assert much.takes("100").status_code == 201
+    much.takes("100")
+    much.app.is_refused(403, "second-factor-needed")
+    assert much.takes("100", totp=much.code()).status_code == 201
+    house.clock.passes(hours=24)
+    much.app.bearer = house.logged_in("+254712000001")
+    assert much.takes("100").status_code == 201
+
+
 def test_much_wants_the_second_factor_where_there_is_one(house, wanjiru_s):
     with house.limited(second_factor_above=100) as client:
         app = App(client, wanjiru_s.bearer)
@@ -183,5 +298,7 @@ def test_much_wants_the_second_factor_where_there_is_one(house, wanjiru_s):
         app.is_refused(403, "second-factor-wrong")  # it was used
         body["totp"] = factor.generate_otp(step + 1)
         assert app.posts("/withdrawals", body).status_code == 201
+        house.clock.passes(hours=24)
+        app.bearer = house.logged_in("+254712000001")
         little = {"method": "mpesa", "amount": kes("50.00"), "pin": "4071"}
         assert app.posts("/withdrawals", little).status_code == 201

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app import kes
+import pyotp
+from app import App, kes
 from rail import Rail
 
 
@@ -80,3 +81,20 @@ def test_takings_go_to_their_own_mpesa(house, wanjiru_s, otieno_s, otieno, till)
     assert house.bank.one("SELECT purpose FROM withdrawals") == "settlement"
     again = otieno_s.posts("/merchants/me/settlements", {"pin": "4071"})
     assert again.status_code == 409
+
+
+def test_takings_that_are_much_want_the_second_factor(house, wanjiru_s, otieno_s, otieno, till):
+    Rail(house).fund()
+    paid(wanjiru_s, till, "1000")
+    step = int(house.clock().timestamp()) // 30
+    factor = pyotp.TOTP(otieno_s.posts("/totp", {"pin": "4071"}).json["secret"])
+    otieno_s.posts("/totp/confirm", {"code": factor.generate_otp(step)})
+    with house.limited(second_factor_above=500) as client:
+        app = App(client, otieno_s.bearer)
+        app.posts("/merchants/me/settlements", {"pin": "4071"})
+        app.is_refused(403, "second-factor-needed")
+        body = {"pin": "4071", "totp": factor.generate_otp(step + 1)}
+        settled = app.posts("/merchants/me/settlements", body, key="settlement-1")
+        assert settled.status_code == 201
+        again = app.posts("/merchants/me/settlements", body, key="settlement-1")
+        assert (again.status_code, again.json) == (201, settled.json)

@@ -35,18 +35,18 @@ def test_every_route_is_described_and_says_who_may_call(house):
 
 
 def test_every_operation_has_a_name_a_summary_and_a_tag(house):
+    spec = house.app.spec
     operations = [
-        operation
-        for operations in house.app.spec["paths"].values()
-        for operation in operations.values()
+        operation for operations in spec["paths"].values() for operation in operations.values()
     ]
+    tags = {each["name"] for each in spec["tags"]}
     names = [operation["operationId"] for operation in operations]
     assert len(names) == len(set(names))
     for operation in operations:
         assert operation["summary"].endswith("."), operation["operationId"]
         [tag] = operation["tags"]
-        assert tag in {each["name"] for each in house.app.spec["tags"]}
-    assert all(each.get("description") for each in house.app.spec["tags"])
+        assert tag in tags
+    assert all(each.get("description") for each in spec["tags"])
 
 
 @pytest.mark.parametrize("problem", problems.OF_HTTP, ids=lambda problem: problem.code)

@@ -7,15 +7,10 @@ import json
 
 import golden_daraja as golden
 import pytest
-from golden_daraja import CALLBACKS
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as some
 from rail import opened
 from safaricom import CALLERS, DOOR
 
-from core.money import kes
 from gateway import daraja
-from workers.mpesa import letters
 
 TOKEN = "fedcba9876543210" * 2
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
@@ -171,55 +166,3 @@ class TestValidation:
     def test_nothing_is_kept_of_it(self, house, rail, wanjiru):
         self.ask(house, BillRefNumber="0712000001")
         assert not told(house)
-
-
-# Golden bodies with something else in them, JSON of any form, and bytes of any size.
-JSONS = some.recursive(
-    some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
-    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@some.composite
-def spoilt(draw):
-    """A body of Safaricom's with one value replaced, or one key left out."""
-    body = json.loads(draw(some.sampled_from(sorted(CALLBACKS.values()))))
-    node = body
-    while True:
-        inner = [each for each in node if isinstance(node[each], dict)]
-        if not inner or draw(some.integers(0, 2)) == 0:
-            break
-        node = node[draw(some.sampled_from(inner))]
-    key = draw(some.sampled_from(sorted(node)))
-    if draw(some.booleans()):
-        del node[key]
-    else:
-        node[key] = draw(JSONS)
-    return json.dumps(body).encode()
-
-
-BODIES = (
-    spoilt()
-    | JSONS.map(lambda each: json.dumps(each).encode())
-    | some.binary(max_size=300)
-    | some.integers(0, 1024 * 1024).map(lambda size: b"\xc3" * size)
-    | some.sampled_from(sorted(CALLBACKS.values()))
-)
-PATHS = some.sampled_from(
-    [f"/stk/{TOKEN}", "/c2b/confirmation", "/c2b/validation", "/stk/" + "0" * 32]
-)
-
-
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(path=PATHS, body=BODIES)
-def test_whatever_is_said_is_no_fault_and_no_credit(house, deposit, wanjiru, path, body):
-    before = wanjiru.balance
-    answer = call(house, path, body)
-    assert answer.status_code in (200, 404, 413)
-    ids = house.bank.rows("SELECT id FROM inbox WHERE done_at IS NULL AND provider = 'mpesa'")
-    letters.understand(ids=[row[0] for row in ids])
-    assert wanjiru.balance == before == kes(1_250_00)
-    assert house.bank.one("SELECT count(*) FROM inbox WHERE tries > 0") == 0

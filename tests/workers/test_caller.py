@@ -166,6 +166,8 @@ def test_who_cannot_show_whose_name_it_is_is_told_nothing():
         ("-5", None),
         ("1e9", None),
         ("99999999", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 99999 00:00:00 GMT", None),
     ],
 )
 def test_how_long_they_ask_us_to_wait(said, seconds):

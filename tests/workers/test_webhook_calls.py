@@ -13,6 +13,7 @@ from programs import Programs, pay
 from core import webhook_calls, webhook_ends
 from core.outbox import WEBHOOK_TYPES, Event
 from core.webhook_ends import Heard
+from workers.caller import Caller
 
 
 class TestDying:
@@ -69,8 +70,46 @@ class TestDying:
             )
         assert again == []  # as many at once as one endpoint may have
 
+    def test_who_dies_of_it_again_and_again_has_failed_and_calls_later(self, programs, wanjiru):
+        webhook = programs.add()
+        pay(wanjiru)
+        for _death in range(webhook_calls.INTERRUPTED_MAX):
+            with programs.house.databases["worker"].begin() as session:
+                [_call] = webhook_calls.claim(
+                    session, failing=False, calls_max=5, now=programs.house.clock()
+                )
+            programs.house.clock.passes(seconds=91)
+        programs.call()
+        assert programs.came() == []
+        [(delivery, tried)] = programs.log(webhook.code)
+        assert [each.why for each in tried] == ["interrupted"] * 3 + ["interrupted again and again"]
+        assert delivery.state.value == "waiting"
+        assert programs.see(webhook.code).failing_since is not None
+        programs.house.clock.passes(hours=1)
+        programs.call()
+        assert programs.states(webhook.code) == ["delivered"]
+
 
 class TestNobodyIsHeldUp:
+    def test_by_one_whose_call_breaks_off(self, programs, wanjiru, amina, monkeypatch):
+        """Whatever an answer makes of us is a failure of that call; others are told."""
+        broken = programs.add("broken")
+        hers = Programs(programs.house, wanjiru)
+        other = hers.add("hers")
+        pay(wanjiru)
+        call = Caller.call
+
+        def breaks(self, *, url, **more):
+            if "broken" in url:
+                raise OverflowError("an answer that nobody thought of")
+            return call(self, url=url, **more)
+
+        monkeypatch.setattr(Caller, "call", breaks)
+        programs.call()
+        assert hers.states(other.code) == ["delivered"]
+        [(delivery, [tried])] = programs.log(broken.code)
+        assert (delivery.state.value, tried.why) == ("waiting", "the call broke off on our side")
+
     def test_by_those_that_do_not_answer(self, programs, wanjiru, amina):
         """Five that hang, each with much to be told; another's is told at once."""
         for number in range(5):

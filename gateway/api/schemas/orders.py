@@ -25,6 +25,16 @@ class PinGiven(Sent):
     )
 
 
+class PinAndCodeGiven(PinGiven):
+    """What a person confirms with that money leaves the house."""
+
+    totp: Annotated[SecretStr | None, Field(strict=False)] = Field(
+        default=None,
+        description="The second factor, where there is one and much is taken out in a day.",
+        json_schema_extra={"examples": ["123456"]},
+    )
+
+
 class Other(Told):
     """Who is on the other side."""
 

@@ -6,12 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, StringConstraints
 
 from core.rails import Provider
 from gateway.api.schemas import SEEN, Sent, Told
 from gateway.api.schemas.money import Amount, Sum
-from gateway.api.schemas.orders import REFERENCE, PinGiven
+from gateway.api.schemas.orders import REFERENCE, PinAndCodeGiven
 
 Method = Annotated[Provider, Field(strict=False, description="By which rail.")]
 Phone = Annotated[str, StringConstraints(min_length=9, max_length=20, pattern=SEEN)]
@@ -103,16 +103,11 @@ class WithdrawalAsked(Sent):
     amount: Amount
 
 
-class Withdrawal(PinGiven, WithdrawalAsked):
+class Withdrawal(PinAndCodeGiven, WithdrawalAsked):
     """A withdrawal, confirmed: to a bank account or a phone; one's own where neither is told."""
 
     phone: Phone | None = Field(default=None, examples=["0712000001"])
     bank_account: BankAccount | None = None
-    totp: Annotated[SecretStr | None, Field(strict=False)] = Field(
-        default=None,
-        description="The second factor, where there is one and the amount is large.",
-        json_schema_extra={"examples": ["123456"]},
-    )
 
 
 class WithdrawalQuoted(Told):
