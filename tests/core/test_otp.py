@@ -17,15 +17,7 @@ from core import otp
 from core.audit import Actor
 from core.db import transact
 from core.errors import DomainError
-from core.otp import (
-    NoOtp,
-    OtpExpired,
-    OtpSpent,
-    OtpUsed,
-    OtpWrong,
-    Purpose,
-    TooManyOtps,
-)
+from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, Purpose, TooManyOtps
 from core.otp_codes import Code, InvalidOtp, OtpKey, mention, mentioned
 from core.subscribers import Language
 
