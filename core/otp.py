@@ -3,9 +3,10 @@ One-time passwords: six digits sent to a number, which whoever reads its message
 
 A code is kept nowhere. It is derived, when its message is worded and when it is checked, from what
 its row holds and a key that is not in the database. Six digits are a million guesses: each code
-has five tries and five minutes, and how many codes there are is bounded for a number, for an
-address and for all. Whoever guesses at many numbers meets the last bound: past a hundred wrong
-tries in an hour every code has one try, and then a minute's most of codes is worth as many guesses.
+has five tries and five minutes, and how many codes there are is bounded for a number, for where
+they are asked from and for all. Whoever guesses at many numbers meets the last bound: past a
+hundred wrong tries in an hour every code has one try, and then a minute's most of codes is worth
+as many guesses.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 from sqlalchemy import (
@@ -36,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, otp_codes, outbox
+from core import audit, networks, otp_codes, outbox
 from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied, NotFound, Refused
@@ -49,10 +50,14 @@ log = structlog.get_logger(__name__)
 LIVES: Final = timedelta(minutes=5)
 TRIES_MAX: Final = 5
 
+_Bounds: TypeAlias = tuple[tuple[int, timedelta], ...]
+
 # How many codes are given, and in how long.
 _OF_A_NUMBER: Final = ((3, timedelta(minutes=15)), (10, timedelta(days=1)))
 # A mobile network's customers share few addresses.
 _OF_AN_ADDRESS: Final = ((20, timedelta(minutes=15)), (100, timedelta(days=1)))
+# A home has thousands of addresses of IPv6, but needs few codes: it fills no bound of everybody's.
+_OF_A_HOME: Final = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
 _OF_ALL: Final = ((60, timedelta(minutes=1)),)
 
 # So many wrong tries for a purpose are no slips: from there on a code has one try.
@@ -72,6 +77,9 @@ class Purpose(StrEnum):
     LOG_IN = "log-in"
     """A program that acts for the number's owner."""
 
+
+# Which of the two a number is sent tells whether it has an account: no bound may tell them apart.
+_DOOR: Final = (Purpose.SIGN_UP, Purpose.LOG_IN)
 
 _EVENTS: Final = {
     Purpose.PIN_RESET: Event.OTP_PIN_RESET,
@@ -119,7 +127,8 @@ class Otp(Base):
     """
     One code that was sent. Of a number's codes for a purpose only the newest is good.
 
-    `address_hash` is a keyed hash of where it was asked from, if that was an address.
+    `address_hash` is a keyed hash of where it was asked from: an address of IPv4, or a home's
+    network of IPv6.
     """
 
     __tablename__ = "otps"
@@ -173,7 +182,7 @@ def issue(
         purpose: What it will be good for.
         language: In which language it is sent.
         key: What it is derived under.
-        address: Where it was asked from; None by phone.
+        address: The IP address it was asked from; None by phone.
         now: When it is asked.
         facts: What else its words mention.
 
@@ -181,8 +190,10 @@ def issue(
         TooManyOtps: So many were sent to this number, to this address or to all, and until when.
     """
     _alone(session, msisdn=msisdn, purpose=purpose)
-    address_hash = None if address is None else key.address(address)
-    _bound(session, msisdn=msisdn, purpose=purpose, address_hash=address_hash, now=now)
+    address_hash = None if address is None else key.address(networks.home(address))
+    bounds = _OF_A_HOME if address and networks.is_homes_own(address) else _OF_AN_ADDRESS
+    origin = None if address_hash is None else (address_hash, bounds)
+    _bound(session, msisdn=msisdn, purpose=purpose, origin=origin, now=now)
     expires_at = now + LIVES
     otp = session.scalars(
         insert(Otp)
@@ -298,8 +309,17 @@ def code_of(session: Session, *, otp: int, key: OtpKey, now: datetime) -> Code |
 
 
 def _alone(session: Session, *, msisdn: str, purpose: Purpose) -> None:
-    """One at a time for a number and a purpose, until this commits: also where no row is yet."""
-    _lock(session, f"otp:{purpose}:{msisdn}")
+    """One at a time for a number and what it is for, until this commits: also without a row."""
+    _lock(session, f"otp:{_counted_with(purpose)[0]}:{msisdn}")
+
+
+def _counted_with(purpose: Purpose) -> tuple[Purpose, ...]:
+    """The purposes whose codes are counted together with one's."""
+    return _DOOR if purpose in _DOOR else (purpose,)
+
+
+def _alike(purpose: Purpose) -> ColumnElement[bool]:
+    return Otp.purpose.in_([each.value for each in _counted_with(purpose)])
 
 
 def _lock(session: Session, name: str) -> None:
@@ -309,20 +329,26 @@ def _lock(session: Session, name: str) -> None:
 
 
 def _bound(
-    session: Session, *, msisdn: str, purpose: Purpose, address_hash: bytes | None, now: datetime
+    session: Session,
+    *,
+    msisdn: str,
+    purpose: Purpose,
+    origin: tuple[bytes, _Bounds] | None,
+    now: datetime,
 ) -> None:
     """
     Refuse a code too many.
 
     A number's codes are counted by purpose: whoever has codes sent to somebody by one door must
-    not keep them from another. All are counted without a lock: as many more as are at work at once
-    do no harm, and waiting for one another would.
+    not keep them from another; to sign up and to log in are one door. All are counted without a
+    lock: as many more as are at work at once do no harm, and waiting for one another would.
     """
-    of_purpose = Otp.purpose == purpose.value
+    of_purpose = _alike(purpose)
     until = _full(session, _OF_A_NUMBER, now, Otp.msisdn == msisdn, of_purpose)
-    if address_hash is not None:
-        _lock(session, f"otp:address:{address_hash.hex()}")
-        until = until or _full(session, _OF_AN_ADDRESS, now, Otp.address_hash == address_hash)
+    if origin is not None:
+        hashed, bounds = origin
+        _lock(session, f"otp:address:{hashed.hex()}")
+        until = until or _full(session, bounds, now, Otp.address_hash == hashed)
     if until is None and (until := _full(session, _OF_ALL, now, of_purpose)) is not None:
         log.error("otp.too_many_in_all", purpose=purpose.value)
     if until is not None:
@@ -331,7 +357,7 @@ def _bound(
 
 def _full(
     session: Session,
-    bounds: tuple[tuple[int, timedelta], ...],
+    bounds: _Bounds,
     now: datetime,
     *which: ColumnElement[bool],
 ) -> datetime | None:
@@ -354,7 +380,7 @@ def _tries_max(session: Session, *, purpose: Purpose, now: datetime) -> int:
     """How many tries a code has: one while somebody guesses at many numbers."""
     wrong = session.scalar(
         select(func.sum(Otp.wrong_tries)).where(
-            Otp.purpose == purpose.value, Otp.issued_at > now - _WRONG_WITHIN
+            _alike(purpose), Otp.issued_at > now - _WRONG_WITHIN
         )
     )
     if (wrong or 0) < _WRONG_MAX:

@@ -52,6 +52,10 @@ class OtpKey:
         """Hash an address, to count by."""
         return self._digest(b"address", address.encode())
 
+    def caller(self, shown: str) -> bytes:
+        """Hash what somebody who is not known yet shows of themselves, to count by."""
+        return self._digest(b"caller", shown.encode())
+
     def _digest(self, what: bytes, of: bytes) -> bytes:
         return hmac.new(self._key, b"kabambe otp 1 " + what + b"\n" + of, hashlib.sha256).digest()
 

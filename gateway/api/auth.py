@@ -18,7 +18,7 @@ from core.logins import Factors
 from core.otp_codes import InvalidOtp
 from core.subscribers import AccountClosed, AlreadyRegistered, ClosedLately, Language
 from gateway import problems
-from gateway.api import edge
+from gateway.api import edge, limits
 from gateway.api.access import needs, public
 from gateway.api.description import refuses
 from gateway.api.edge import Api
@@ -55,6 +55,8 @@ def _codes(door: APIBlueprint, api: Api) -> None:
 
     @door.post("/otp")
     @public
+    @limits.counted_by("phone")
+    @limits.codes(api)
     @door.input(CodeAsked, arg_name="asked")
     @door.output(CodeSent, status_code=202)
     @refuses(msisdn.InvalidMsisdn, otp.TooManyOtps, tries.LogInLocked)
@@ -72,6 +74,7 @@ def _codes(door: APIBlueprint, api: Api) -> None:
 
     @door.post("/otp/verify")
     @public
+    @limits.counted_by("phone")
     @door.input(CodeTyped, arg_name="typed")
     @door.output(TicketTold)
     @refuses(
@@ -108,6 +111,7 @@ def _entries(door: APIBlueprint, api: Api) -> None:
 
     @door.post("/register")
     @public
+    @limits.counted_by("ticket")
     @door.input(Registering, arg_name="given")
     @door.output(Tokens, status_code=201)
     @refuses(
@@ -136,6 +140,7 @@ def _entries(door: APIBlueprint, api: Api) -> None:
 
     @door.post("/login")
     @public
+    @limits.counted_by("ticket")
     @door.input(LoggingIn, arg_name="given")
     @door.output(Tokens)
     @refuses(tickets.TicketOver, devices.InvalidDeviceName, InvalidOtp, *PINS, *logins.SECONDS)
@@ -160,6 +165,7 @@ def _entries(door: APIBlueprint, api: Api) -> None:
 def _stays(door: APIBlueprint, api: Api) -> None:
     @door.post("/refresh")
     @public
+    @limits.counted_by("refresh_token")
     @door.input(Refreshing, arg_name="given")
     @door.output(Tokens)
     @refuses(problems.NOT_KNOWN, refreshes.RefreshUnderWay)

@@ -134,6 +134,7 @@ def _receive(api: Api) -> None:
     g.now = api.conversation.clock()
     g.unit = Unit(api.conversation.databases)
     g.principal = g.stranger = g.unfit = None
+    g.hide = api.conversation.otp_key.caller
     structlog.contextvars.bind_contextvars(request=g.request_id)
     request.max_content_length = bodies.BYTES_MAX
     try:

@@ -1,6 +1,9 @@
 """
 How many requests a caller may make: per person, key or address, and per route, on Redis.
 
+Whoever has no token yet is counted by what they show, a number, a ticket or a refresh token: the
+address may be that of thousands of phones. What is kept of it is a keyed hash.
+
 Where Redis does not answer, each process counts by itself until it does.
 """
 
@@ -11,11 +14,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 from flask_limiter import ApplicationLimit, Limiter, RequestLimit, RouteLimit
 from redis import Redis
 
+from core import msisdn, networks
 from core.access.principals import Kind, Principal
+from core.msisdn import InvalidMsisdn
 from gateway.api import edge
 from gateway.api.edge import Api
 
@@ -46,10 +51,10 @@ def limiter(redis: Redis, *, per_minute: int) -> Limiter:
 
 
 def caller() -> str:
-    """Whom a request is counted for: an account, a key of it, or an address."""
+    """Whom a request is counted for: an account, a key of it, what is shown, or an address."""
     principal: Principal | None = g.principal
     if principal is None:
-        return f"address:{request.remote_addr}"
+        return _shown() or address()
     match principal.kind:
         case Kind.SERVICE:
             return f"key:{principal.key}"
@@ -58,9 +63,46 @@ def caller() -> str:
     return f"subscriber:{principal.subscriber}"
 
 
+def account() -> str:
+    """Whom a request is counted for where all keys of an account are one caller."""
+    principal: Principal | None = g.principal
+    if principal is None or principal.subscriber is None:
+        return caller()
+    return f"subscriber:{principal.subscriber}"
+
+
 def address() -> str:
-    """Where a request comes from."""
-    return f"address:{request.remote_addr}"
+    """Where a request comes from: of IPv6, the whole network of a home."""
+    return f"address:{networks.home(request.remote_addr or '')}"
+
+
+def counted_by(field: str) -> Callable[[V], V]:
+    """Count who calls a public route by a field of the body, where it can be read."""
+
+    def declared(view: V) -> V:
+        view.counted_by = field  # type: ignore[attr-defined]
+        return view
+
+    return declared
+
+
+def _shown() -> str | None:
+    """What tells a caller from others behind their address, hashed; None where nothing does."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    field = getattr(view, "counted_by", None)
+    body = None if field is None or g.unfit is not None else request.get_json(silent=True)
+    said = body.get(field) if isinstance(body, dict) else None
+    if not isinstance(said, str):
+        return None
+    if field == "phone":
+        try:
+            said = msisdn.parse(said)
+        except InvalidMsisdn:
+            return None
+    try:
+        return f"{field}:{g.hide(said).hex()}"
+    except UnicodeEncodeError:
+        return None
 
 
 def count(api: Api) -> None:
@@ -79,7 +121,25 @@ def count(api: Api) -> None:
 def lookups(api: Api) -> Callable[[V], V]:
     """Count who is looked up: names are people's own."""
     few = max(api.per_minute // _STRANGERS_OF, 1)
-    return _alike(api.limiter.limit(f"{few} per minute", override_defaults=False))
+    limit = api.limiter.limit(f"{few} per minute", key_func=account, override_defaults=False)
+    return _alike(limit)
+
+
+def codes(api: Api) -> Callable[[V], V]:
+    """
+    Count who has codes sent from the many homes of one site, which only IPv6 has.
+
+    All together are given so many a minute: nobody may use those up with the networks they have.
+    """
+    few = max(api.per_minute // _STRANGERS_OF, 1)
+    limit = api.limiter.shared_limit(
+        f"{few} per minute",
+        scope="codes",
+        key_func=lambda: f"site:{networks.site(request.remote_addr or '')}",
+        exempt_when=lambda: not networks.is_homes_own(request.remote_addr or ""),
+        override_defaults=False,
+    )
+    return _alike(limit)
 
 
 def documents(api: Api) -> Callable[[V], V]:
@@ -104,7 +164,7 @@ def strangers(api: Api) -> Callable[[V], V]:
     limit = api.limiter.shared_limit(
         f"{few} per minute; {few * _STRANGERS_MINUTES} per day",
         scope="strangers",
-        key_func=caller,
+        key_func=account,
         override_defaults=False,
         deduct_when=lambda answer: answer.status_code == HTTPStatus.NOT_FOUND,
     )

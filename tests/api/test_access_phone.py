@@ -135,6 +135,32 @@ class TestLogIn:
 class TestEnumeration:
     """Whether a number has an account, nobody learns who cannot read its messages."""
 
+    @pytest.fixture
+    def crowd(self):
+        """Numbers that nobody has."""
+        return [f"+2547129900{each:02}" for each in range(60)]
+
+    def test_guesses_at_strangers_count_for_everybody(self, house, wanjiru, crowd):
+        """A hundred wrong codes: from there on one try each, whoever has an account."""
+        for number in crowd[:25]:
+            app = Smartphone(house, number, address=f"198.51.100.{crowd.index(number)}")
+            assert app.post("/auth/otp", phone=number).status_code == 202
+            typed(app, 4)
+            house.clock.passes(seconds=1)
+        told = []
+        for app in (Smartphone(house), Smartphone(house, STRANGER)):
+            app.post("/auth/otp", phone=app.msisdn)
+            [code] = typed(app, 1)
+            told.append(code)
+        assert told == ["otp-spent", "otp-spent"]
+
+    def test_codes_of_strangers_count_for_everybody(self, house, wanjiru, crowd):
+        for number in crowd:
+            app = Smartphone(house, number, address=f"198.51.100.{crowd.index(number)}")
+            assert app.post("/auth/otp", phone=number).status_code == 202
+        for app in (Smartphone(house), Smartphone(house, STRANGER)):
+            refused(app.post("/auth/otp", phone=app.msisdn), 403, "too-many-otps")
+
     def test_every_answer_is_the_same_until_the_code_is_right(self, house, wanjiru):
         known, unknown = Smartphone(house), Smartphone(house, STRANGER)
         told = []

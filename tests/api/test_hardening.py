@@ -221,6 +221,77 @@ class TestLimits:
                 statuses.append(app.gets("/wallet").status_code)
             assert statuses == [401, 401, 429, 429]
 
+    def test_count_who_is_behind_an_operators_address_by_what_they_show(self, house):
+        shown = {
+            "/auth/otp": ("phone", [f"07129900{each:02}" for each in range(12)]),
+            "/auth/otp/verify": ("phone", [f"+2547129900{each:02}" for each in range(12)]),
+            "/auth/login": ("ticket", [f"tk_{each}" for each in range(12)]),
+            "/auth/register": ("ticket", [f"tk_{each}" for each in range(12)]),
+            "/auth/refresh": ("refresh_token", [f"rt_{each}" for each in range(12)]),
+        }
+        with house.limited(per_minute=10) as client:
+            app = App(client)
+            for path, (field, several) in shown.items():
+                for each in several:
+                    assert app.posts(path, {field: each}).status_code != 429, path
+                again = [app.posts(path, {field: several[0]}).status_code for _time in range(10)]
+                assert again[-1] == 429, path
+                assert 429 not in again[:-1], path
+        for key in house.redis.scan_iter("*"):
+            assert not any(each in str(key) for _, several in shown.values() for each in several)
+
+    def test_count_forty_refresh_tokens_apart(self, house):
+        with house.limited(per_minute=30) as client:
+            app = App(client)
+            for each in range(40):
+                app.posts("/auth/refresh", {"refresh_token": f"rt_{each}"})
+                app.is_refused(401, "not-known")
+
+    def test_count_a_number_once_however_it_is_written(self, house):
+        with house.limited(per_minute=2) as client:
+            app = App(client)
+            for number in ("0712990001", "+254712990001"):
+                app.posts("/auth/otp/verify", {"phone": number, "code": "000000"})
+                app.is_refused(404, "no-otp")
+            app.posts("/auth/otp/verify", {"phone": "712 990 001", "code": "000000"})
+            app.is_refused(429, "too-many-requests")
+
+    def test_count_an_address_however_much_is_shown(self, house):
+        with house.limited(per_minute=1) as client:
+            app = App(client)
+            statuses = [
+                app.posts("/auth/refresh", {"refresh_token": f"rt_{each}"}).status_code
+                for each in range(45)
+            ]
+        assert statuses == [401] * 40 + [429] * 5
+
+    def test_count_a_home_of_ipv6_whole(self, house):
+        with house.limited(per_minute=2) as client:
+            app = App(client)
+            statuses = [
+                app.gets("/wallet", environ_overrides={"REMOTE_ADDR": address}).status_code
+                for address in (
+                    *("2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:3::", "2001:db8:1:3::1"),
+                    *("203.0.113.9", "::ffff:203.0.113.9", "::ffff:cb00:7109"),
+                )
+            ]
+        assert statuses == [401, 401, 429, 401, 401, 401, 429]
+
+    def test_count_the_codes_that_a_site_of_ipv6_has_sent(self, house):
+        """However many networks it has: the sixty a minute are everybody's."""
+        with house.limited(per_minute=30) as client:
+            app = App(client)
+
+            def asks(address, number):
+                there = {"REMOTE_ADDR": address}
+                body = {"phone": f"07129900{number:02}"}
+                return app.posts("/auth/otp", body, environ_overrides=there).status_code
+
+            site = [asks(f"2001:db8:1:{each}::1", each) for each in range(12)]
+            assert site == [202] * 10 + [429] * 2
+            assert asks("2001:db8:2::1", 20) == 202
+            assert [asks("203.0.113.9", 30 + each) for each in range(12)] == [202] * 12
+
     @pytest.mark.parametrize("path", ["/auth/otp", "/transfers", "/reversals"])
     @pytest.mark.parametrize(
         ("body", "content_type", "status"),

@@ -124,6 +124,17 @@ class TestPeople:
                 app.posts(path, body)
                 app.is_refused(429, "too-many-requests")
 
+    def test_who_tries_out_numbers_is_one_with_all_keys(self, house, wanjiru, otieno):
+        with house.limited(per_minute=30) as client:
+            keys = [house.key_of("+254712000001", {"transfer"}) for _time in range(2)]
+            apps = [App(client, each) for each in keys]
+            codes = [apps[at % 2].gets(f"/people/07331000{at:02}").status_code for at in range(14)]
+            assert codes == [404] * 10 + [429] * 4
+            quote = {"to": "0733100050", "amount": kes("1")}
+            for app in (*apps, App(client, house.logged_in("+254712000001"))):
+                app.posts("/transfers/quote", quote)
+                app.is_refused(429, "too-many-requests")
+
 
 class TestReversals:
     def test_what_was_sent_may_be_asked_back_once(self, wanjiru_s, otieno):

@@ -17,15 +17,7 @@ from core import otp
 from core.audit import Actor
 from core.db import transact
 from core.errors import DomainError
-from core.otp import (
-    NoOtp,
-    OtpExpired,
-    OtpSpent,
-    OtpUsed,
-    OtpWrong,
-    Purpose,
-    TooManyOtps,
-)
+from core.otp import NoOtp, OtpExpired, OtpSpent, OtpUsed, OtpWrong, Purpose, TooManyOtps
 from core.otp_codes import Code, InvalidOtp, OtpKey, mention, mentioned
 from core.subscribers import Language
 
@@ -239,6 +231,30 @@ class TestHowMany:
         codes.issue(NUMBER, Purpose.PIN_RESET)
         kept = codes.house.bank.rows("SELECT * FROM otps")
         assert "192.0.2" not in str(kept)
+
+    def test_a_home_has_few_however_many_addresses_it_has(self, codes):
+        for each in range(5):
+            home = f"2001:db8:1:2:{each}::7"
+            codes.issue(f"+2547120100{each:02}", Purpose.LOG_IN, address=home)
+        with pytest.raises(TooManyOtps):
+            codes.issue(OTHER, Purpose.LOG_IN, address="2001:db8:1:2:ffff::")
+        codes.issue(OTHER, Purpose.LOG_IN, address="2001:db8:1:3::7")
+        codes.issue(NUMBER, Purpose.LOG_IN, address="::ffff:192.0.2.7")
+        for each in range(19):
+            codes.issue(f"+2547120101{each:02}", Purpose.LOG_IN, address="192.0.2.7")
+        with pytest.raises(TooManyOtps):
+            codes.issue("+254712010200", Purpose.LOG_IN, address="192.0.2.7")
+
+    def test_no_bound_tells_who_signs_up_from_who_logs_in(self, codes):
+        for each in range(60):
+            codes.issue(f"+2547120100{each:02}", Purpose.SIGN_UP)
+        with pytest.raises(TooManyOtps):
+            codes.issue(OTHER, Purpose.LOG_IN)
+        codes.house.clock.passes(minutes=1)
+        for _ in range(2):
+            codes.issue("+254712010000", Purpose.LOG_IN)
+        with pytest.raises(TooManyOtps):
+            codes.issue("+254712010000", Purpose.LOG_IN)
 
     def test_sixty_a_minute_in_all_and_somebody_is_woken(self, codes, capfd):
         for each in range(60):
