@@ -22,6 +22,7 @@ Kabambe: a bank on any phone, and a whole country to try it in.
   ./run reversals …           the desk: ask for a transfer back, decide about it
   ./run till open NUMBER …    the desk: make a merchant; -h after any of these says more
   ./run staff add NAME …      the desk: who works here, and may log in at the API
+  ./run factors …             the desk: second factors that were lost; one proposes, another decides
   ./run announce EN SW …      the desk: the same news to many, counted and confirmed first
   ./run sms                   the desk: what SMS came to, what waits, and the credit
   ./run test [ARGUMENT …]     every check and every test; arguments are pytest's
@@ -55,6 +56,7 @@ _COMMANDS = {
     "reversals": ("sandbox.desk", "reversals"),
     "sanctions": ("sandbox.desk", "sanctions"),
     "staff": ("sandbox.desk", "staff"),
+    "factors": ("sandbox.desk", "factors"),
     "tier": ("sandbox.desk", "tier"),
     "till": ("sandbox.desk", "till"),
     "vouchers": ("sandbox.vouchers", "main"),

@@ -54,7 +54,7 @@ from gateway import Doors, create_app
 from gateway.api.edge import Api
 from menus.conversation import Conversation
 from menus.sessions import Dial, RedisSessions
-from workers import bell, ledger, queues, resources, strikes
+from workers import bell, ledger, queues, resources, staff, strikes
 from workers.bell import Bell
 from workers.queues import Name
 from workers.relay import ACT, Relay
@@ -141,7 +141,7 @@ class House:
     def ring_staff(self) -> None:
         """What the door does after staff have decided; the worker is quick."""
         queues.enqueue(queues.queue(Name.LEDGER, self.redis), ACT)
-        if self.workers_are_there:
+        if self.workers_are_there and not self.worker_is_elsewhere:
             self.work(Name.LEDGER)
 
     @contextmanager
@@ -154,6 +154,7 @@ class House:
             while not ended.wait(0.02):
                 self.bell.beat(timedelta(0))
                 ledger.execute()
+                staff.act()
 
         thread = threading.Thread(target=work)
         thread.start()

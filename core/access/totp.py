@@ -158,12 +158,12 @@ def remove(session: Session, *, person: Person, actor: Actor, now: datetime) -> 
     Raises:
         NoSecondFactor: There is none.
     """
-    row = _locked(session, person.id)
-    if row is None or row.confirmed_at is None:
-        raise NoSecondFactor
-    session.execute(
-        text("DELETE FROM totps WHERE subscriber_id = :subscriber"), {"subscriber": person.id}
+    gone = text(
+        "DELETE FROM totps WHERE subscriber_id = :subscriber AND confirmed_at IS NOT NULL"
+        " RETURNING subscriber_id"
     )
+    if session.scalar(gone, {"subscriber": person.id}) is None:
+        raise NoSecondFactor
     _tell(session, person, Event.SECOND_FACTOR_REMOVED, actor=actor, now=now)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pyotp
 import pytest
 from bank import PIN
+from processes import environment
 from smartphone import Smartphone, refused
+
+from workers import desk_factors
 
 
 @pytest.fixture
@@ -180,3 +184,76 @@ class TestRemoving:
         assert enters(house).status_code == 200
         assert app.get("/me").json["second_factor"] is False
         refused(app.post("/totp/remove", pin=PIN, code="000000"), 404, "no-second-factor")
+
+
+class TestWhoHasLostTheirs:
+    """Two of the staff let somebody in without it; nobody alone does, and the owner hears of it."""
+
+    @pytest.fixture
+    def desk(self, house, monkeypatch, capsys):
+        for name, value in environment(house).items():
+            monkeypatch.setenv(name, value)
+
+        def sits(*words, by="amina"):
+            more = () if words[0] == "list" else ("--why", "her passport, at the shop")
+            status = desk_factors.main(["factors", *words, *more, "--by", by])
+            told = capsys.readouterr()
+            return status, told.out + told.err
+
+        return sits
+
+    def test_is_let_in_by_two(self, house, app, authenticator, desk):
+        refused(enters(house), 403, "second-factor-needed")
+        status, said = desk("propose", "0712 000 001")
+        assert (status, said) == (0, "Lost factor 1: somebody else must `factors approve` it.\n")
+        assert "1  +254712000001; proposed by staff:amina" in desk("list")[1]
+        status, said = desk("approve", "1", by=" Amina ")
+        assert (status, "own-request" in said) == (1, True)
+        refused(enters(house), 403, "second-factor-needed")
+
+        assert desk("approve", "1", by="kamau")[0] == 0
+        assert app.get("/me").json["second_factor"] is False
+        house.clock.now = datetime.now(UTC)  # the desk's
+        assert enters(house).status_code == 200
+        texts = [each["message"] for each in house.messages(app.msisdn)]
+        assert any("account asks for no second factor" in each for each in texts), texts
+        lines = house.bank.rows(
+            "SELECT actor, action, origin, detail ->> 'note' FROM audit_log"
+            " WHERE subject = 'subscriber:1' AND origin = 'desk' ORDER BY id"
+        )
+        note = "her passport, at the shop"
+        assert lines == [
+            ("staff:amina", "factor-lost", "desk", note),
+            ("staff:kamau", "factor-loss-approved", "desk", note),
+            ("staff:kamau", "second-factor-removed", "desk", None),
+        ]
+
+    def test_keeps_it_where_the_other_declines(self, house, authenticator, desk):
+        desk("propose", "0712000001")
+        assert "already-requested" in desk("propose", "0712000001", by="kamau")[1]
+        assert desk("decline", "1", by="kamau")[0] == 0
+        refused(enters(house), 403, "second-factor-needed")
+        status, said = desk("approve", "1", by="njeri")
+        assert (status, "already-decided" in said) == (1, True)
+        assert desk("list") == (0, "Nobody's second factor waits to be removed.\n")
+        assert desk("propose", "0712000001")[1].startswith("Lost factor ")
+
+    def test_there_must_be_one(self, app, desk):
+        assert "no-second-factor" in desk("propose", "0712000001")[1]
+        assert "already-decided" in desk("approve", "7")[1]
+
+    @pytest.mark.parametrize(
+        ("role", "statement"),
+        [
+            ("worker", "SELECT secret FROM totps"),
+            ("worker", "UPDATE totps SET confirmed_at = NULL"),
+            ("worker", "DELETE FROM lost_factors"),
+            ("web", "SELECT * FROM lost_factors"),
+        ],
+    )
+    def test_nobody_may_do_more(self, house, role, statement):
+        with (
+            pytest.raises(Exception, match="permission denied"),
+            house.databases[role].begin() as session,
+        ):
+            session.connection().exec_driver_sql(statement)

@@ -24,6 +24,7 @@ from sandbox.environment import everything
 from workers import desk_staff
 
 PASSWORD = "correct horse battery"
+COMMANDS = ("cases", "factors", "report", "reversals", "sanctions", "staff", "tier", "till")
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
@@ -51,9 +52,7 @@ def enters(house, password, secret):
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    "command", ["cases", "report", "reversals", "sanctions", "staff", "tier", "till"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_with_nothing_running_it_says_what_to_do(command, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("KABAMBE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("DATABASE_URL", raising=False)
@@ -74,7 +73,7 @@ def test_a_list_is_found_from_where_one_stands(house, monkeypatch, tmp_path):
 def test_help_knows_them(capsys):
     assert main(["help"]) == 0
     said = capsys.readouterr().out
-    for command in ("cases", "report", "reversals", "sanctions", "staff", "tier", "till"):
+    for command in COMMANDS:
         assert f"./run {command} " in said
 
 
