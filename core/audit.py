@@ -72,6 +72,8 @@ class Action(StrEnum):
     STAFF_ENDED = "staff-ended"
     STAFF_LOGGED_IN = "staff-logged-in"
     STAFF_LOGGED_OUT = "staff-logged-out"
+    STAFF_LOG_IN_FAILED = "staff-log-in-failed"
+    STAFF_LOG_IN_COPIED = "staff-log-in-copied"
     LOOKED_AT = "looked-at"
     BREAK_CLOSED = "break-closed"
     STATEMENT_TAKEN = "statement-taken"

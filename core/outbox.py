@@ -151,6 +151,8 @@ class Event(StrEnum):
     """Told to the owner, who may not have done it."""
     API_KEY_MADE = "api-key-made"
     """Told to the owner, who may not have done it."""
+    WEBHOOK_SET = "webhook-set"
+    """Told to the owner, who may not have done it: an address is told what becomes of money."""
     ISSUER_LINKED = "issuer-linked"
     """Told to the owner, who may not have done it."""
     SMS_ORDER_REFUSED = "sms-order-refused"

@@ -156,7 +156,7 @@ _CLAIMED: Final = """
            s.id AS merchant, s.name AS merchant_name, s.msisdn AS merchant_msisdn,
            s.language AS merchant_language, s.tier, s.screening, s.closed_at AS merchant_left,
            r.id AS payer, r.name AS payer_name, r.msisdn AS payer_msisdn,
-           r.language AS payer_language, r.closed_at AS payer_left
+           r.language AS payer_language, r.closed_at AS payer_left, r.account_id AS payer_account
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
     JOIN orders p ON p.reference = o.args ->> 'payment'
@@ -216,6 +216,10 @@ def _objection(session: Session, row: Row[Any]) -> DomainError | None:
         return error
     if row.payer_left is not None:
         return UnknownRecipient()
+    try:
+        limits.require_recipient(session, account=row.payer_account, sender=row.merchant)
+    except limits.RecipientSuspended as error:
+        return error
     try:
         found = payment(session, merchant=row.merchant, reference=row.payment)
     except NoSuchPayment as error:

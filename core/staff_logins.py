@@ -156,8 +156,9 @@ def log_in(
         NotAuthenticated: Something is wrong; what is not told.
     """
     digits, signed = parse(shown.code), signature(shown.name)
-    subject = tries.of_staff(signed)
-    tries.require_unlocked(session, subject=subject, now=now)
+    anywhere, here = tries.of_staff(signed), tries.of_staff_at(signed, actor.origin)
+    for subject in (anywhere, here):
+        tries.require_unlocked(session, subject=subject, now=now)
     member = session.execute(
         select(
             StaffMember.id, StaffMember.password_hash, StaffMember.secret, StaffMember.last_step
@@ -170,12 +171,13 @@ def log_in(
         secret = chest.open(member.secret, purpose=_purpose(signed))
         step = totp.step_of(secret, digits, after=member.last_step, now=now)
     if member is None or step is None:
-        _count(session, subject, actor=actor, now=now)
+        _count(session, signed, actor=actor, now=now)
         raise NotAuthenticated
     session.execute(
         text("UPDATE staff SET last_step = :step WHERE id = :it"), {"step": step, "it": member.id}
     )
-    tries.forget(session, subject=subject)
+    for subject in (anywhere, here):
+        tries.forget(session, subject=subject)
     by = Actor(f"staff:{signed}", actor.origin, actor.request)
     _audit(session, by, Action.STAFF_LOGGED_IN, member.id, now=now)
     return staff.begin(session, staff=member.id, now=now)
@@ -204,11 +206,24 @@ def _working(session: Session, name: str) -> StaffMember:
     return member
 
 
-def _count(session: Session, subject: str, *, actor: Actor, now: datetime) -> None:
-    until = tries.count(session, subject=subject, now=now)
-    if until is None:
+def _count(session: Session, name: str, *, actor: Actor, now: datetime) -> None:
+    """
+    Count a wrong try against a name, at the address it came from and everywhere.
+
+    Five from one address lock that address alone: names are no secret, and nobody must be kept from
+    their work by whoever knows theirs. Only five addresses locked within a day lock the name.
+
+    Raises:
+        LogInLocked: It was one too many.
+    """
+    subject = tries.of_staff(name)
+    audit.record(session, actor=actor, action=Action.STAFF_LOG_IN_FAILED, subject=subject, now=now)
+    here = tries.count(session, subject=tries.of_staff_at(name, actor.origin), now=now)
+    if here is None:
         return
-    detail = {"until": until.isoformat()}
+    anywhere = tries.count(session, subject=subject, now=now)
+    until = anywhere or here
+    detail = {"until": until.isoformat(), "everywhere": anywhere is not None}
     audit.record(
         session, actor=actor, action=Action.LOG_IN_LOCKED, subject=subject, detail=detail, now=now
     )

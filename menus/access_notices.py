@@ -63,6 +63,15 @@ def _api_key_made(facts: Facts) -> Text:
     )
 
 
+def _webhook_set(facts: Facts) -> Text:
+    return _(
+        "Since {at} a program at {host} is told of your Kabambe account."
+        " If that was not you, contact us now.",
+        at=when(facts),
+        host=facts["host"],
+    )
+
+
 def _issuer_linked(facts: Facts) -> Text:
     return _(
         "Since {at} somebody can log in to Kabambe with an account of {issuer} and your PIN."
@@ -79,5 +88,6 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.SECOND_FACTOR_SET: _second_factor_set,
     Event.SECOND_FACTOR_REMOVED: _second_factor_removed,
     Event.API_KEY_MADE: _api_key_made,
+    Event.WEBHOOK_SET: _webhook_set,
     Event.ISSUER_LINKED: _issuer_linked,
 }

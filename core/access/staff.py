@@ -30,7 +30,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import audit
 from core.access.principals import NotAuthenticated
+from core.audit import Action, Actor
 from core.db import Base
 
 LASTS: Final = timedelta(hours=10)
@@ -131,7 +133,7 @@ def begin(session: Session, *, staff: int, now: datetime) -> Opened:
     return Opened(public_id, _add(session, log_in), until)
 
 
-def refresh(session: Session, *, token: str, now: datetime) -> Opened:
+def refresh(session: Session, *, token: str, actor: Actor, now: datetime) -> Opened:
     """
     Use up a refresh token and give the next.
 
@@ -147,7 +149,13 @@ def refresh(session: Session, *, token: str, now: datetime) -> Opened:
     if row is None:
         raise NotAuthenticated
     log_in = session.execute(
-        select(StaffLogIn.id, StaffLogIn.public_id, StaffLogIn.revoked_at, StaffLogIn.ends_at)
+        select(
+            StaffLogIn.id,
+            StaffLogIn.public_id,
+            StaffLogIn.staff_id,
+            StaffLogIn.revoked_at,
+            StaffLogIn.ends_at,
+        )
         .where(StaffLogIn.id == row.log_in_id)
         .with_for_update()
     ).one()
@@ -155,6 +163,8 @@ def refresh(session: Session, *, token: str, now: datetime) -> Opened:
         raise NotAuthenticated
     if row.used_at is not None:
         end(session, log_in=log_in.id, because=Because.REUSED, now=now)
+        copied, whose = Action.STAFF_LOG_IN_COPIED, f"staff:{log_in.staff_id}"
+        audit.record(session, actor=actor, action=copied, subject=whose, now=now)
         raise NotAuthenticated
     row.used_at = now
     session.flush()

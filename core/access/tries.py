@@ -57,6 +57,11 @@ def of_staff(name: str) -> str:
     return f"staff:{name}"
 
 
+def of_staff_at(name: str, address: str) -> str:
+    """Name the tries of who says to be a member of staff, from one address."""
+    return f"staff:{name}@{address}"
+
+
 def require_unlocked(session: Session, *, subject: str, now: datetime) -> None:
     """
     See that tries are taken, one at a time until this commits: nobody guesses in parallel.

@@ -65,7 +65,7 @@ def _entries(door: APIBlueprint, api: Api) -> None:
                     shown=shown,
                     hasher=api.conversation.hasher,
                     chest=api.chest,
-                    actor=Actor("nobody yet", request.remote_addr or "api", g.request_id),
+                    actor=_stranger(),
                     now=edge.now(),
                 )
         except NotAuthenticated:
@@ -82,7 +82,10 @@ def _entries(door: APIBlueprint, api: Api) -> None:
         try:
             with edge.recorded() as session:
                 opened = staff.refresh(
-                    session, token=given.refresh_token.get_secret_value(), now=edge.now()
+                    session,
+                    token=given.refresh_token.get_secret_value(),
+                    actor=_stranger(),
+                    now=edge.now(),
                 )
         except NotAuthenticated:
             raise Halted(problems.NOT_KNOWN, headers=_INVALID) from None
@@ -128,7 +131,9 @@ def _house(door: APIBlueprint) -> None:
     @door.output(FiguresTold)
     def show_figures() -> FiguresTold:
         """Show how the house stands: people, money held, orders, float, queues, what is open."""
-        found = figures.look(edge.staff(), now=edge.now())
+        session = edge.staff()
+        found = figures.look(session, now=edge.now())
+        acting.looked_at(session, "figures")
         return FiguresTold(
             people=found.people,
             logged_in=found.logged_in,
@@ -148,6 +153,11 @@ def _house(door: APIBlueprint) -> None:
                 for each in found.float
             ],
         )
+
+
+def _stranger() -> Actor:
+    """Who is not known yet, by the address they call from."""
+    return Actor("nobody yet", request.remote_addr or "api", g.request_id)
 
 
 def _tokens(api: Api, opened: Opened) -> StaffTokens:

@@ -55,6 +55,7 @@ def _looks(door: APIBlueprint) -> None:
         """Show cases, the newest first."""
         session, before = edge.staff(), paging.number(wanted.cursor)
         found = cases.listed(session, state=wanted.state, before=before, count=wanted.limit)
+        looked_at(session, "cases")
         last = found[-1].id if len(found) == wanted.limit else None
         return CasesTold(
             cases=[CaseTold(**_told(session, each)) for each in found], next=paging.cursor(last)
@@ -118,14 +119,16 @@ def _log(door: APIBlueprint) -> None:
     @door.output(RecordsTold)
     def show_audit_log(wanted: RecordsWanted) -> RecordsTold:
         """Show who did what, the newest first."""
+        session = edge.staff()
         found = audit.history(
-            edge.staff(),
+            session,
             subject=wanted.subject,
             actor=wanted.actor,
             action=wanted.action,
             before=paging.number(wanted.cursor),
             count=wanted.limit,
         )
+        looked_at(session, "audit-log")
         last = found[-1].id if len(found) == wanted.limit else None
         return RecordsTold(
             records=[

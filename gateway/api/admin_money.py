@@ -68,7 +68,9 @@ def _reversals(door: APIBlueprint, api: Api) -> None:
     def show_requested(wanted: Paged) -> ReversalsTold:
         """Show which reversals wait for a decision, the oldest first."""
         after = paging.number(wanted.cursor) or 0
-        found = reversals.requested(edge.staff(), after=after, count=wanted.limit)
+        session = edge.staff()
+        found = reversals.requested(session, after=after, count=wanted.limit)
+        looked_at(session, "reversals")
         told = [
             ReversalTold(
                 reversal=each.id,
@@ -129,6 +131,7 @@ def _rails(door: APIBlueprint, api: Api) -> None:
         """Show what is under way over a rail, as `mpesa`, and whether payouts go out."""
         session, rail = edge.staff(), _rail(provider)
         stops = rails.breaker(session, provider=rail, now=edge.now())
+        looked_at(session, f"rail:{rail}")
         return RailTold(
             provider=rail,
             breaker=None
@@ -172,7 +175,9 @@ def _suspense(door: APIBlueprint) -> None:
     def show_suspense(wanted: Paged) -> SuspensesTold:
         """Show what staff must look at, the oldest first."""
         after = paging.number(wanted.cursor) or 0
-        found = suspense.listed(edge.staff(), after=after, count=wanted.limit)
+        session = edge.staff()
+        found = suspense.listed(session, after=after, count=wanted.limit)
+        looked_at(session, "suspense")
         last = found[-1].id if len(found) == wanted.limit else None
         told = [SuspenseTold(**_told(each)) for each in found]
         return SuspensesTold(cases=told, next=paging.cursor(last))

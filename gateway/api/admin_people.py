@@ -105,6 +105,9 @@ def _lifts(door: APIBlueprint, api: Api) -> None:
     @door.output(LiftsTold)
     def show_lifts() -> LiftsTold:
         """Show which lifts wait for a decision, the oldest first."""
+        session = edge.staff()
+        found = kyc.proposed_lifts(session)
+        looked_at(session, "lifts")
         return LiftsTold(
             lifts=[
                 LiftTold(
@@ -115,7 +118,7 @@ def _lifts(door: APIBlueprint, api: Api) -> None:
                     proposed_at=lift.proposed_at,
                     reason=lift.reason,
                 )
-                for lift, msisdn in kyc.proposed_lifts(edge.staff())
+                for lift, msisdn in found
             ]
         )
 

@@ -148,6 +148,12 @@ def documents(api: Api) -> Callable[[V], V]:
     return _alike(api.limiter.shared_limit(f"{few} per minute", scope="documents"))
 
 
+def calls_out(api: Api) -> Callable[[V], V]:
+    """Count what has us call somebody's address."""
+    few = max(api.per_minute // _STRANGERS_OF, 1)
+    return _alike(api.limiter.shared_limit(f"{few} per minute", scope="calls-out"))
+
+
 def strangers(api: Api) -> Callable[[V], V]:
     """
     Count what a caller asks about people who are not there, on all routes together.

@@ -11,6 +11,7 @@ from flask import Response
 from core import merchants, refunds, settlements, statements, withdrawals
 from core.access.principals import Permission
 from core.ledger import InsufficientFunds, Reason, UnknownAccount
+from core.limits import RecipientSuspended
 from core.logins import SECONDS
 from core.merchants import NoTill
 from core.money import InvalidAmount
@@ -66,7 +67,7 @@ def refunding(api: Api) -> APIBlueprint:
     @waits
     @refuses(
         *(NoTill, NoSuchPayment, PaymentReversed, RefundTooLarge, InvalidAmount),
-        *(InsufficientFunds, WrongPin, PinLocked, KeyReused),
+        *(InsufficientFunds, RecipientSuspended, WrongPin, PinLocked, KeyReused),
     )
     @door.input(RefundAsked)
     @door.output(Ordered, 201)

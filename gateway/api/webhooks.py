@@ -6,8 +6,10 @@ from typing import Final
 
 from apiflask import APIBlueprint
 
-from core import webhook_deliveries, webhooks
+from core import webhook_deliveries, webhook_news, webhooks
 from core.access.principals import Permission
+from core.logins import SECONDS
+from core.otp_codes import InvalidOtp
 from core.webhook_deliveries import UnknownDelivery, WebhookDisabled
 from core.webhooks import (
     InvalidWebhook,
@@ -16,8 +18,10 @@ from core.webhooks import (
     UnknownWebhook,
     Webhook,
 )
-from gateway.api import edge, paging
+from gateway import problems
+from gateway.api import edge, limits, paging
 from gateway.api.access import needs
+from gateway.api.auth import PINS, confirm_pin, confirm_second_factor
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.schemas.webhooks import (
@@ -35,6 +39,7 @@ from gateway.api.schemas.webhooks import (
     WebhookTold,
     fields,
 )
+from gateway.problems import Halted
 
 TAG: Final = {
     "name": "Webhooks",
@@ -49,7 +54,7 @@ def door(api: Api) -> APIBlueprint:
     _hang_one(door, api)
     _hang_secret(door, api)
     _hang_log(door)
-    _hang_replays(door)
+    _hang_replays(door, api)
     return door
 
 
@@ -64,23 +69,29 @@ def _hang_endpoints(door: APIBlueprint, api: Api) -> None:
 
     @door.post("")
     @needs(Permission.OWN)
-    @refuses(InvalidWebhook, UnknownEventType, TooManyWebhooks)
+    @refuses(
+        *(InvalidWebhook, UnknownEventType, TooManyWebhooks),
+        *(InvalidOtp, *PINS, *SECONDS),
+    )
     @door.input(WebhookMade)
     @door.output(WebhookShownOnce, 201)
     def add_webhook(json_data: WebhookMade) -> WebhookShownOnce:
         """Have a program told from now on. Its secret is shown this once."""
         person = edge.person()
-        made, secret = webhooks.add(
-            edge.session(),
-            subscriber=person.id,
-            url=json_data.url,
-            description=json_data.description,
-            types=json_data.types,
-            loopback=api.webhooks_loopback,
-            chest=api.chest,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
+        _confirm(api, json_data)
+        with edge.kept() as session:
+            made, secret = webhooks.add(
+                session,
+                subscriber=person.id,
+                url=json_data.url,
+                description=json_data.description,
+                types=json_data.types,
+                loopback=api.webhooks_loopback,
+                chest=api.chest,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
+            webhook_news.tell(session, person=person, url=made.url, now=edge.now())
         return WebhookShownOnce(**fields(made), secret=secret)
 
 
@@ -95,24 +106,38 @@ def _hang_one(door: APIBlueprint, api: Api) -> None:
 
     @door.patch("/<id>")
     @needs(Permission.OWN)
-    @refuses(UnknownWebhook, InvalidWebhook, UnknownEventType)
+    @refuses(
+        *(UnknownWebhook, InvalidWebhook, UnknownEventType),
+        *(InvalidOtp, *PINS, *SECONDS),
+    )
     @door.input(WebhookChanged)
     @door.output(WebhookTold)
     def change_webhook(id: str, json_data: WebhookChanged) -> WebhookTold:  # noqa: A002 - as above
-        """Change a webhook, or turn it off and on. What it misses can be replayed."""
+        """
+        Change a webhook, or turn it off and on. What it misses can be replayed.
+
+        Whoever has it lead elsewhere confirms that as a new one.
+        """
         person = edge.person()
-        changed = webhooks.change(
-            edge.session(),
-            subscriber=person.id,
-            code=id,
-            url=json_data.url,
-            description=json_data.description,
-            types=json_data.types,
-            is_active=json_data.active,
-            loopback=api.webhooks_loopback,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
+        before = _find(id).url
+        is_elsewhere = json_data.url not in (None, before)
+        if is_elsewhere:
+            _confirm(api, json_data)
+        with edge.kept() as session:
+            changed = webhooks.change(
+                session,
+                subscriber=person.id,
+                code=id,
+                url=json_data.url,
+                description=json_data.description,
+                types=json_data.types,
+                is_active=json_data.active,
+                loopback=api.webhooks_loopback,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
+            if is_elsewhere:
+                webhook_news.tell(session, person=person, url=changed.url, now=edge.now())
         return WebhookTold.of(changed)
 
     @door.delete("/<id>")
@@ -182,9 +207,10 @@ def _hang_log(door: APIBlueprint) -> None:
         return DeliveryWithAttempts.with_attempts(found, tried)
 
 
-def _hang_replays(door: APIBlueprint) -> None:
+def _hang_replays(door: APIBlueprint, api: Api) -> None:
     @door.post("/<id>/deliveries/<delivery>/replay")
-    @needs(Permission.READ)
+    @needs(Permission.OWN)
+    @limits.calls_out(api)
     @refuses(UnknownWebhook, UnknownDelivery, WebhookDisabled)
     @door.output(DeliveryTold, 202)
     def replay_delivery(id: str, delivery: str) -> DeliveryTold:  # noqa: A002 - as above
@@ -195,7 +221,8 @@ def _hang_replays(door: APIBlueprint) -> None:
         return DeliveryTold.of(again)
 
     @door.post("/<id>/replay")
-    @needs(Permission.READ)
+    @needs(Permission.OWN)
+    @limits.calls_out(api)
     @refuses(UnknownWebhook, WebhookDisabled)
     @door.input(ReplayAsked)
     @door.output(Replayed, 202)
@@ -211,7 +238,8 @@ def _hang_replays(door: APIBlueprint) -> None:
         return Replayed(count=count)
 
     @door.post("/<id>/test")
-    @needs(Permission.READ)
+    @needs(Permission.OWN)
+    @limits.calls_out(api)
     @refuses(UnknownWebhook, WebhookDisabled)
     @door.output(DeliveryTold, 202)
     def test_webhook(id: str) -> DeliveryTold:  # noqa: A002 - as above
@@ -219,6 +247,17 @@ def _hang_replays(door: APIBlueprint) -> None:
         return DeliveryTold.of(
             webhook_deliveries.test(edge.session(), webhook=_find(id), now=edge.now())
         )
+
+
+def _confirm(api: Api, asked: WebhookMade | WebhookChanged) -> None:
+    """A token that was stolen for a quarter of an hour must not become a listener for good."""
+    if asked.pin is None:
+        raise Halted(
+            problems.INVALID_REQUEST,
+            errors=[{"in": "json", "field": "pin", "fault": "Another address wants the PIN"}],
+        )
+    confirm_pin(api, asked.pin.get_secret_value())
+    confirm_second_factor(api, None if asked.totp is None else asked.totp.get_secret_value())
 
 
 def _find(code: str) -> Webhook:

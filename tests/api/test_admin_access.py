@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from app import App
 from colleague import PASSWORD, Colleague, logged_in
 
 from core import staff_logins
@@ -60,7 +61,7 @@ class TestLoggingIn:
         assert kamau.shows().status_code == 200
 
     @pytest.mark.parametrize("name", ["kamau", "nobody"])
-    def test_five_wrong_tries_lock_a_name_whether_somebody_has_it_or_not(self, house, name):
+    def test_five_wrong_tries_lock_a_name_there_whether_somebody_has_it_or_not(self, house, name):
         kamau = Colleague(house, "kamau")
         wrong = {"name": name, "password": "correct horse battery?"}
         codes = [kamau.shows(**wrong).json["code"] for _time in range(5)]
@@ -68,8 +69,38 @@ class TestLoggingIn:
         kamau.shows(name=name)
         kamau.is_refused(403, "log-in-locked")
         assert [each[2] for each in audited(house, "log-in-locked")] == [f"staff:{name}"]
+        assert [each[:3] for each in audited(house, "staff-log-in-failed")] == [
+            ("nobody yet", "staff-log-in-failed", f"staff:{name}")
+        ] * 5
         house.clock.passes(minutes=15)
         assert kamau.shows(name="kamau").status_code == 200
+
+    def test_nobody_is_kept_out_by_wrong_tries_from_elsewhere(self, house):
+        kamau, stranger = Colleague(house, "kamau"), App(house.app.test_client())
+        wrong = {"name": "kamau", "password": "correct horse battery?", "totp": "000000"}
+        elsewhere = {"REMOTE_ADDR": "203.0.113.66"}
+        for _time in range(6):
+            stranger.posts("/admin/login", wrong, key=None, environ_base=elsewhere)
+        stranger.is_refused(403, "log-in-locked")
+        assert kamau.shows().status_code == 200
+
+    def test_wrong_tries_from_five_addresses_lock_a_name(self, house):
+        kamau, strangers = Colleague(house, "kamau"), App(house.app.test_client())
+        wrong = {"name": "kamau", "password": "correct horse battery?", "totp": "000000"}
+        for number in range(25):
+            where = {"REMOTE_ADDR": f"203.0.113.{number // 5}"}
+            if number == 24:
+                assert (
+                    house.bank.one(
+                        "SELECT locked_until FROM log_in_tries WHERE subject = 'staff:kamau'"
+                    )
+                    is None
+                )
+            strangers.posts("/admin/login", wrong, key=None, environ_base=where)
+        kamau.shows()
+        kamau.is_refused(403, "log-in-locked")
+        house.clock.passes(minutes=15)
+        assert kamau.shows().status_code == 200
 
     def test_keeps_nothing_in_the_clear(self, house):
         kamau = Colleague(house, "kamau").logs_in()
@@ -149,3 +180,32 @@ def test_the_figures_are_the_houses(house, kamau, wanjiru, otieno):
     )
     assert found["backlog"] == {"orders": 0, "outbox": 0, "inbox": 0}
     assert (found["open_cases"], found["open_suspense"], found["reversals"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "subject"),
+    [
+        ("/admin/cases", "cases"),
+        ("/admin/audit-log", "audit-log"),
+        ("/admin/rails/mpesa", "rail:mpesa"),
+        ("/admin/reversals", "reversals"),
+        ("/admin/lifts", "lifts"),
+        ("/admin/suspense", "suspense"),
+        ("/admin/figures", "figures"),
+    ],
+)
+def test_whatever_is_looked_at_is_kept(house, kamau, path, subject):
+    assert kamau.gets(path).status_code == 200
+    assert [each[:3] for each in audited(house, "looked-at")] == [
+        ("staff:kamau", "looked-at", subject)
+    ]
+
+
+def test_a_copied_log_in_is_kept(house, kamau):
+    copied = kamau.refresh_token
+    kamau.keeps(kamau.refreshes())
+    kamau.posts("/admin/refresh", {"refresh_token": copied}, key=None)
+    kamau.is_refused(401, "not-known")
+    assert [each[:3] for each in audited(house, "staff-log-in-copied")] == [
+        ("nobody yet", "staff-log-in-copied", "staff:1")
+    ]

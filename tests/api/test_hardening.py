@@ -131,7 +131,7 @@ class TestInstants:
     def test_of_years_that_no_clock_of_ours_shows_are_refused(self, house, otieno_s, till, when):
         otieno_s.posts("/payment-links", {"expires_at": when})
         assert otieno_s.is_refused(422, "invalid-request")["errors"][0]["field"] == "expires_at"
-        where = {"url": f"{house.country_url}/webhooks/till", "description": "till"}
+        where = {"url": f"{house.country_url}/webhooks/till", "pin": "4071"}
         webhook = otieno_s.posts("/webhooks", where).json["id"]
         otieno_s.posts(f"/webhooks/{webhook}/replay", {"since": when})
         assert otieno_s.is_refused(422, "invalid-request")["errors"][0]["field"] == "since"

@@ -107,7 +107,9 @@ def _device(_house: Any, app: App) -> str:
 
 def _webhook(house: Any, app: App) -> str:
     house.bank.run("UPDATE webhook_endpoints SET state = 'removed'")  # there may be five
-    made: str = app.posts("/webhooks", {"url": "https://shop.example.com/"}).json["id"]
+    made: str = app.posts("/webhooks", {"url": "https://shop.example.com/", "pin": "4071"}).json[
+        "id"
+    ]
     return f"/webhooks/{made}"
 
 

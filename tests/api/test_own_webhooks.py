@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+import pyotp
 import pytest
+from app import App
 from programs import Programs, pay
 from standardwebhooks import Webhook as Verifier
 
@@ -18,7 +20,11 @@ def his(house, otieno_s, otieno) -> Programs:
 
 
 def add(house, app, **more):
-    body = {"url": f"{house.country_url}/webhooks/till", "description": "till"} | more
+    body = {
+        "url": f"{house.country_url}/webhooks/till",
+        "description": "till",
+        "pin": "4071",
+    } | more
     return app.posts("/webhooks", body)
 
 
@@ -90,6 +96,71 @@ def test_turned_off_nothing_is_told_or_replayed(house, his, otieno_s, wanjiru):
     assert [json.loads(each["body"])["type"] for each in his.came()] == ["webhook.test"]
 
 
+def test_a_new_address_wants_the_pin_and_its_owner_hears_of_it(house, otieno_s):
+    url = "https://shop.example.com/kabambe"
+    otieno_s.posts("/webhooks", {"url": url})
+    otieno_s.is_refused(422, "invalid-request")
+    add(house, otieno_s, url=url, pin="9174")
+    otieno_s.is_refused(403, "wrong-pin")
+    assert otieno_s.gets("/webhooks").json == {"webhooks": []}
+    there = f"/webhooks/{add(house, otieno_s, url=url).json['id']}"
+    told = [each["message"] for each in house.messages("+254733000002")]
+    assert told == [
+        (
+            "Since 21/11/26 09:30 a program at shop.example.com is told of your Kabambe account."
+            " If that was not you, contact us now."
+        )
+    ]
+    otieno_s.asks("PATCH", there, json={"url": "https://other.example.com/"})
+    otieno_s.is_refused(422, "invalid-request")
+    changed = {"url": url, "description": "the till", "active": False}
+    assert otieno_s.asks("PATCH", there, json=changed).status_code == 200  # it leads there already
+    moved = {"url": "https://other.example.com/", "pin": "4071"}
+    assert otieno_s.asks("PATCH", there, json=moved).json["url"] == moved["url"]
+    told = [each["message"] for each in house.messages("+254733000002")]
+    assert ["other.example.com" in each for each in told] == [False, True]
+
+
+def test_a_new_address_wants_the_second_factor_where_there_is_one(house, otieno_s):
+    there = f"/webhooks/{add(house, otieno_s).json['id']}"
+    step = int(house.clock().timestamp()) // 30
+    factor = pyotp.TOTP(otieno_s.posts("/totp", {"pin": "4071"}).json["secret"])
+    otieno_s.posts("/totp/confirm", {"code": factor.generate_otp(step - 1)})
+    add(house, otieno_s)
+    otieno_s.is_refused(403, "second-factor-needed")
+    code = factor.generate_otp(step)
+    add(house, otieno_s, url="https://10.0.0.1/", totp=code)
+    otieno_s.is_refused(422, "invalid-webhook")
+    add(house, otieno_s, totp=code)
+    otieno_s.is_refused(403, "second-factor-wrong")  # it was used
+    moved = {"url": "https://other.example.com/", "pin": "4071"}
+    otieno_s.asks("PATCH", there, json=moved)
+    otieno_s.is_refused(403, "second-factor-needed")
+    moved["totp"] = factor.generate_otp(step + 1)
+    assert otieno_s.asks("PATCH", there, json=moved).status_code == 200
+
+
+def test_no_key_has_us_call_anybody(house, his, otieno_s, wanjiru):
+    there = f"/webhooks/{add(house, otieno_s).json['id']}"
+    pay(wanjiru)
+    [delivery] = otieno_s.gets(f"{there}/deliveries").json["deliveries"]
+    program = App(house.app.test_client(), house.key_of("+254733000002", {"read"}))
+    for path in ("/test", "/replay", f"/deliveries/{delivery['id']}/replay"):
+        program.posts(f"{there}{path}", {"since": house.clock().isoformat()})
+        program.is_refused(403, "not-permitted")
+    assert program.gets(f"{there}/deliveries").status_code == 200
+
+
+def test_few_calls_a_minute_are_asked_for(house, otieno_s):
+    there = f"/webhooks/{add(house, otieno_s).json['id']}"
+    with house.limited(per_minute=30) as client:
+        app = App(client, otieno_s.bearer)
+        for _call in range(10):
+            assert app.posts(f"{there}/test").status_code == 202
+        app.posts(f"{there}/replay", {"since": house.clock().isoformat()})
+        app.is_refused(429, "too-many-requests")
+
+
 def test_another_secret_is_shown_once_too(house, otieno_s):
     made = add(house, otieno_s).json
     other = otieno_s.posts(f"/webhooks/{made['id']}/secret")
@@ -115,7 +186,7 @@ def test_an_address_in_the_house_is_refused(house, otieno_s, url):
     made = add(house, otieno_s).json
     add(house, otieno_s, url=url)
     otieno_s.is_refused(422, "invalid-webhook")
-    otieno_s.asks("PATCH", f"/webhooks/{made['id']}", json={"url": url})
+    otieno_s.asks("PATCH", f"/webhooks/{made['id']}", json={"url": url, "pin": "4071"})
     otieno_s.is_refused(422, "invalid-webhook")
     assert otieno_s.gets(f"/webhooks/{made['id']}").json["url"] == made["url"]
 

@@ -7,7 +7,8 @@ from sqlalchemy.exc import ProgrammingError
 from tampered import WHOLE, found, run, tamper
 from test_payments import Street
 
-from core import refunds, subscribers
+from core import orders, refunds, subscribers
+from core.limits import RecipientSuspended
 from core.money import kes
 from core.refunds import NoSuchPayment, RefundTooLarge
 
@@ -34,6 +35,30 @@ def test_it_moves_from_the_merchant_to_the_payer_and_the_fee_stays(street, wanji
     give_back(street, kes(200_00))
     assert (wanjiru.balance, otieno.balance) == (kes(450_00), kes(795_00))
     assert street.holds("fees:payment:kes") + street.holds("tax:excise:kes") == kes(5_00)
+
+
+def test_nothing_is_given_back_to_who_is_suspended(street, wanjiru, otieno):
+    reference = street.pay(kes(1000_00)).reference
+    held = otieno.balance
+    street.house.bank.run(
+        "UPDATE subscribers SET tier = 'suspended' WHERE msisdn = :it", it=wanjiru.phone.msisdn
+    )
+    with street.house.databases["web"].begin() as session:
+        shop = subscribers.recipient(session, msisdn=street.shop.phone.msisdn).id
+        paid = refunds.payment(session, merchant=shop, reference=reference)
+        placed = refunds.order(
+            session,
+            merchant=shop,
+            found=paid,
+            amount=kes(200_00),
+            key="g1",
+            now=street.house.clock(),
+        )
+    street.house.ring()
+    with street.house.databases["web"]() as session:
+        refusal = orders.get(session, order=placed.id).refusal
+    assert isinstance(refusal, RecipientSuspended)
+    assert otieno.balance == held
 
 
 def test_reconciliation_knows_why_it_was_posted(street):

@@ -13,6 +13,7 @@ from core.outbox import WEBHOOK_TYPES
 from core.webhook_deliveries import Logged, Tried
 from core.webhooks import Webhook
 from gateway.api.schemas import SEEN, Instant, Sent, Told
+from gateway.api.schemas.access import Digits, Pin
 
 _TYPES = sorted(WEBHOOK_TYPES.values())
 Url = Annotated[
@@ -36,6 +37,8 @@ class WebhookMade(Sent):
     url: Url
     description: Description = ""
     types: Types = Field(default_factory=list)
+    pin: Pin
+    totp: Digits | None = None
 
 
 class WebhookChanged(Sent):
@@ -45,6 +48,8 @@ class WebhookChanged(Sent):
     description: Description | None = None
     types: Types | None = None
     active: bool | None = None
+    pin: Pin | None = Field(default=None, description="Wanted where the address changes.")
+    totp: Digits | None = None
 
 
 class WebhookTold(Told):
