@@ -46,7 +46,7 @@ UNREADABLE: Final = Problem(
 KEY_MISSING: Final = Problem(
     "key-missing",
     HTTPStatus.BAD_REQUEST,
-    "What moves money needs an Idempotency-Key of 8 to 64 visible ASCII characters.",
+    "What moves money needs an Idempotency-Key; it is 8 to 64 visible ASCII characters.",
 )
 NOT_KNOWN: Final = Problem(
     "not-known", HTTPStatus.UNAUTHORIZED, "The caller did not show who they are, or it is over."

@@ -29,8 +29,13 @@ _CODE_SECONDS: Final = 60
 _TOKEN_SECONDS: Final = 300
 FAULTS: Final = frozenset(
     {"nonce", "no-nonce", "issuer", "audience", "expired", "future", "key", "none", "hs256",
-     "down", "garbage", "other-name", "no-sub"}
+     "down", "garbage", "other-name", "no-name", "no-sub", "no-token-url", "no-keys-url"}
 )  # fmt: skip
+_UNTOLD: Final = {
+    "no-name": "issuer",
+    "no-token-url": "token_endpoint",
+    "no-keys-url": "jwks_uri",
+}
 
 
 @dataclass
@@ -107,17 +112,19 @@ def create_blueprint(issuer: Issuer) -> Blueprint:
     @doors.get("/.well-known/openid-configuration")
     def about() -> Response:
         said = "https://another.example" if issuer.fault == "other-name" else _name()
-        return jsonify(
-            issuer=said,
-            authorization_endpoint=f"{_name()}/authorize",
-            token_endpoint=f"{_name()}/token",
-            jwks_uri=f"{_name()}/jwks",
-            response_types_supported=["code"],
-            subject_types_supported=["public"],
-            id_token_signing_alg_values_supported=["ES256"],
-            code_challenge_methods_supported=["S256"],
-            authorization_response_iss_parameter_supported=True,
-        )
+        told: dict[str, object] = {
+            "issuer": said,
+            "authorization_endpoint": f"{_name()}/authorize",
+            "token_endpoint": f"{_name()}/token",
+            "jwks_uri": f"{_name()}/jwks",
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
+        }
+        told.pop(_UNTOLD.get(issuer.fault, ""), None)
+        return jsonify(told)
 
     @doors.get("/jwks")
     def keys() -> Response:

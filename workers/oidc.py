@@ -70,10 +70,11 @@ class Issuer:
             CallFailed: It did not answer.
         """
         about = self._get(self.name + _DISCOVERY)
-        if about.get("issuer", "").rstrip("/") != self.name:
+        if _named(about, "issuer").rstrip("/") != self.name:
             raise NotVouched("it says to be another issuer")
-        told = self._exchange(about["token_endpoint"], handed)
-        keys = self._get(about["jwks_uri"])
+        token_url, keys_url = _named(about, "token_endpoint"), _named(about, "jwks_uri")
+        told = self._exchange(token_url, handed)
+        keys = self._get(keys_url)
         try:
             read = jwt.decode(told["id_token"], _keys(keys), algorithms=_ALGORITHMS)
             claims = CodeIDToken(
@@ -140,6 +141,19 @@ class Issuer:
         if not isinstance(told, dict):
             raise Unreachable("that is not what was asked for")
         return told
+
+
+def _named(about: dict[str, Any], name: str) -> str:
+    """
+    What an issuer says of itself under a name.
+
+    Raises:
+        NotVouched: Nothing that is an address.
+    """
+    address = about.get(name)
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        raise NotVouched(f"it has no {name}")
+    return address
 
 
 def _keys(told: dict[str, Any]) -> KeySet:

@@ -40,6 +40,12 @@ def public(view: V) -> V:
     return view
 
 
+def may_be_keyed(view: V) -> V:
+    """Say that a route takes an `Idempotency-Key` and does without one."""
+    view.may_be_keyed = True  # type: ignore[attr-defined]
+    return view
+
+
 def need_of(view: Callable[..., Any]) -> Need:
     """What a route has declared. One that has declared nothing is a mistake of ours."""
     need = getattr(view, "need", None)

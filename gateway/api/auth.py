@@ -19,7 +19,7 @@ from core.otp_codes import InvalidOtp
 from core.subscribers import AccountClosed, AlreadyRegistered, ClosedLately, Language
 from gateway import problems
 from gateway.api import edge, limits
-from gateway.api.access import needs, public
+from gateway.api.access import may_be_keyed, needs, public
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.schemas.access import (
@@ -165,6 +165,7 @@ def _entries(door: APIBlueprint, api: Api) -> None:
 def _stays(door: APIBlueprint, api: Api) -> None:
     @door.post("/refresh")
     @public
+    @may_be_keyed
     @limits.counted_by("refresh_token")
     @door.input(Refreshing, arg_name="given")
     @door.output(Tokens)

@@ -67,10 +67,11 @@ _LOCATION: Final = {
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _EVERYWHERE: Final = (
     problems.UNREADABLE,
+    problems.INVALID_REQUEST,
     problems.TOO_MANY_REQUESTS,
     problems.NOT_NOW,
 )
-_WITH_BODY: Final = (problems.TOO_LARGE, problems.NOT_JSON, problems.INVALID_REQUEST)
+_WITH_BODY: Final = (problems.TOO_LARGE, problems.NOT_JSON)
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -124,6 +125,9 @@ def _finished(app: APIFlask, spec: dict[str, Any] | str) -> dict[str, Any]:
             operation["security"] = []
         if hasattr(view, "keyed"):
             operation["parameters"] = [*operation.get("parameters", []), _KEY]
+        elif hasattr(view, "may_be_keyed"):
+            optional = _KEY | {"required": False}
+            operation["parameters"] = [*operation.get("parameters", []), optional]
         if (mimetype := getattr(view, "tells", None)) is not None:
             shape = {"type": "string"} | ({} if mimetype.startswith("text/") else _BYTES)
             done = {"description": "As it is.", "content": {mimetype: {"schema": shape}}}
@@ -162,12 +166,10 @@ def _problems(
     told: list[Problem] = [*_EVERYWHERE]
     if operation["security"]:
         told += [problems.NOT_KNOWN, problems.NOT_PERMITTED]
-    if hasattr(view, "keyed"):
+    if hasattr(view, "keyed") or hasattr(view, "may_be_keyed"):
         told.append(problems.KEY_MISSING)
     if "requestBody" in operation:
         told += _WITH_BODY
-    elif any(each["in"] == "query" for each in operation.get("parameters", ())):
-        told.append(problems.INVALID_REQUEST)
     if "{" in path or getattr(view, "may_miss", False):
         told.append(problems.NOT_HERE)
     found: dict[HTTPStatus, list[tuple[str, str]]] = {}

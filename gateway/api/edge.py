@@ -204,8 +204,29 @@ def _admit(view: Callable[..., Any]) -> None:
     if g.unfit is not None:
         raise g.unfit
     _admit_caller(view)
-    if hasattr(view, "keyed") and not KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
+    if faults := _faults_of_query(view):
+        raise Halted(problems.INVALID_REQUEST, errors=faults)
+    key = request.headers.get("Idempotency-Key", "")
+    is_wanted = hasattr(view, "keyed") or (hasattr(view, "may_be_keyed") and key)
+    if is_wanted and not KEY.fullmatch(key):
         raise Halted(problems.KEY_MISSING)
+
+
+def _faults_of_query(view: Callable[..., Any]) -> list[dict[str, str]]:
+    """
+    What is wrong with the words after the question mark, besides what they say.
+
+    What a model reads of them takes the last of two without a word, and a route without a model
+    would take anything.
+    """
+    has_model = any(place == "query" for _, place in getattr(view, "_spec", {}).get("args", ()))
+    faults = []
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            faults.append({"in": "query", "field": name, "fault": "It is said more than once."})
+        elif not has_model:
+            faults.append({"in": "query", "field": name, "fault": "Unknown field."})
+    return faults
 
 
 def _admit_caller(view: Callable[..., Any]) -> None:

@@ -240,6 +240,12 @@ class TestRefresh:
         refused(app.post("/auth/refresh", refresh_token=old, headers=headers), 401, "not-known")
         assert not app.is_in()
 
+    @pytest.mark.parametrize("key", ["short", "x" * 65, "try 0001"])
+    def test_what_is_no_key_uses_nothing_up(self, app, key):
+        given = {"refresh_token": app.refresh_token, "headers": {"Idempotency-Key": key}}
+        refused(app.post("/auth/refresh", **given), 400, "key-missing")
+        assert app.refreshes().is_in()
+
     def test_it_is_no_longer_lost_once_the_next_was_used(self, app):
         given = {"refresh_token": app.refresh_token, "headers": {"Idempotency-Key": "try-0001"}}
         app.keeps(app.post("/auth/refresh", **given), 200).refreshes()

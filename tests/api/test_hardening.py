@@ -91,6 +91,20 @@ class TestAddresses:
         wanjiru_s.gets(path)
         wanjiru_s.is_refused(400, "unreadable")
 
+    @pytest.mark.parametrize(
+        ("path", "field"),
+        [
+            ("/transactions?limit=1&limit=2", "limit"),
+            ("/transactions?since=2026-01-01&limit=1&since=2026-01-02", "since"),
+            ("/transactions?nothing=1", "nothing"),
+            ("/wallet?currency=KES", "currency"),
+            ("/exchange/rates?x", "x"),
+        ],
+    )
+    def test_words_that_nobody_reads_are_refused(self, wanjiru_s, path, field):
+        wanjiru_s.gets(path)
+        assert wanjiru_s.is_refused(422, "invalid-request")["errors"][0]["field"] == field
+
     def test_what_is_not_there_is_a_problem_too(self, app):
         app.gets("/nothing")
         app.is_refused(404, "not-here")
