@@ -60,6 +60,7 @@ ACT: Final = "workers.staff.act"
 UNDERSTAND_MPESA: Final = "workers.mpesa.letters.understand"
 CALL_WEBHOOKS: Final = "workers.webhooks.deliver"
 CLEAR_WEBHOOKS: Final = "workers.webhooks.clear"
+CLEAR_ACCESS: Final = "workers.access.clear"
 JOBS: Final = (
     EXECUTE,
     DELIVER,
@@ -79,6 +80,7 @@ JOBS: Final = (
     *Job,
     CALL_WEBHOOKS,
     CLEAR_WEBHOOKS,
+    CLEAR_ACCESS,
 )
 
 
@@ -106,7 +108,7 @@ class Relay:
         self._redis = redis
         self._priced_at = 0.0
         self._asked_credit_at = 0.0
-        self._cleared_at = time.monotonic()
+        self._cleared_at = self._forgotten_at = time.monotonic()
         self._reconciled_at = time.monotonic()  # not while everything starts
         self._stopped = threading.Event()
 
@@ -156,9 +158,7 @@ class Relay:
         if time.monotonic() - self._asked_credit_at > _CREDIT_SECONDS and not is_deaf(self._sms):
             self._asked_credit_at = time.monotonic()
             enqueue(self._sms, ASK_CREDIT)
-        if time.monotonic() - self._cleared_at > _CLEAR_SECONDS and not self._webhooks.count:
-            self._cleared_at = time.monotonic()
-            enqueue(self._webhooks, CLEAR_WEBHOOKS)
+        self._clear()
 
     def _ring(self, now: datetime) -> None:
         """Ring for messages and letters; not for messages while nobody may send."""
@@ -201,6 +201,15 @@ class Relay:
                 some = ids[first : first + _IDS_PER_JOB]
                 enqueue(line, job, is_first=is_code, ids=some, **more)
         return len(ids) == relaying.ROWS_MAX
+
+    def _clear(self) -> None:
+        """Have deleted what is over, now and then."""
+        if time.monotonic() - self._cleared_at > _CLEAR_SECONDS and not self._webhooks.count:
+            self._cleared_at = time.monotonic()
+            enqueue(self._webhooks, CLEAR_WEBHOOKS)
+        if time.monotonic() - self._forgotten_at > _CLEAR_SECONDS and not is_deaf(self._sms):
+            self._forgotten_at = time.monotonic()
+            enqueue(self._sms, CLEAR_ACCESS)
 
     def _sweep(self, now: datetime) -> None:
         """Do what is wanted every so often."""

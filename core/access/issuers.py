@@ -87,6 +87,7 @@ class SignIn(Base):
     __tablename__ = "sign_ins"
     __table_args__ = (
         UniqueConstraint("hash"),
+        Index("ix_sign_ins_expires_at", "expires_at"),
         Index(
             "ix_sign_ins_handed",
             "id",

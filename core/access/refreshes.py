@@ -44,7 +44,10 @@ class Refresh(Base):
     """
 
     __tablename__ = "refreshes"
-    __table_args__ = (Index("ix_refreshes_device_id", "device_id"),)
+    __table_args__ = (
+        Index("ix_refreshes_device_id", "device_id"),
+        Index("ix_refreshes_expires_at", "expires_at"),
+    )
 
     hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     device_id: Mapped[int] = mapped_column(ForeignKey(Device.id))

@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Identity,
+    Index,
     LargeBinary,
     Text,
     UniqueConstraint,
@@ -50,7 +51,10 @@ class Ticket(Base):
     """A ticket, by its hash."""
 
     __tablename__ = "tickets"
-    __table_args__ = (UniqueConstraint("hash"),)
+    __table_args__ = (
+        UniqueConstraint("hash"),
+        Index("ix_tickets_expires_at", "expires_at"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
