@@ -180,7 +180,6 @@ def at_till(session: Session, *, till: str) -> Person:
     if number is None:
         raise UnknownTill
     return subscribers.recipient(session, msisdn=number)
-    return subscribers.recipient(session, msisdn=msisdn)
 
 
 def has_till(session: Session, *, subscriber: int) -> bool:

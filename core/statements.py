@@ -161,7 +161,7 @@ _FEE: Final = """
         WHERE o.key = j.key), 0)
     ELSE 0 END
 """
-_SELECTED = f"""
+SELECTED: Final = f"""
     SELECT e.version AS number, j.posted_at, j.reason, e.amount, a.currency,
            {_FEE} AS fee,
            e.balance_after, coalesce(j.reference, '') AS reference,
@@ -178,15 +178,15 @@ _SELECTED = f"""
         ORDER BY o.account_id LIMIT 1
     ) other ON true
 """  # noqa: S608 - our own words
-_LINES = f"{_SELECTED} WHERE e.account_id = :account"
+_LINES = f"{SELECTED} WHERE e.account_id = :account"
 # What is looked for among very many is looked for a stretch at a time.
-_STRETCH: Final = 2_000
+STRETCH: Final = 2_000
 _SOME = text(f"""{_LINES} AND e.version <= :last AND e.version > :down_to
     AND (:all OR j.reason = ANY (:reasons))
     AND (e.amount > 0) = coalesce(CAST(:is_in AS boolean), e.amount > 0)
     ORDER BY e.version DESC LIMIT :most
 """)
-_OF_ONE = text(f"""{_SELECTED}
+_OF_ONE = text(f"""{SELECTED}
     WHERE j.reference = :reference AND a.holder_id = :subscriber AND a.path LIKE 'user:%:main:%'
     ORDER BY e.amount
 """)
@@ -210,7 +210,7 @@ def latest(
         before: The `number` of the line to go on from; later entries do not shift what follows.
     """
     given = {"account": account, "before": before or _NONE_BEFORE, "most": lines_max}
-    return [_line(row) for row in session.execute(_NEWEST, given)]
+    return [line(row) for row in session.execute(_NEWEST, given)]
 
 
 def page(session: Session, *, account: int, wanted: Wanted, lines_max: int) -> Page:
@@ -223,7 +223,7 @@ def page(session: Session, *, account: int, wanted: Wanted, lines_max: int) -> P
         wanted: Which; `last` is where to go on from.
         lines_max: How many at most.
     """
-    down_to = max(wanted.after, wanted.last - _STRETCH)
+    down_to = max(wanted.after, wanted.last - STRETCH)
     rows = session.execute(
         _SOME,
         {
@@ -236,7 +236,7 @@ def page(session: Session, *, account: int, wanted: Wanted, lines_max: int) -> P
             "most": lines_max,
         },
     )
-    found = [_line(row) for row in rows]
+    found = [line(row) for row in rows]
     last = found[-1].number - 1 if len(found) == lines_max else down_to
     return Page(found, last if last > wanted.after else None)
 
@@ -244,7 +244,7 @@ def page(session: Session, *, account: int, wanted: Wanted, lines_max: int) -> P
 def of_reference(session: Session, *, subscriber: int, reference: str) -> Sequence[Line]:
     """What a journal did to somebody's main accounts, by its reference; what went out is first."""
     given = {"reference": reference, "subscriber": subscriber}
-    return [_line(row) for row in session.execute(_OF_ONE, given)]
+    return [line(row) for row in session.execute(_OF_ONE, given)]
 
 
 def open_statement(
@@ -310,7 +310,7 @@ def lines(databases: Databases, statement: Statement) -> Iterator[Line]:
         with databases() as session:
             page = session.execute(_FORWARD, given | {"after": after}).all()
         assert page, f"entries of account {statement.account} are missing after {after}"
-        yield from map(_line, page)
+        yield from map(line, page)
         after = page[-1].number
 
 
@@ -376,7 +376,8 @@ def _balance_after(session: Session, account: int, number: int, currency: Curren
     return Money(int(balance), currency)
 
 
-def _line(row: Row[Any]) -> Line:
+def line(row: Row[Any]) -> Line:
+    """What a row of `SELECTED` tells."""
     currency = Currency[row.currency]
     return Line(
         number=row.number,

@@ -8,21 +8,22 @@ from typing import Final
 from apiflask import APIBlueprint
 from flask import Response
 
-from core import merchants, refunds, settlements, statements, withdrawals
+from core import merchants, refunds, settlements, statements, takings, withdrawals
 from core.access.principals import Permission
-from core.ledger import InsufficientFunds, Reason, UnknownAccount
+from core.ledger import InsufficientFunds, UnknownAccount
 from core.limits import RecipientSuspended
 from core.logins import SECONDS
 from core.merchants import NoTill
-from core.money import InvalidAmount
+from core.money import InvalidAmount, Money
 from core.msisdn import InvalidMsisdn
 from core.naming import InvalidName
 from core.orders import Asked, KeyReused, Placed
 from core.otp_codes import InvalidOtp
 from core.pins import PinLocked, WrongPin
 from core.refunds import NoSuchPayment, PaymentReversed, RefundTooLarge
-from core.statements import NAIROBI, InvalidPeriod, Line, Page, Period, Wanted
+from core.statements import NAIROBI, InvalidPeriod, Line, Page, Period
 from core.subscribers import Person
+from core.takings import ByRail
 from gateway.api import edge, paging
 from gateway.api.access import needs
 from gateway.api.description import refuses
@@ -142,15 +143,18 @@ def _hang_payments(door: APIBlueprint) -> None:
     @door.input(PaymentsWanted, location="query")
     @door.output(Payments)
     def show_payments(query_data: PaymentsWanted) -> Payments:
-        """Show what was paid at the till and by links, the newest first."""
+        """Show what was paid at the till, from M-Pesa too, and by links, the newest first."""
         person = edge.person()
         merchants.of(edge.reading(), subscriber=person.id)
         page = _page(person, query_data)
-        found = refunds.payments(
-            edge.reading(), merchant=person.id, references=[line.reference for line in page.lines]
-        )
+        references = [line.reference for line in page.lines]
+        ours = refunds.payments(edge.reading(), merchant=person.id, references=references)
+        theirs = takings.by_rail(edge.reading(), merchant=person.id, references=references)
         return Payments(
-            payments=[_told(line, found[line.reference]) for line in page.lines],
+            payments=[
+                _told(line, ours.get(line.reference), theirs.get(line.reference))
+                for line in page.lines
+            ],
             next=paging.cursor(page.last),
         )
 
@@ -159,8 +163,19 @@ def _hang_payments(door: APIBlueprint) -> None:
     @refuses(NoSuchPayment)
     @door.output(Refundable)
     def show_payment(reference: str) -> Refundable:
-        """Show what of a payment was given back, and what may be."""
-        found = refunds.payment(edge.reading(), merchant=edge.person().id, reference=reference)
+        """Show what of a payment was given back, and what may be: of M-Pesa's, nothing."""
+        session, person = edge.reading(), edge.person()
+        theirs = takings.by_rail(session, merchant=person.id, references=[reference])
+        if (brought := theirs.get(reference)) is not None:
+            none = Sum.of(Money(0, brought.amount.currency))
+            return Refundable(
+                reference=reference,
+                amount=Sum.of(brought.amount),
+                refunded=none,
+                refundable=none,
+                reversed=False,
+            )
+        found = refunds.payment(session, merchant=person.id, reference=reference)
         return Refundable(
             reference=found.reference,
             amount=Sum.of(found.amount),
@@ -243,22 +258,22 @@ def _page(person: Person, wanted: PaymentsWanted) -> Page:
         place="main",
     )
     went_on = paging.number(wanted.cursor)
-    return statements.page(
+    return takings.page(
         edge.reading(),
+        merchant=person.id,
         account=statement.account,
-        wanted=Wanted(
-            after=statement.after,
-            last=statement.last if went_on is None else min(went_on, statement.last),
-            reasons=(Reason.PAYMENT,),
-            is_in=True,
-        ),
+        after=statement.after,
+        last=statement.last if went_on is None else min(went_on, statement.last),
         lines_max=wanted.limit,
     )
 
 
-def _told(line: Line, found: refunds.Payment) -> PaymentTold:
+def _told(line: Line, ours: refunds.Payment | None, theirs: ByRail | None) -> PaymentTold:
+    none = Money(0, line.amount.currency)
     return PaymentTold(
         **schemas.Line.of(line).model_dump(),
-        refunded=Sum.of(found.refunded),
-        refundable=Sum.of(found.left),
+        method=None if theirs is None else theirs.provider,
+        receipt=None if theirs is None else theirs.receipt,
+        refunded=Sum.of(none if ours is None else ours.refunded),
+        refundable=Sum.of(none if ours is None else ours.left),
     )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pyotp
+import pytest
 from app import App, kes
-from rail import Rail
+from rail import STAFF, Rail
+
+from core import resolutions
+from core.money import kes as kes_minor
 
 
 def paid(app, till, amount):
@@ -69,6 +73,86 @@ def test_they_go_on_page_by_page_and_by_their_days(house, wanjiru_s, otieno_s, t
     assert listed == references[::-1]
     assert otieno_s.gets("/merchants/me/payments?until=2026-11-21").json["payments"] == []
     assert len(otieno_s.gets("/merchants/me/payments?since=2026-11-21").json["payments"]) == 3
+
+
+class TestFromMpesa:
+    """A till paid straight from M-Pesa: by a prompt, and to the paybill."""
+
+    @pytest.fixture
+    def rail(self, house):
+        return Rail(house)
+
+    def test_both_are_listed_among_the_others(self, rail, wanjiru_s, otieno, otieno_s, till):
+        from_account = paid(wanjiru_s, till, "100")
+        prompted = rail.prompt(otieno, 300_00, payer="+254799000007", purpose="till")
+        rail.settle(prompted, "NLJ7RT61SV")
+        rail.pay("RKL51ZDR4F", f"{till[:3]} {till[3:]}", 400_00)
+        shown = otieno_s.gets("/merchants/me/payments").json["payments"]
+        told = [(each["method"], each["receipt"], each["amount"]["value"]) for each in shown]
+        assert told == [
+            ("mpesa", "RKL51ZDR4F", "400.00"),
+            ("mpesa", "NLJ7RT61SV", "300.00"),
+            (None, None, "100.00"),
+        ]
+        assert [each["kind"] for each in shown] == ["deposit", "deposit", "payment"]
+        assert [each["reference"] for each in shown[1:]] == [
+            rail.reference_of(prompted),
+            from_account,
+        ]
+        assert [each["refundable"]["value"] for each in shown] == ["0.00", "0.00", "100.00"]
+        page = otieno_s.gets("/merchants/me/payments?limit=2").json
+        rest = otieno_s.gets(f"/merchants/me/payments?limit=2&cursor={page['next']}").json
+        assert page["payments"] + rest["payments"] == shown
+
+    def test_what_is_their_own_is_not(self, rail, otieno, otieno_s, till):
+        rail.settle(rail.prompt(otieno, 300_00), "NLJ7RT61SV")
+        rail.pay("RKL51ZDR4F", otieno.phone.msisdn, 400_00)
+        asked = rail.prompt(otieno, 500_00, payer="+254799000007", purpose="till")
+        rail.fail(asked)
+        assert otieno_s.gets("/merchants/me/payments").json["payments"] == []
+
+    def test_each_shop_sees_its_own(self, rail, wanjiru, wanjiru_s, otieno_s, till):
+        rail.open_till(wanjiru)
+        rail.pay("RKL51ZDR4G", till, 600_00)
+        assert wanjiru_s.gets("/merchants/me/payments").json["payments"] == []
+        assert len(otieno_s.gets("/merchants/me/payments").json["payments"]) == 1
+
+    def test_what_staff_credited_as_it_was_asked_is(self, rail, otieno, otieno_s, till):
+        deposit = rail.prompt(otieno, 300_00, payer="+254799000007", purpose="till")
+        rail.settle(deposit, "NLJ7RT61SV", told=kes_minor(299_00), confirmed=True)
+        assert otieno_s.gets("/merchants/me/payments").json["payments"] == []
+        other = rail.prompt(otieno, 200_00, payer="+254799000008", purpose="till")
+        rail.settle(other, "NLJ7RT61SW", payer="+254799000009", confirmed=True)
+        for case, _amount in enumerate(rail.cases(), start=1):
+            credit(rail, otieno, case)
+        shown = otieno_s.gets("/merchants/me/payments").json["payments"]
+        told = [(each["kind"], each["amount"]["value"], each["reference"]) for each in shown]
+        assert told == [("resolution", "200.00", rail.reference_of(other))]
+
+    def test_one_is_shown_and_not_given_back(self, rail, wanjiru_s, otieno, otieno_s, till):
+        rail.settle(rail.prompt(otieno, 300_00, payer="+254799000007", purpose="till"), "NLJ7")
+        reference = otieno_s.gets("/merchants/me/payments").json["payments"][0]["reference"]
+        shown = otieno_s.gets(f"/merchants/me/payments/{reference}").json
+        assert shown == {
+            "reference": reference,
+            "amount": kes("300.00"),
+            "refunded": kes("0.00"),
+            "refundable": kes("0.00"),
+            "reversed": False,
+        }
+        wanjiru_s.gets(f"/merchants/me/payments/{reference}")
+        wanjiru_s.is_refused(404, "no-such-payment")
+        otieno_s.posts("/refunds", {"payment": reference, "amount": kes("1"), "pin": "4071"})
+        otieno_s.is_refused(404, "no-such-payment")
+
+
+def credit(rail, someone, case):
+    person = rail.person(someone)
+    rail.worker(
+        lambda session: resolutions.credit(
+            session, case=case, person=person, actor=STAFF, note="it is theirs", now=rail.now
+        )
+    )
 
 
 def test_takings_go_to_their_own_mpesa(house, wanjiru_s, otieno_s, otieno, till):

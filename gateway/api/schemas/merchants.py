@@ -11,6 +11,7 @@ from core import payment_links
 from core.merchants import Category
 from core.money import Currency
 from core.payment_links import MEMO_LENGTH_MAX, Link
+from core.rails import Provider
 from gateway.api.schemas import SEEN, Instant, Sent, Told
 from gateway.api.schemas.money import Amount, Sum
 from gateway.api.schemas.orders import Line, PinGiven, Reference
@@ -56,6 +57,11 @@ class PaymentsWanted(Account):
 class PaymentTold(Line):
     """A payment that was made to a shop, and what of it was given back."""
 
+    method: Provider | None = Field(
+        description="The rail that brought it straight to the till: its `kind` is `deposit`, or"
+        " `resolution`, and nothing of it is refundable here. Null where an account paid."
+    )
+    receipt: str | None = Field(description="What that rail calls the payment.")
     refunded: Sum
     refundable: Sum
 
