@@ -14,7 +14,7 @@ from core import db
 from core.db import Databases
 from core.seal_outside import Outside
 from gateway import api as programs
-from gateway import callbacks, health, pay, rails, sms, ussd
+from gateway import callbacks, health, pay, problem_page, rails, sms, ussd
 from gateway import log as sealed
 from gateway.api import description
 from gateway.api.edge import Api
@@ -91,6 +91,7 @@ def create_app(
     app.register_blueprint(health.door(databases, clock, redis_answers, outside))
     app.register_blueprint(sealed.door(databases, outside))
     app.register_blueprint(pay.door(databases, clock, public_url=api.public_url))
+    app.register_blueprint(problem_page.door())
     if safaricom is not None:
         app.register_blueprint(callbacks.door(databases, clock, callers=safaricom))
     programs.hang(app, api)

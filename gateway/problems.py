@@ -143,6 +143,11 @@ def status_of(error: type[DomainError]) -> HTTPStatus:
     return next(status for kind, status in STATUSES.items() if issubclass(error, kind))
 
 
+def type_of(code: str) -> str:
+    """Where a problem is explained: its place on a page of ours (`gateway/problem_page.py`)."""
+    return f"/problems#{code}"
+
+
 def title_of(error: type[DomainError]) -> str:
     """What a refusal is called: the first line of what is written about it."""
     return (error.__doc__ or "").strip().splitlines()[0]
@@ -150,7 +155,7 @@ def title_of(error: type[DomainError]) -> str:
 
 def _made(code: str, status: HTTPStatus, title: str, members: Mapping[str, object]) -> Response:
     body: dict[str, object] = {
-        "type": f"/problems#{code}",
+        "type": type_of(code),
         "title": title,
         "status": status.value,
         "code": code,

@@ -128,7 +128,7 @@ def _rails(door: APIBlueprint, api: Api) -> None:
     @needs(Permission.ADMIN)
     @door.output(RailTold)
     def show_rail(provider: str) -> RailTold:
-        """Show what is under way over a rail, as `mpesa`, and whether payouts go out."""
+        """Show what is under way over a rail, as mpesa, and whether payouts go out."""
         session, rail = edge.staff(), _rail(provider)
         stops = rails.breaker(session, provider=rail, now=edge.now())
         looked_at(session, f"rail:{rail}")

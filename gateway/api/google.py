@@ -56,7 +56,7 @@ def _log_in(door: APIBlueprint, api: Api) -> None:
     @door.output(SignInBegun, status_code=201)
     @refuses(issuers.NoIssuer)
     def begin_sign_in() -> SignInBegun:
-        """Begin to log in with the issuer: open `authorization_url` in a browser."""
+        """Begin to log in with the issuer: open its address in a browser."""
         return _begin(api, subscriber=None)
 
     @door.post("/finish")

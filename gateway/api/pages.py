@@ -30,6 +30,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Kabambe for programs</title>
 <link rel="stylesheet" href="/api/docs/swagger-ui.css">
+<link rel="stylesheet" href="/api/docs/small.css">
 <link rel="icon" type="image/png" href="/api/docs/favicon-32x32.png">
 </head>
 <body>
@@ -47,6 +48,30 @@ _BEGIN: Final = """SwaggerUIBundle({
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
   layout: "BaseLayout",
 });
+"""
+# Swagger UI squeezes what stands side by side until words are a letter wide.
+_SMALL: Final = """@media (max-width: 640px) {
+  .swagger-ui .wrapper, .swagger-ui .scheme-container .schemes { padding: 0 12px; }
+  .swagger-ui .opblock-tag { flex-wrap: wrap; padding: 10px 0; }
+  .swagger-ui .opblock-tag small { flex: 1 0 100%; order: 1; padding: 4px 0 0; }
+  .swagger-ui .opblock-tag > div { display: none; }
+  .swagger-ui .opblock-tag > .expand-operation { margin-left: auto; }
+  .swagger-ui .opblock .opblock-summary-control { flex-wrap: wrap; min-width: 0; }
+  .swagger-ui .opblock .opblock-summary-method { min-width: 62px; padding: 6px 0; }
+  .swagger-ui .opblock .opblock-summary-path { flex: 1 1 0; max-width: none; font-size: 14px;
+    word-break: normal; overflow-wrap: anywhere; }
+  .swagger-ui .opblock .opblock-summary-description { flex: 1 0 100%; order: 1; padding: 6px 0 0; }
+  .swagger-ui .opblock-section-header { flex-wrap: wrap; gap: 6px; padding: 8px 12px; }
+  .swagger-ui .responses-inner, .swagger-ui .table-container { padding: 12px; }
+  .swagger-ui .parameters > thead, .swagger-ui .responses-table > thead { display: none; }
+  .swagger-ui .parameters > tbody, .swagger-ui .responses-table > tbody,
+  .swagger-ui .parameters > tbody > tr, .swagger-ui .responses-table > tbody > tr,
+  .swagger-ui .parameters > tbody > tr > td, .swagger-ui .responses-table > tbody > tr > td {
+    display: block; width: auto; max-width: 100%; overflow-x: auto; }
+  .swagger-ui .parameters-col_description input { max-width: 100%; }
+  .swagger-ui .btn.authorize { white-space: nowrap; }
+  .swagger-ui .btn.authorize span { float: none; padding: 0 8px 0 0; }
+}
 """
 _LASTING_SECONDS: Final = 86_400
 
@@ -73,6 +98,11 @@ def door(app: APIFlask) -> APIBlueprint:
     def begin() -> Response:
         return Response(_BEGIN, mimetype="text/javascript")
 
+    @door.get("/docs/small.css")
+    @public
+    def small() -> Response:
+        return Response(_SMALL, mimetype="text/css")
+
     @door.get("/docs/openapi.json")
     @public
     def for_swagger_ui() -> Response:
@@ -94,7 +124,7 @@ def as_of_3_0(described: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     """
     The description in OpenAPI 3.0, which is what Swagger UI 4 can draw.
 
-    What differs in what we say: a value that may be null, and constants.
+    What differs in what we say: a value that may be null, examples, and constants.
     """
     older = _older(deepcopy(described))
     older["openapi"] = "3.0.3"
@@ -111,6 +141,9 @@ def _older(node: Any) -> Any:  # noqa: ANN401 - as above
         left = [kind for kind in kinds if kind != {"type": "null"}]
         del made["anyOf"]
         made |= {"nullable": True} | (left[0] if len(left) == 1 else {"anyOf": left})
+    if isinstance(examples := made.get("examples"), list) and examples:
+        del made["examples"]
+        made["example"] = examples[0]  # without one Swagger UI makes letters up
     if "const" in made:
         made["enum"] = [made.pop("const")]
     return made

@@ -38,7 +38,7 @@ def door(_api: Api) -> APIBlueprint:
     @refuses(UnknownOrder)
     @tells("text/plain")
     def proof(reference: str) -> Response:
-        """Prove that the log has it. Anybody can check that with `verifier/receipt.py`."""
+        """Prove that the log has it. Anybody can check that with verifier/receipt.py."""
         seal = ordering.receipt(edge.person(), reference=reference).seal
         found = None if seal is None else seal_log.proof(edge.reading(), seal)
         if found is None:

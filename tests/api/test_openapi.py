@@ -70,7 +70,13 @@ class TestSwaggerUi:
         policy = page.headers["Content-Security-Policy"]
         assert "script-src 'self';" in policy
         assert "default-src 'none'" in policy
-        for name in ("swagger-ui.css", "swagger-ui-bundle.js", "begin.js", "openapi.json"):
+        for name in (
+            "swagger-ui.css",
+            "small.css",
+            "swagger-ui-bundle.js",
+            "begin.js",
+            "openapi.json",
+        ):
             with house.client.get(f"/api/docs/{name}") as answer:
                 assert answer.status_code == 200
         assert house.client.get("/api/docs/index.html").status_code == 404
@@ -80,4 +86,6 @@ class TestSwaggerUi:
         older = house.client.get("/api/docs/openapi.json").json
         assert older["openapi"] == "3.0.3"
         assert '{"type": "null"}' not in json.dumps(older)
+        value = older["components"]["schemas"]["Amount"]["properties"]["value"]
+        assert (value["example"], "examples" in value) == ("500.00", False)
         assert list(older["paths"]) == list(house.app.spec["paths"])
