@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import bank
 import requests
@@ -164,6 +165,17 @@ class House:
             ended.set()
             thread.join()
             self.worker_is_elsewhere = False
+
+    @contextmanager
+    def crowd(self) -> Iterator[None]:
+        """Let fifty wait for the ledger at once, as if in as many processes, however slow it is."""
+        with (
+            self.ledger_elsewhere(),
+            mock.patch.object(self.bell, "_chairs", threading.BoundedSemaphore(50)),
+            mock.patch("workers.bell.WAIT_SECONDS_MAX", 60),
+            mock.patch("gateway.api.ordering.WAIT_SECONDS_MAX", 60.0),
+        ):
+            yield
 
     @contextmanager
     def limited(self, **other: Any) -> Iterator[Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from unittest import mock
 
 import pytest
 from app import App, kes
@@ -149,7 +147,7 @@ class TestAtOnce:
         def work() -> None:
             answers.append(ask(App(house.app.test_client(), app.bearer)))
 
-        with self.crowd(house):
+        with house.crowd():
             threads = [threading.Thread(target=work) for _ in range(50)]
             for thread in threads:
                 thread.start()
@@ -157,12 +155,6 @@ class TestAtOnce:
                 thread.join()
         assert len(answers) == 50
         return answers
-
-    @contextmanager
-    def crowd(self, house):
-        chairs = threading.BoundedSemaphore(50)  # as if there were as many processes
-        with house.ledger_elsewhere(), mock.patch.object(house.bell, "_chairs", chairs):
-            yield
 
 
 class TestBesideReversals:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from datetime import timedelta
-from unittest import mock
 
 import pytest
 from app import App, kes
@@ -100,12 +99,11 @@ class TestForOnePayment:
 
     def crowd(self, house, app, ask):
         answers = []
-        many = threading.BoundedSemaphore(50)
 
         def work(number) -> None:
             answers.append(ask(App(house.app.test_client(), app.bearer), number))
 
-        with house.ledger_elsewhere(), mock.patch.object(house.bell, "_chairs", many):
+        with house.crowd():
             threads = [threading.Thread(target=work, args=(number,)) for number in range(50)]
             for thread in threads:
                 thread.start()

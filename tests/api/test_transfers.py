@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from unittest import mock
 
 import leaks
 from app import kes
@@ -67,8 +66,7 @@ class TestAKey:
             app = type(wanjiru_s)(house.app.test_client(), wanjiru_s.bearer)
             answers.append(app.posts("/transfers", SEND, key="order-0001"))
 
-        many = threading.BoundedSemaphore(50)  # as if there were as many processes
-        with house.ledger_elsewhere(), mock.patch.object(house.bell, "_chairs", many):
+        with house.crowd():
             threads = [threading.Thread(target=send) for _ in range(50)]
             for thread in threads:
                 thread.start()
