@@ -48,6 +48,10 @@ CALM: dict[str, object] = {
     "busy_phones": False,
 }
 PATIENCE_SECONDS = 60.0
+_FORGOTTEN = (
+    *("faults", "weather", "terms", "requests", "callbacks"),
+    *("initiators", "quota", "urls"),
+)
 
 
 @dataclass
@@ -77,7 +81,7 @@ class Safaricom:
         self.reset()
 
     def reset(self) -> None:
-        for what in ("faults", "weather", "terms", "requests", "callbacks", "initiators", "quota"):
+        for what in _FORGOTTEN:
             requests.delete(self.control(what), timeout=5).raise_for_status()
         self.terms(**CALM)
 

@@ -18,6 +18,7 @@ What tests and those who play tell the fake Safaricom to do, below `/daraja/cont
 | `/totals`                 | `GET`: what was collected, paid out and reversed, and how often     |
 | `/initiators`             | `DELETE`: unlocks them; `PUT {"name", "password"}` changes a        |
 |                           | password, `{"name", "forbidden": true}` takes the role away         |
+| `/urls`                   | `DELETE`: no address is registered                                  |
 | `/tokens`                 | `DELETE`: every access token is void                                |
 | `/quota`                  | `DELETE`: a new quota begins                                        |
 | `/certificate`            | `GET`: Safaricom's certificate, PEM                                 |
@@ -138,6 +139,7 @@ def _hang_gate(doors: Blueprint, safaricom: Safaricom) -> None:
     _hang_deletion(doors, "/tokens", safaricom.gate.expire_tokens)
     _hang_deletion(doors, "/quota", safaricom.gate.count_anew)
     _hang_deletion(doors, "/initiators", safaricom.initiators.unlock)
+    _hang_deletion(doors, "/urls", safaricom.paybill.forget)
 
     @doors.put(_PREFIX + "/initiators")
     def initiator() -> tuple[str, int]:

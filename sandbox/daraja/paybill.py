@@ -60,6 +60,12 @@ class Paybill:
             organisation.version = "v1" if version == "v1" else "v2"
         return self._said("Success")
 
+    def forget(self) -> None:
+        """Know no address of anybody's: what they are paid is told to nobody."""
+        with self._book.lock:
+            for organisation in self._book.organisations.values():
+                organisation.confirmation_url = organisation.validation_url = ""
+
     def simulate(self, fields: Fields, script: Script) -> dict[str, object]:
         """Pay as `Msisdn`, which the sandbox alone can be asked to do."""
         shortcode = fields.shortcode("ShortCode")

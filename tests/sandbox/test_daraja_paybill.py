@@ -79,6 +79,11 @@ class TestRegistration:
         merchant.terms(register_once=False)
         assert register(merchant).status_code == 200
 
+    def test_is_forgotten_when_a_door_says_so(self, registered):
+        registered.control("DELETE", "urls")
+        assert fate(registered, pay(registered)) == "Completed"
+        assert registered.control("GET", "callbacks") == []
+
 
 class TestPayment:
     def test_is_asked_about_and_told(self, registered):
