@@ -163,8 +163,11 @@ class TestSettling:
         otieno.phone.types("2", "4071").ends_with("Daily settlement is off.")
         with house.databases["web"]() as session:
             assert not settlements.is_daily(session, subscriber=mpesa.rail.person(otieno).id)
-        who = "SELECT actor, origin, detail ->> 'is_daily' FROM audit_log WHERE action = :action"
-        assert house.bank.rows(who, action="daily-settlement-set") == [
+        who = (
+            "SELECT actor, origin, detail ->> 'is_daily' FROM audit_log"
+            " WHERE action = 'daily-settlement-set' ORDER BY id"
+        )
+        assert house.bank.rows(who) == [
             (otieno.phone.msisdn, "ussd", "true"),
             (otieno.phone.msisdn, "ussd", "false"),
         ]
