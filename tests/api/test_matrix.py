@@ -66,6 +66,37 @@ def test_whoever_calls_gets_past_the_door_only_where_they_may(house, described, 
     assert not wrong
 
 
+# What is sent where a merchant alone has something to be asked for.
+OF_SHOPS: dict[tuple[str, str], Any] = {
+    ("GET", "/api/v1/merchants/me"): None,
+    ("PATCH", "/api/v1/merchants/me"): {"settled_daily": False},
+    ("GET", "/api/v1/merchants/me/payments"): None,
+    ("POST", "/api/v1/merchants/me/settlements"): {"pin": "4071"},
+    ("POST", "/api/v1/merchants/me/settlements/quote"): {},
+    ("POST", "/api/v1/payment-links"): {"amount": kes("10.00")},
+    ("POST", "/api/v1/refunds"): {"payment": "PQ7X2M4K9A", "pin": "4071"},
+}
+
+
+def test_what_is_a_merchants_is_theirs_alone(house, described):
+    """A person without a till is told that they have none; a merchant is not."""
+    person, merchant = CALLERS["person"](house), CALLERS["merchant"](house)
+    asked = {
+        (method, path)
+        for path, method, operation in described
+        if any("`no-till`" in each["description"] for each in operation["responses"].values())
+    }
+    assert asked == set(OF_SHOPS)
+    for number, ((method, path), body) in enumerate(OF_SHOPS.items()):
+        words: dict[str, Any] = {} if body is None else {"json": body}
+        words["headers"] = {"Idempotency-Key": "matrix-of-shops"}
+        assert person.asks(method, path, **words).json.get("code") == "no-till", (method, path)
+        words["headers"] = {"Idempotency-Key": f"matrix-of-shop-{number}"}
+        answer = merchant.asks(method, path, **words)
+        assert answer.json.get("code") not in ("no-till", "not-permitted", "invalid-request")
+        assert answer.status_code < 500, (method, path, answer.data)
+
+
 def test_what_is_one_persons_is_not_anothers(house, described, wanjiru, otieno, amina):
     """There is an example of every route to one thing of somebody's; another is told 404."""
     mine = App(house.app.test_client(), house.logged_in(wanjiru.phone.msisdn))
