@@ -15,7 +15,7 @@ from sqlalchemy import String, case, cast, exists, func, insert, literal, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from core import audit
+from core import audit, db
 from core.audit import Action, Actor
 from core.messages import IS_OUT, OptOut
 from core.outbox import Event, Outbox
@@ -94,7 +94,7 @@ def announce(
     said = {language.value: text for language, text in words.items()}
     name = hashlib.sha256("\n".join([to, *map(str, sorted(said.items()))]).encode()).hexdigest()
     subject = f"announcement:{name[:16]}"
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(subject, 0))))
+    db.alone(session, subject)
     former = audit.history(session, subject=subject, count=1)
     if former and now - former[0].at < AGAIN_AFTER and not again:
         raise AlreadyAnnounced

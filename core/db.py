@@ -30,6 +30,7 @@ WORKER: Final = "kabambe_worker"
 STAFF: Final = "kabambe_staff"
 
 TRIES_MAX: Final = 3
+_ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 # unique_violation, serialization_failure, deadlock_detected: the other one won; look again.
 _CONFLICTS: Final = frozenset({"23505", "40001", "40P01"})
 
@@ -175,6 +176,11 @@ def transact(databases: Databases, work: Callable[[Session], R]) -> R:
             if attempt == TRIES_MAX or not is_passing(error):
                 raise
     raise AssertionError("unreachable")
+
+
+def alone(session: Session, name: str) -> None:
+    """Let one transaction at a time do what has this name, until it ends: also without a row."""
+    session.execute(_ALONE, {"name": name})
 
 
 @cache

@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import DateTime, Text, func, select
+from sqlalchemy import DateTime, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import db
 from core.db import Base
 
 
@@ -91,4 +92,4 @@ def alone_with(session: Session, provider_id: str) -> None:
 
     Its report and the end of its sending may come at once; neither would see the other's row.
     """
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(provider_id, 0))))
+    db.alone(session, provider_id)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import errors
+from core import db, errors
 from core.db import Base
 from core.errors import DomainError, NotFound, Refused
 from core.money import Currency, Money
@@ -210,9 +210,7 @@ def hold_key(session: Session, *, key: str) -> None:
 
     Orders and deposits are rows of different tables: what is unique in each is not so in both.
     """
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"key:{key}"}
-    )
+    db.alone(session, f"key:{key}")
 
 
 def asked(session: Session, *, key: Asked) -> Placed | None:

@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, networks, otp_codes, outbox
+from core import audit, db, networks, otp_codes, outbox
 from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied, NotFound, Refused
@@ -310,7 +310,7 @@ def code_of(session: Session, *, otp: int, key: OtpKey, now: datetime) -> Code |
 
 def _alone(session: Session, *, msisdn: str, purpose: Purpose) -> None:
     """One at a time for a number and what it is for, until this commits: also without a row."""
-    _lock(session, f"otp:{_counted_with(purpose)[0]}:{msisdn}")
+    db.alone(session, f"otp:{_counted_with(purpose)[0]}:{msisdn}")
 
 
 def _counted_with(purpose: Purpose) -> tuple[Purpose, ...]:
@@ -320,12 +320,6 @@ def _counted_with(purpose: Purpose) -> tuple[Purpose, ...]:
 
 def _alike(purpose: Purpose) -> ColumnElement[bool]:
     return Otp.purpose.in_([each.value for each in _counted_with(purpose)])
-
-
-def _lock(session: Session, name: str) -> None:
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name}
-    )
 
 
 def _bound(
@@ -347,7 +341,7 @@ def _bound(
     until = _full(session, _OF_A_NUMBER, now, Otp.msisdn == msisdn, of_purpose)
     if origin is not None:
         hashed, bounds = origin
-        _lock(session, f"otp:address:{hashed.hex()}")
+        db.alone(session, f"otp:address:{hashed.hex()}")
         until = until or _full(session, bounds, now, Otp.address_hash == hashed)
     if until is None and (until := _full(session, _OF_ALL, now, of_purpose)) is not None:
         log.error("otp.too_many_in_all", purpose=purpose.value)

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, outbox
+from core import audit, db, outbox
 from core.access import tokens
 from core.audit import Action, Actor
 from core.db import Base
@@ -300,10 +300,7 @@ def _revoke(
 
 def _make_room(session: Session, *, subscriber: int, actor: Actor, now: datetime) -> None:
     """End what was not seen for the longest time where there would be too many."""
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-        {"name": f"devices:{subscriber}"},
-    )
+    db.alone(session, f"devices:{subscriber}")
     there = standing(session, subscriber=subscriber, now=now)
     surplus = [each.public_id for each in there[DEVICES_MAX - 1 :]]
     if surplus:

@@ -30,13 +30,12 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, outbox
+from core import audit, db, outbox
 from core.access.principals import OF_SERVICES, Permission
 from core.audit import Action, Actor
 from core.db import Base
@@ -335,10 +334,7 @@ def _end(
 
 def _alone(session: Session, subscriber: int) -> None:
     """One at a time makes keys for somebody: two that count at once would both find room."""
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-        {"name": f"api-keys:{subscriber}"},
-    )
+    db.alone(session, f"api-keys:{subscriber}")
 
 
 def _one(subscriber: int, public_id: str) -> Select[tuple[ApiKey]]:

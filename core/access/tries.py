@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import DateTime, SmallInteger, Text, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from core import db
 from core.db import Base
 from core.errors import Denied
 
@@ -69,10 +70,7 @@ def require_unlocked(session: Session, *, subject: str, now: datetime) -> None:
     Raises:
         LogInLocked: They are not, and until when.
     """
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-        {"name": f"tries:{subject}"},
-    )
+    db.alone(session, f"tries:{subject}")
     until = session.scalar(
         select(Tries.locked_until).where(Tries.subject == subject, Tries.locked_until > now)
     )
