@@ -37,7 +37,7 @@ from core.access import devices
 from core.access.devices import Because
 from core.audit import Action, Actor
 from core.db import Base
-from core.decisions import AlreadyDecided, AlreadyRequested, OwnRequest, words
+from core.decisions import AlreadyDecided, AlreadyRequested, Proposal, words
 from core.errors import Denied, Invalid, NotFound, Refused
 from core.outbox import Event, Fact
 from core.subscribers import Subscriber, Tier, UnknownRecipient
@@ -107,7 +107,7 @@ class Submission(Base):
     submitted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class Lift(Base):
+class Lift(Proposal, Base):
     """A proposal that a suspended subscriber get another tier, and what was decided."""
 
     __tablename__ = "lifts"
@@ -123,13 +123,6 @@ class Lift(Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id))
     tier: Mapped[str] = mapped_column(Text)
-    proposed_by: Mapped[str] = mapped_column(Text)
-    reason: Mapped[str] = mapped_column(Text)
-    proposed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    state: Mapped[str] = mapped_column(Text, server_default="proposed")
-    decided_by: Mapped[str | None] = mapped_column(Text)
-    note: Mapped[str | None] = mapped_column(Text)
-    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     is_used: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
@@ -323,11 +316,11 @@ def approve_lift(session: Session, *, lift: int, actor: Actor, note: str, now: d
         OwnRequest: It is the same person.
         NoReason, NoPapers: As `set_tier`.
     """
-    found = _undecided(session, lift, by=actor.name, note=note)
+    said = words(note)
+    found = _decide(session, lift, "approved", actor=actor, note=said, now=now)
     subscriber, tier = found.subscriber_id, Tier(found.tier)
-    _decide(session, found, "approved", actor=actor, note=note, now=now)
-    _audit(session, Action.LIFT_APPROVED, subscriber, actor=actor, note=note, now=now)
-    _set(session, subscriber, tier, actor=actor, note=words(note), now=now)
+    _audit(session, Action.LIFT_APPROVED, subscriber, actor=actor, note=said, now=now)
+    _set(session, subscriber, tier, actor=actor, note=said, now=now)
     _tell(session, subscriber, tier, now=now)
 
 
@@ -338,30 +331,21 @@ def decline_lift(session: Session, *, lift: int, actor: Actor, note: str, now: d
     Raises:
         UnknownLift, AlreadyDecided, OwnRequest, NoReason: As `approve_lift`.
     """
-    found = _undecided(session, lift, by=actor.name, note=note)
-    _decide(session, found, "declined", actor=actor, note=note, now=now)
-    _audit(session, Action.LIFT_DECLINED, found.subscriber_id, actor=actor, note=note, now=now)
-
-
-def _undecided(session: Session, lift: int, *, by: str, note: str) -> Lift:
-    """Be the one who decides about a lift."""
-    words(note)
-    found = session.get(Lift, lift, with_for_update=True, populate_existing=True)
-    if found is None:
-        raise UnknownLift
-    if found.state != "proposed":
-        raise AlreadyDecided
-    if found.proposed_by == by:
-        raise OwnRequest
-    return found
+    said = words(note)
+    found = _decide(session, lift, "declined", actor=actor, note=said, now=now)
+    _audit(session, Action.LIFT_DECLINED, found.subscriber_id, actor=actor, note=said, now=now)
 
 
 def _decide(
-    session: Session, found: Lift, state: str, *, actor: Actor, note: str, now: datetime
-) -> None:
-    found.state, found.decided_by = state, actor.name
-    found.note, found.decided_at = words(note), now
+    session: Session, lift: int, state: str, *, actor: Actor, note: str, now: datetime
+) -> Lift:
+    """Be the one who decides about a lift."""
+    found = session.get(Lift, lift, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise UnknownLift
+    found.decide(state, by=actor.name, note=note, now=now)
     session.flush()  # the trigger that guards the tier looks for it
+    return found
 
 
 def _audit(
@@ -372,7 +356,7 @@ def _audit(
         actor=actor,
         action=action,
         subject=f"subscriber:{subscriber}",
-        detail={"note": words(note)},
+        detail={"note": note},
         now=now,
     )
 

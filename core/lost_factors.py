@@ -11,11 +11,9 @@ from datetime import datetime
 
 from sqlalchemy import (
     CheckConstraint,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
-    Text,
     select,
     text,
 )
@@ -26,11 +24,11 @@ from core.access import totp
 from core.access.totp import NoSecondFactor
 from core.audit import Action, Actor
 from core.db import Base
-from core.decisions import AlreadyDecided, AlreadyRequested, OwnRequest, words
+from core.decisions import AlreadyDecided, AlreadyRequested, Proposal, words
 from core.subscribers import Subscriber
 
 
-class LostFactor(Base):
+class LostFactor(Proposal, Base):
     """A proposal that somebody do without their second factor, and what was decided."""
 
     __tablename__ = "lost_factors"
@@ -46,13 +44,6 @@ class LostFactor(Base):
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id))
-    proposed_by: Mapped[str] = mapped_column(Text)
-    reason: Mapped[str] = mapped_column(Text)
-    proposed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    state: Mapped[str] = mapped_column(Text, server_default="proposed")
-    decided_by: Mapped[str | None] = mapped_column(Text)
-    note: Mapped[str | None] = mapped_column(Text)
-    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 _PROPOSE = text("""
@@ -100,9 +91,10 @@ def approve(session: Session, *, lost: int, actor: Actor, note: str, now: dateti
         NoReason: There is no note, or it is too long.
         NoSecondFactor: They have removed it themselves meanwhile.
     """
-    found = _decide(session, lost, "approved", actor=actor, note=note, now=now)
+    said = words(note)
+    found = _decide(session, lost, "approved", actor=actor, note=said, now=now)
     person = subscribers.by_id(session, subscriber=found.subscriber_id)
-    _audit(session, Action.FACTOR_LOSS_APPROVED, person.id, actor=actor, note=note, now=now)
+    _audit(session, Action.FACTOR_LOSS_APPROVED, person.id, actor=actor, note=said, now=now)
     totp.remove(session, person=person, actor=actor, now=now)
 
 
@@ -113,22 +105,19 @@ def decline(session: Session, *, lost: int, actor: Actor, note: str, now: dateti
     Raises:
         AlreadyDecided, OwnRequest, NoReason: As `approve`.
     """
-    found = _decide(session, lost, "declined", actor=actor, note=note, now=now)
+    said = words(note)
+    found = _decide(session, lost, "declined", actor=actor, note=said, now=now)
     who = found.subscriber_id
-    _audit(session, Action.FACTOR_LOSS_DECLINED, who, actor=actor, note=note, now=now)
+    _audit(session, Action.FACTOR_LOSS_DECLINED, who, actor=actor, note=said, now=now)
 
 
 def _decide(
     session: Session, lost: int, state: str, *, actor: Actor, note: str, now: datetime
 ) -> LostFactor:
-    said = words(note)
     found = session.get(LostFactor, lost, with_for_update=True, populate_existing=True)
-    if found is None or found.state != "proposed":
+    if found is None:
         raise AlreadyDecided
-    if found.proposed_by == actor.name:
-        raise OwnRequest
-    found.state, found.decided_by = state, actor.name
-    found.note, found.decided_at = said, now
+    found.decide(state, by=actor.name, note=note, now=now)
     session.flush()
     return found
 
@@ -136,5 +125,5 @@ def _decide(
 def _audit(
     session: Session, action: Action, subscriber: int, *, actor: Actor, note: str, now: datetime
 ) -> None:
-    subject, detail = f"subscriber:{subscriber}", {"note": words(note)}
+    subject, detail = f"subscriber:{subscriber}", {"note": note}
     audit.record(session, actor=actor, action=action, subject=subject, detail=detail, now=now)
