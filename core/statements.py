@@ -8,12 +8,12 @@ from two entries, however many there are before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Final, Self
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, TextClause, select, text
 from sqlalchemy.orm import Session
 
 from core import chart
@@ -180,7 +180,7 @@ SELECTED: Final = f"""
 """  # noqa: S608 - our own words
 _LINES = f"{SELECTED} WHERE e.account_id = :account"
 # What is looked for among very many is looked for a stretch at a time.
-STRETCH: Final = 2_000
+_STRETCH: Final = 2_000
 _SOME = text(f"""{_LINES} AND e.version <= :last AND e.version > :down_to
     AND (:all OR j.reason = ANY (:reasons))
     AND (e.amount > 0) = coalesce(CAST(:is_in AS boolean), e.amount > 0)
@@ -210,7 +210,7 @@ def latest(
         before: The `number` of the line to go on from; later entries do not shift what follows.
     """
     given = {"account": account, "before": before or _NONE_BEFORE, "most": lines_max}
-    return [line(row) for row in session.execute(_NEWEST, given)]
+    return [_line(row) for row in session.execute(_NEWEST, given)]
 
 
 def page(session: Session, *, account: int, wanted: Wanted, lines_max: int) -> Page:
@@ -223,28 +223,34 @@ def page(session: Session, *, account: int, wanted: Wanted, lines_max: int) -> P
         wanted: Which; `last` is where to go on from.
         lines_max: How many at most.
     """
-    down_to = max(wanted.after, wanted.last - STRETCH)
-    rows = session.execute(
-        _SOME,
-        {
-            "account": account,
-            "last": wanted.last,
-            "down_to": down_to,
-            "all": not wanted.reasons,
-            "reasons": [reason.value for reason in wanted.reasons],
-            "is_in": wanted.is_in,
-            "most": lines_max,
-        },
-    )
-    found = [line(row) for row in rows]
-    last = found[-1].number - 1 if len(found) == lines_max else down_to
+    given = {
+        "account": account,
+        "all": not wanted.reasons,
+        "reasons": [reason.value for reason in wanted.reasons],
+        "is_in": wanted.is_in,
+    }
+    return stretch(session, _SOME, given, wanted, lines_max)
+
+
+def stretch(
+    session: Session, query: TextClause, given: Mapping[str, object], wanted: Wanted, most: int
+) -> Page:
+    """
+    Of what a query finds, what lies in one stretch of the wanted lines, the newest first.
+
+    The query begins with `SELECTED` and takes `last`, `down_to` and `most`, and what is given.
+    """
+    down_to = max(wanted.after, wanted.last - _STRETCH)
+    bounds = {"last": wanted.last, "down_to": down_to, "most": most}
+    found = [_line(row) for row in session.execute(query, {**given, **bounds})]
+    last = found[-1].number - 1 if len(found) == most else down_to
     return Page(found, last if last > wanted.after else None)
 
 
 def of_reference(session: Session, *, subscriber: int, reference: str) -> Sequence[Line]:
     """What a journal did to somebody's main accounts, by its reference; what went out is first."""
     given = {"reference": reference, "subscriber": subscriber}
-    return [line(row) for row in session.execute(_OF_ONE, given)]
+    return [_line(row) for row in session.execute(_OF_ONE, given)]
 
 
 def open_statement(
@@ -310,7 +316,7 @@ def lines(databases: Databases, statement: Statement) -> Iterator[Line]:
         with databases() as session:
             page = session.execute(_FORWARD, given | {"after": after}).all()
         assert page, f"entries of account {statement.account} are missing after {after}"
-        yield from map(line, page)
+        yield from map(_line, page)
         after = page[-1].number
 
 
@@ -376,8 +382,7 @@ def _balance_after(session: Session, account: int, number: int, currency: Curren
     return Money(int(balance), currency)
 
 
-def line(row: Row[Any]) -> Line:
-    """What a row of `SELECTED` tells."""
+def _line(row: Row[Any]) -> Line:
     currency = Currency[row.currency]
     return Line(
         number=row.number,

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from core import statements
 from core.money import Currency, Money
 from core.rails import Provider
-from core.statements import STRETCH, Page
+from core.statements import Page, Wanted
 
 # A prompt that staff gave to somebody else, or in another amount, has failed; what was paid to the
 # paybill and then stood in suspense was credited as their own money, with the fee of that.
@@ -54,9 +54,7 @@ class ByRail:
     amount: Money
 
 
-def page(
-    session: Session, *, merchant: int, account: int, after: int, last: int, lines_max: int
-) -> Page:
+def page(session: Session, *, merchant: int, account: int, wanted: Wanted, lines_max: int) -> Page:
     """
     Some of what was paid to a shop, the newest first; there may be fewer lines, and still more.
 
@@ -64,24 +62,11 @@ def page(
         session: Any.
         merchant: Whose shop.
         account: Their account in a currency.
-        after: The number of the line before the oldest.
-        last: That of the newest, where to go on from.
+        wanted: From where to where; `last` is where to go on from.
         lines_max: How many at most.
     """
-    down_to = max(after, last - STRETCH)
-    rows = session.execute(
-        _SOME,
-        {
-            "merchant": merchant,
-            "account": account,
-            "last": last,
-            "down_to": down_to,
-            "most": lines_max,
-        },
-    )
-    found = [statements.line(row) for row in rows]
-    on = found[-1].number - 1 if len(found) == lines_max else down_to
-    return Page(found, on if on > after else None)
+    given = {"merchant": merchant, "account": account}
+    return statements.stretch(session, _SOME, given, wanted, lines_max)
 
 
 def by_rail(session: Session, *, merchant: int, references: Sequence[str]) -> Mapping[str, ByRail]:

@@ -21,7 +21,7 @@ from core.orders import Asked, KeyReused, Placed
 from core.otp_codes import InvalidOtp
 from core.pins import PinLocked, WrongPin
 from core.refunds import NoSuchPayment, PaymentReversed, RefundTooLarge
-from core.statements import NAIROBI, InvalidPeriod, Line, Page, Period
+from core.statements import NAIROBI, InvalidPeriod, Line, Page, Period, Wanted
 from core.subscribers import Person
 from core.takings import ByRail
 from gateway.api import edge, paging
@@ -262,8 +262,10 @@ def _page(person: Person, wanted: PaymentsWanted) -> Page:
         edge.reading(),
         merchant=person.id,
         account=statement.account,
-        after=statement.after,
-        last=statement.last if went_on is None else min(went_on, statement.last),
+        wanted=Wanted(
+            after=statement.after,
+            last=statement.last if went_on is None else min(went_on, statement.last),
+        ),
         lines_max=wanted.limit,
     )
 
