@@ -15,7 +15,7 @@ from gateway import Doors, composing, create_app, rails
 from gateway.callbacks import Callers
 from menus.conversation import Conversation
 from menus.sessions import RedisSessions, connect
-from workers import bell, queues
+from workers import bell, queues, strikes
 
 THREADS_THAT_MAY_WAIT = 6  # of each process's eight: navigation never stands behind a wait
 
@@ -30,6 +30,7 @@ databases = db.connect(
 )
 address = settings.redis_url.get_secret_value()
 redis = connect(address)
+strikes.watch(databases, redis)
 ledger = bell.Bell(
     redis,
     queues.queue(queues.Name.LEDGER, redis),

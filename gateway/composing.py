@@ -33,7 +33,6 @@ def api_of(
     told = settings.api
     keyring = Keyring.parse(told.signing_keys.get_secret_value(), issuer=str(told.public_url))
     quick = QuickLook(redis)
-    quick.watch(conversation.databases)
     return Api(
         conversation=conversation,
         principal=Doorkeeper(keyring, quick),

@@ -135,7 +135,8 @@ def resources_of(
 def connected(url: str) -> Iterator[dict[str, db.Databases]]:
     databases = {
         "owner": db.connect(url),
-        "web": db.connect(url, role=db.WEB, connections_max=20),
+        # Fifty at once are patient here: in life each process has as many threads as connections.
+        "web": db.connect(url, role=db.WEB, connections_max=20, turn_seconds=60),
         "worker": db.connect(url, role=db.WORKER, connections_max=20),
     }
     yield databases
@@ -147,7 +148,6 @@ def api_of(conversation: Conversation, redis: Redis, outside: Outside, **other: 
     """What programs find here; `other` is what a test wants otherwise."""
     often = other.get("per_minute", OFTEN)
     quick = QuickLook(redis)
-    quick.watch(conversation.databases)
     given = {
         "principal": Doorkeeper(KEYRING, quick),
         "keyring": KEYRING,

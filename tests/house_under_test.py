@@ -268,7 +268,8 @@ def build(database_url: str, redis_url: str) -> Iterator[House]:
         databases = stack.enter_context(connected(database_url))
         redis = Redis.from_url(redis_url)
         stack.callback(redis.close)
-        strikes.watch(databases["worker"], redis)
+        for role in ("web", "worker"):
+            strikes.watch(databases[role], redis)
         clock, hasher = Clock(), Hasher("test-pepper", cheap=True)
         fake, country_url = stack.enter_context(served_country())
         ledger_bell = Bell(redis, queues.queue(Name.LEDGER, redis), waiting_max=6)

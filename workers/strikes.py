@@ -1,7 +1,5 @@
 """
-What the workers end of devices, struck from the copy that the doors keep in Redis.
-
-Where Redis does not answer, who was logged in may still look for as long as the copy is kept.
+Devices that end, at a door or by the workers, struck from the copy that the doors keep in Redis.
 """
 
 from __future__ import annotations
@@ -29,11 +27,17 @@ def watch(databases: Databases, redis: Redis) -> None:
     """Strike what sessions end, before they commit, from now on."""
 
     def strike(session: Session) -> None:
+        struck = devices.struck(session)
+        if not struck:
+            return
         try:
-            for public_id in devices.struck(session):
-                name = devices.copy_of(public_id)
-                redis.set(name, devices.STRUCK, ex=devices.STRUCK_SECONDS)
+            with redis.pipeline(transaction=False) as pipe:
+                for public_id in struck:
+                    name = devices.copy_of(public_id)
+                    pipe.set(name, devices.STRUCK, ex=devices.STRUCK_SECONDS)
+                pipe.execute()
         except RedisError as error:
+            # Who can look there still may for half a minute, and look is all they can do.
             log.warning("api.strike_lost", error=type(error).__name__)
 
     event.listen(databases, "before_commit", strike)
