@@ -7,6 +7,7 @@ from typing import Final
 
 from apiflask import APIBlueprint
 from flask import g, request
+from pydantic import SecretStr
 
 from core import logins, msisdn, naming, otp, pins
 from core.access import devices, refreshes, tickets, tries
@@ -16,7 +17,7 @@ from core.access.refreshes import Opened
 from core.audit import Actor
 from core.logins import Factors
 from core.otp_codes import InvalidOtp
-from core.subscribers import AccountClosed, AlreadyRegistered, ClosedLately, Language
+from core.subscribers import AccountClosed, AlreadyRegistered, ClosedLately, Language, Person
 from gateway import problems
 from gateway.api import edge, limits
 from gateway.api.access import may_be_keyed, needs, public
@@ -218,7 +219,7 @@ def _stays(door: APIBlueprint, api: Api) -> None:
         person, device = edge.person(), edge.principal().device
         assert device is not None, "whoever owns is on a device"
         new = pins.choose(given.new_pin.get_secret_value())
-        confirm_pin(api, given.pin.get_secret_value())
+        confirm_pin(api, person, given.pin)
         opened = logins.change_pin(
             edge.session(),
             person=person,
@@ -231,26 +232,25 @@ def _stays(door: APIBlueprint, api: Api) -> None:
         return _tokens(api, opened)
 
 
-def confirm_pin(api: Api, typed: str) -> None:
+def confirm_pin(api: Api, person: Person, pin: SecretStr) -> None:
     """
     Let the person who calls confirm what they ask for. A wrong try stays counted.
 
     Raises:
         InvalidPin, WrongPin, PinLocked, LogInLocked, AccountClosed: As `logins.check_pin`.
     """
-    person = edge.person()
     with edge.recorded() as session:
         logins.check_pin(
             session,
             person=person,
-            typed=typed,
+            typed=pin.get_secret_value(),
             hasher=api.conversation.hasher,
             actor=edge.actor(person),
             now=edge.now(),
         )
 
 
-def confirm_second_factor(api: Api, typed: str | None) -> bool:
+def confirm_second_factor(api: Api, person: Person, code: SecretStr | None) -> bool:
     """
     Let the person who calls show their second factor; say whether they have one. A wrong try stays
     counted.
@@ -259,16 +259,26 @@ def confirm_second_factor(api: Api, typed: str | None) -> bool:
         InvalidOtp, SecondFactorNeeded, SecondFactorWrong, LogInLocked: As
             `logins.check_second_factor`.
     """
-    person = edge.person()
     with edge.recorded() as session:
         return logins.check_second_factor(
             session,
             person=person,
-            typed=typed,
+            typed=None if code is None else code.get_secret_value(),
             chest=api.chest,
             actor=edge.actor(person),
             now=edge.now(),
         )
+
+
+def confirm_lasting(api: Api, person: Person, pin: SecretStr, code: SecretStr | None) -> None:
+    """
+    Let them show both, for what outlasts the quarter of an hour that a stolen token is good for.
+
+    Raises:
+        DomainError: As `confirm_pin` and `confirm_second_factor`.
+    """
+    confirm_pin(api, person, pin)
+    confirm_second_factor(api, person, code)
 
 
 def _tokens(api: Api, opened: Opened) -> Tokens:

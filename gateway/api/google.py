@@ -90,8 +90,9 @@ def _link(door: APIBlueprint, api: Api) -> None:
     @refuses(issuers.NoIssuer, *PINS)
     def begin_link(given: Confirmed) -> SignInBegun:
         """Begin to link the caller's account to one of the issuer's, confirmed by PIN."""
-        confirm_pin(api, given.pin.get_secret_value())
-        return _begin(api, subscriber=edge.person().id)
+        person = edge.person()
+        confirm_pin(api, person, given.pin)
+        return _begin(api, subscriber=person.id)
 
     @door.post("/link/finish")
     @needs(Permission.OWN)

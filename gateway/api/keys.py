@@ -13,7 +13,7 @@ from core.logins import SECONDS
 from core.otp_codes import InvalidOtp
 from gateway.api import edge
 from gateway.api.access import needs
-from gateway.api.auth import PINS, confirm_pin, confirm_second_factor
+from gateway.api.auth import PINS, confirm_lasting
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.schemas.access import KeyAsked, KeyMade, KeyRolling, KeysTold, KeyTold
@@ -61,8 +61,8 @@ def _hang_making(door: APIBlueprint, api: Api) -> None:
     @refuses(keys.InvalidApiKey, keys.TooManyApiKeys, InvalidOtp, *PINS, *SECONDS)
     def make_key(asked: KeyAsked) -> KeyMade:
         """Make a key, shown this once. At most five are good at once."""
-        _confirm(api, asked)
         person = edge.person()
+        confirm_lasting(api, person, asked.pin, asked.totp)
         with edge.kept() as session:
             made = keys.make(
                 session,
@@ -84,8 +84,8 @@ def _hang_making(door: APIBlueprint, api: Api) -> None:
     )
     def roll_key_over(id: str, asked: KeyRolling) -> KeyMade:  # noqa: A002 - as the address has it
         """Let a key whose time is over be followed by one with the same permissions."""
-        _confirm(api, asked)
         person = edge.person()
+        confirm_lasting(api, person, asked.pin, asked.totp)
         with edge.kept() as session:
             made = keys.roll_over(
                 session,
@@ -96,12 +96,6 @@ def _hang_making(door: APIBlueprint, api: Api) -> None:
                 now=edge.now(),
             )
         return _made(made)
-
-
-def _confirm(api: Api, asked: KeyAsked | KeyRolling) -> None:
-    """A token that was stolen for a quarter of an hour must not become a key for a year."""
-    confirm_pin(api, asked.pin.get_secret_value())
-    confirm_second_factor(api, None if asked.totp is None else asked.totp.get_secret_value())
 
 
 def _made(made: Made) -> KeyMade:

@@ -13,12 +13,13 @@ import structlog
 from flask import Response, jsonify, request
 from redis.exceptions import RedisError
 
-from core import deposits, logins, orders, seal_log, statements
+from core import deposits, orders, seal_log, statements
 from core.access.principals import Kind
 from core.orders import Asked, KeyReused, Order, Placed, State, UnknownOrder
 from core.subscribers import Person
 from gateway import problems
 from gateway.api import edge
+from gateway.api.auth import confirm_pin
 from gateway.api.edge import Api
 from gateway.api.schemas.orders import Line, Ordered, PinGiven, Receipt, Refusal
 from gateway.problems import Halted
@@ -69,7 +70,7 @@ def confirm(api: Api, person: Person, given: PinGiven) -> None:
 
     Raises:
         Halted: There is none.
-        InvalidPin, WrongPin, PinLocked, LogInLocked: As `logins.check_pin`; a wrong try is kept.
+        InvalidPin, WrongPin, PinLocked, LogInLocked: As `confirm_pin`; a wrong try is kept.
     """
     if edge.principal().kind is Kind.SERVICE:
         return
@@ -78,15 +79,7 @@ def confirm(api: Api, person: Person, given: PinGiven) -> None:
             problems.INVALID_REQUEST,
             errors=[{"in": "json", "field": "pin", "fault": "A person confirms with their PIN"}],
         )
-    with edge.recorded() as session:
-        logins.check_pin(
-            session,
-            person=person,
-            typed=given.pin.get_secret_value(),
-            hasher=api.conversation.hasher,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
+    confirm_pin(api, person, given.pin)
 
 
 def ordered(

@@ -13,7 +13,7 @@ from core.logins import SECONDS
 from core.otp_codes import InvalidOtp
 from gateway.api import edge
 from gateway.api.access import needs
-from gateway.api.auth import PINS, confirm_pin, confirm_second_factor
+from gateway.api.auth import PINS, confirm_lasting, confirm_pin
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.schemas.access import (
@@ -102,8 +102,9 @@ def _second_factor(door: APIBlueprint, api: Api) -> None:
     @refuses(totp.SecondFactorSet, *PINS)
     def propose_second_factor(given: Confirmed) -> SecondFactorProposed:
         """Make a second factor, shown this once. It counts once its first code is confirmed."""
-        confirm_pin(api, given.pin.get_secret_value())
-        made = totp.propose(edge.session(), person=edge.person(), chest=api.chest, now=edge.now())
+        person = edge.person()
+        confirm_pin(api, person, given.pin)
+        made = totp.propose(edge.session(), person=person, chest=api.chest, now=edge.now())
         return SecondFactorProposed(secret=made.secret, uri=made.address)
 
     @door.post("/totp/confirm")
@@ -132,7 +133,6 @@ def _second_factor(door: APIBlueprint, api: Api) -> None:
     def remove_second_factor(given: SecondFactorRemoving) -> str:
         """Do without the second factor, by who shows both."""
         person = edge.person()
-        confirm_pin(api, given.pin.get_secret_value())
-        confirm_second_factor(api, given.code.get_secret_value())
+        confirm_lasting(api, person, given.pin, given.code)
         totp.remove(edge.session(), person=person, actor=edge.actor(person), now=edge.now())
         return ""

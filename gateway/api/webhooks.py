@@ -10,6 +10,7 @@ from core import webhook_deliveries, webhook_news, webhooks
 from core.access.principals import Permission
 from core.logins import SECONDS
 from core.otp_codes import InvalidOtp
+from core.subscribers import Person
 from core.webhook_deliveries import UnknownDelivery, WebhookDisabled
 from core.webhooks import (
     InvalidWebhook,
@@ -21,7 +22,7 @@ from core.webhooks import (
 from gateway import problems
 from gateway.api import edge, limits, paging
 from gateway.api.access import needs
-from gateway.api.auth import PINS, confirm_pin, confirm_second_factor
+from gateway.api.auth import PINS, confirm_lasting
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.schemas.webhooks import (
@@ -78,7 +79,7 @@ def _hang_endpoints(door: APIBlueprint, api: Api) -> None:
     def add_webhook(json_data: WebhookMade) -> WebhookShownOnce:
         """Have a program told from now on. Its secret is shown this once."""
         person = edge.person()
-        _confirm(api, json_data)
+        confirm_lasting(api, person, json_data.pin, json_data.totp)
         with edge.kept() as session:
             made, secret = webhooks.add(
                 session,
@@ -122,7 +123,7 @@ def _hang_one(door: APIBlueprint, api: Api) -> None:
         before = _find(id).url
         is_elsewhere = json_data.url not in (None, before)
         if is_elsewhere:
-            _confirm(api, json_data)
+            _confirm(api, person, json_data)
         with edge.kept() as session:
             changed = webhooks.change(
                 session,
@@ -249,15 +250,13 @@ def _hang_replays(door: APIBlueprint, api: Api) -> None:
         )
 
 
-def _confirm(api: Api, asked: WebhookMade | WebhookChanged) -> None:
-    """A token that was stolen for a quarter of an hour must not become a listener for good."""
+def _confirm(api: Api, person: Person, asked: WebhookChanged) -> None:
     if asked.pin is None:
         raise Halted(
             problems.INVALID_REQUEST,
             errors=[{"in": "json", "field": "pin", "fault": "Another address wants the PIN"}],
         )
-    confirm_pin(api, asked.pin.get_secret_value())
-    confirm_second_factor(api, None if asked.totp is None else asked.totp.get_secret_value())
+    confirm_lasting(api, person, asked.pin, asked.totp)
 
 
 def _find(code: str) -> Webhook:

@@ -170,7 +170,7 @@ def confirm_much(api: Api, person: Person, amount: Money, given: PinAndCodeGiven
     worth = withdrawals.worth(session, amount=amount, now=now)
     worth += withdrawals.today(session, subscriber=person.id, now=now)
     if kes(api.second_factor_above * 100) < worth:
-        confirm_second_factor(api, None if given.totp is None else given.totp.get_secret_value())
+        confirm_second_factor(api, person, given.totp)
 
 
 def _payee(person: Person, given: Withdrawal) -> str:
