@@ -9,7 +9,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from sandbox.rails.book import Charge
 from sandbox.rails.faults import Script
 from sandbox.rails.rail import Rail
-from sandbox.told import body
+from sandbox.told import body, said
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -138,11 +138,7 @@ def _hang_faults(doors: Blueprint, rail: Rail) -> None:
         try:
             script = Script.model_validate(body())
         except ValidationError as error:
-            said = "; ".join(
-                ".".join(str(part) for part in each["loc"]) + f": {each['msg']}"
-                for each in error.errors(include_url=False)
-            )
-            raise BadRequest(f"No fault this rail knows: {said}") from error
+            raise BadRequest(f"No fault this rail knows: {said(error)}") from error
         if not rail.faults.add(script):
             raise BadRequest("Too many faults are waiting; DELETE them first.")
         return jsonify(rail.faults.left()), 201

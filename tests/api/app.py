@@ -4,6 +4,8 @@ An app on somebody's phone, or a program with a key: what they send, and what th
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -50,6 +52,23 @@ class App:
         )
         problem: dict[str, Any] = self.answer.json
         return problem
+
+
+def fifty(house: Any, app: App, ask: Callable[[App], Any]) -> list[Any]:
+    """What the same caller is answered who asks fifty times at once, each over their own line."""
+    answers = []
+
+    def work() -> None:
+        answers.append(ask(App(house.app.test_client(), app.bearer)))
+
+    with house.crowd():
+        threads = [threading.Thread(target=work) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(answers) == 50
+    return answers
 
 
 def assert_problem(answer: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from app import App, kes
+from app import App, fifty, kes
 
 from core import merchants, reversals, subscribers
 from core.audit import Actor
@@ -113,7 +113,7 @@ class TestAtOnce:
     def test_fifty_for_parts_give_back_no_more_than_was_paid(self, house, otieno_s, paid):
         """Fifty of 30 would be 1,500; 33 of them are 990, and one more would be too much."""
         give(house, HIS, "5,000")
-        answers = self.many(house, otieno_s, lambda app: until_heard(app, paid, "30"))
+        answers = fifty(house, otieno_s, lambda app: until_heard(app, paid, "30"))
         done = [answer for answer in answers if answer.status_code == 201]
         refused = {answer.json["code"] for answer in answers if answer.status_code != 201}
         assert (len(done), refused) == (33, {"refund-too-large"})
@@ -124,7 +124,7 @@ class TestAtOnce:
         self, house, otieno_s, paid
     ):
         give(house, HIS, "5")
-        answers = self.many(house, otieno_s, lambda app: refund(app, paid, key="refund-001"))
+        answers = fifty(house, otieno_s, lambda app: refund(app, paid, key="refund-001"))
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.data for answer in answers}) == 1
         assert balances(house) == (1250_00, 0)
@@ -140,21 +140,6 @@ class TestAtOnce:
             otieno_s.gets(answer.headers["Location"]).json["state"] for answer in (first, second)
         ]
         assert states == ["refused", "done"]
-
-    def many(self, house, app, ask):
-        answers = []
-
-        def work() -> None:
-            answers.append(ask(App(house.app.test_client(), app.bearer)))
-
-        with house.crowd():
-            threads = [threading.Thread(target=work) for _ in range(50)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        assert len(answers) == 50
-        return answers
 
 
 class TestBesideReversals:

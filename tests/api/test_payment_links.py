@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import timedelta
 
 import pytest
-from app import App, kes
+from app import App, fifty, kes
 from programs import Programs
 
 
@@ -85,32 +84,17 @@ class TestForOnePayment:
         assert hers.gets(f"/payment-links/{link}").json["state"] == "paid"
 
     def test_of_fifty_at_once_one_pays(self, house, wanjiru_s, link):
-        answers = self.crowd(house, wanjiru_s, lambda app, _number: pay(app, link))
+        answers = fifty(house, wanjiru_s, lambda app: pay(app, link))
         assert [answer.status_code for answer in answers].count(201) == 1
         others = {answer.json["code"] for answer in answers if answer.status_code != 201}
         assert others <= {"link-taken", "link-paid", "not-now"}
         assert house.bank.balance_of("+254712000001") == 950_00
 
     def test_fifty_times_the_same_request_say_the_same(self, house, wanjiru_s, link):
-        answers = self.crowd(house, wanjiru_s, lambda app, _n: pay(app, link, key="link-0001"))
+        answers = fifty(house, wanjiru_s, lambda app: pay(app, link, key="link-0001"))
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.data for answer in answers}) == 1
         assert house.bank.balance_of("+254712000001") == 950_00
-
-    def crowd(self, house, app, ask):
-        answers = []
-
-        def work(number) -> None:
-            answers.append(ask(App(house.app.test_client(), app.bearer), number))
-
-        with house.crowd():
-            threads = [threading.Thread(target=work, args=(number,)) for number in range(50)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        assert len(answers) == 50
-        return answers
 
 
 def test_for_many_it_is_paid_by_many(house, wanjiru_s, otieno_s, amina, till):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 
 import leaks
-from app import kes
+from app import App, fifty, kes
 
 SEND = {"to": "0733000002", "amount": kes("500.00"), "pin": "4071"}
 
@@ -60,18 +60,8 @@ class TestAKey:
         assert (again.status_code, again.json) == (201, first.json)
 
     def test_fifty_at_once_move_money_once_and_all_hear_the_same(self, house, wanjiru_s, otieno):
-        answers = []
-
-        def send() -> None:
-            app = type(wanjiru_s)(house.app.test_client(), wanjiru_s.bearer)
-            answers.append(app.posts("/transfers", SEND, key="order-0001"))
-
-        with house.crowd():
-            threads = [threading.Thread(target=send) for _ in range(50)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        ask = partial(App.posts, path="/transfers", body=SEND, key="order-0001")
+        answers = fifty(house, wanjiru_s, ask)
         assert {answer.status_code for answer in answers} == {201}
         assert len({answer.data for answer in answers}) == 1
         assert house.bank.balance_of("+254733000002") == 500_00
