@@ -232,10 +232,11 @@ class House:
             )
 
     def send_messages(self) -> None:
-        """Let the relay and the SMS worker do what is staged."""
+        """Let the relay and the SMS worker do what is staged, one after the other."""
         self.relay.once()
         self.work(Name.LEDGER)
-        self.work(Name.SMS)
+        with mock.patch("workers.messages.HANDS", 1):
+            self.work(Name.SMS)
 
     def messages(self, msisdn: str) -> list[dict[str, str]]:
         """What a number has received, once everything staged is sent."""

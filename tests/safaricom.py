@@ -50,7 +50,7 @@ CALM: dict[str, object] = {
 PATIENCE_SECONDS = 60.0
 _FORGOTTEN = (
     *("faults", "weather", "terms", "requests", "callbacks"),
-    *("initiators", "quota", "urls"),
+    *("initiators", "quota", "urls", "phones"),
 )
 
 

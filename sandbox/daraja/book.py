@@ -188,6 +188,11 @@ class Book:
             self.wallets[msisdn] = Wallet(msisdn, f"{first} {last}")
         return self.wallets[msisdn]
 
+    def forget_people(self) -> None:
+        """Let everybody be again as they are from the first time that they are spoken of."""
+        with self.lock:
+            self.wallets.clear()
+
     def name_of(self, shortcode: str) -> str:
         """What is said of a shortcode, whether or not there is one."""
         found = self.organisations.get(shortcode)

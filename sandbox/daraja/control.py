@@ -11,6 +11,7 @@ What tests and those who play tell the fake Safaricom to do, below `/daraja/cont
 | `/phones/<number>`        | `GET`, `PUT`: a person's M-PESA: `balance`, `pin`, `name`, `habit`  |
 |                           | (`ask` `accept` `cancel` `ignore` `wrong-pin`, null for the usual), |
 |                           | `registered`, `locked`, `sim_changed`                               |
+| `/phones`                 | `DELETE`: everybody is as they were before anything was told        |
 | `/accounts/<shortcode>`   | `GET`, `PUT`: its accounts by name, such as                         |
 |                           | `{"Utility Account": "500.00"}`                                     |
 | `/transactions`           | `GET`: all of Safaricom's book, oldest first; `?receipt=` narrows   |
@@ -140,6 +141,7 @@ def _hang_gate(doors: Blueprint, safaricom: Safaricom) -> None:
     _hang_deletion(doors, "/quota", safaricom.gate.count_anew)
     _hang_deletion(doors, "/initiators", safaricom.initiators.unlock)
     _hang_deletion(doors, "/urls", safaricom.paybill.forget)
+    _hang_deletion(doors, "/phones", safaricom.book.forget_people)
 
     @doors.put(_PREFIX + "/initiators")
     def initiator() -> tuple[str, int]:

@@ -20,7 +20,7 @@ class MpesaUser:
         self.rail = Rail(house)
         house.safaricom.begin()
         for number in NUMBERS:
-            house.safaricom.phone(number, balance="5000.00", habit=None, registered=True)
+            house.safaricom.phone(number, balance="5000.00")
 
     @property
     def letters(self) -> int:

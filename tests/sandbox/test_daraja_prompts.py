@@ -152,6 +152,14 @@ class TestPeople:
 
         assert code_of(merchant) == 1037
 
+    def test_are_as_they_were_when_a_door_says_so(self, merchant):
+        as_it_was = merchant.phone()
+        merchant.phone(registered=False, habit="cancel", pin="5555", balance="1", name="JOHN DOE")
+        merchant.control("DELETE", "phones")
+
+        assert merchant.phone() == as_it_was
+        assert merchant.answer(merchant.pushed(), pin="1234")["result"] == "0"
+
     @pytest.mark.parametrize("wrong", [{"pin": "12"}, {"balance": "-1"}, {"shoe": 1}])
     def test_are_not_like_anything(self, merchant, wrong):
         url = f"{merchant.url}/daraja/control/phones/{MSISDN}"
