@@ -20,7 +20,7 @@ from gateway.api.description import refuses, tells
 from gateway.api.edge import Api
 from gateway.api.schemas.orders import Line
 from gateway.api.schemas.transactions import Account, Filter, Lines
-from menus.documents import csv, pdf
+from menus.documents import csv
 
 TAG: Final = {"name": "Transactions", "description": "What went into and out of an account."}
 
@@ -81,6 +81,8 @@ def door(api: Api) -> APIBlueprint:
     @door.input(Account, location="query")
     def as_pdf(query_data: Account) -> Response:
         """Get a statement as PDF."""
+        from menus.documents import pdf  # noqa: PLC0415 - its fonts are a seventh of the web's start
+
         person = edge.person()
         statement = _opened(person, query_data, lines_max=PDF_LINES_MAX)
         edge.commit()  # it is drawn without a connection
