@@ -232,15 +232,15 @@ class House:
             )
 
     def send_messages(self) -> None:
-        """Let the relay and the SMS worker do what is staged, one after the other."""
+        """Let the relay and the SMS worker do what is staged."""
         self.relay.once()
         self.work(Name.LEDGER)
-        with mock.patch("workers.messages.HANDS", 1):
-            self.work(Name.SMS)
+        self.work(Name.SMS)
 
     def messages(self, msisdn: str) -> list[dict[str, str]]:
-        """What a number has received, once everything staged is sent."""
-        self.send_messages()
+        """What a number has received, once everything staged is sent, in that order."""
+        with mock.patch("workers.messages.HANDS", 1):
+            self.send_messages()
         url = f"{self.country_url}/africastalking/messages"
         return requests.get(url, params={"to": msisdn}, timeout=5).json()
 
