@@ -4,6 +4,7 @@ Facts that must be acted on if this transaction commits. The core stages them; w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +18,6 @@ from sqlalchemy import (
     Index,
     Text,
     func,
-    insert,
     literal_column,
     select,
     text,
@@ -294,25 +294,33 @@ class Fact:
     facts: Mapping[str, Any]
 
 
+# In the driver's own words, as `ledger.post` is: each movement of money stages two.
+_STAGE = """
+    INSERT INTO outbox
+        (event, msisdn, language, facts, category, webhook_type, staged_at, ring_at)
+    SELECT event, msisdn, language, facts, category, webhook_type, %s, %s
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::text[], %s::text[])
+        WITH ORDINALITY AS new (event, msisdn, language, facts, category, webhook_type, place)
+    ORDER BY place
+"""
+
+
 def stage(session: Session, *, facts: Sequence[Fact], now: datetime) -> None:
     """Stage events with the caller's transaction; the relay is notified when it commits."""
     if not facts:
         return
-    session.execute(
-        insert(Outbox),
-        [
-            {
-                "event": fact.event.value,
-                "msisdn": fact.msisdn,
-                "language": fact.language,
-                "facts": dict(fact.facts),
-                "staged_at": now,
-                "ring_at": now,
-                "category": fact.event.category.value,
-                "webhook_type": WEBHOOK_TYPES.get(fact.event),
-            }
-            for fact in facts
-        ],
+    session.connection().exec_driver_sql(
+        _STAGE,
+        (
+            now,
+            now,
+            [fact.event.value for fact in facts],
+            [fact.msisdn for fact in facts],
+            [fact.language for fact in facts],
+            [json.dumps(dict(fact.facts)) for fact in facts],
+            [fact.event.category.value for fact in facts],
+            [WEBHOOK_TYPES.get(fact.event) for fact in facts],
+        ),
     )
 
 

@@ -119,7 +119,7 @@ class Relay:
                 with closing(self._listen()) as listening:
                     while not self._stopped.is_set():
                         self.once()
-                        _await_notice(listening)
+                        self._await_more(listening)
             except (SQLAlchemyError, psycopg2.Error, RedisError, OSError) as error:
                 log.warning("relay.interrupted", error=type(error).__name__)
                 self._stopped.wait(POLL_SECONDS)
@@ -131,17 +131,17 @@ class Relay:
     def once(self) -> None:
         """Ring for everything that is due now."""
         now = self._clock()
-        self._ring(now)
+        self._ring_for_events(now)
+        self._ring_for_letters(now)
         self._rails.once(now)
+        if self._mpesa is not None:
+            self._mpesa.ring(now)
         with self._databases() as session:
             behind = backlog.oldest(session, now=now)
             has_news = messages.count_promotional(session, count_max=1, now=now)
-            is_called = webhook_calls.is_due(session, now=now)
             is_decided = staff_acts.is_due(session)
         if is_decided and not is_deaf(self._ledger):
             enqueue(self._ledger, ACT)
-        if is_called and not self._webhooks.count:
-            enqueue(self._webhooks, CALL_WEBHOOKS)  # one who hears it makes all calls that are due
         if has_news and announcements.is_daytime(now) and not self._sms.count:
             enqueue(self._sms, BROADCAST)  # behind everything, and never two in the queue
         if behind.order > _UNHEARD and not is_deaf(self._ledger):
@@ -160,12 +160,34 @@ class Relay:
             enqueue(self._sms, ASK_CREDIT)
         self._clear()
 
-    def _ring(self, now: datetime) -> None:
-        """Ring for messages and letters; not for messages while nobody may send."""
+    def _await_more(self, listening: Any) -> None:  # noqa: ANN401 - psycopg2's, untyped here
+        """
+        Wait until more may be due than events, a second at most, and ring for these meanwhile.
+
+        Under load there are many of them a second, and all else that is asked for costs twenty
+        questions to Postgres.
+        """
+        ends = time.monotonic() + POLL_SECONDS
+        while not self._stopped.is_set() and (left := ends - time.monotonic()) > 0:
+            news = _heard(listening, seconds=left)
+            if news - {Outbox.__tablename__}:
+                return
+            if news:
+                self._ring_for_events(self._clock())
+
+    def _ring_for_events(self, now: datetime) -> None:
+        """Ring for messages, unless nobody may send, and for the webhooks that told of them."""
         if pace.pause_seconds(self._redis, now=now) <= _PAUSE_SECONDS_MAX:
             for category in (Category.CODE, Category.RECEIPT):
                 while self._relay(Outbox, DELIVER, now, category=category):
                     pass
+        with self._databases() as session:
+            is_called = webhook_calls.is_due(session, now=now)
+        if is_called and not self._webhooks.count:
+            enqueue(self._webhooks, CALL_WEBHOOKS)  # one who hears it makes all calls that are due
+
+    def _ring_for_letters(self, now: datetime) -> None:
+        """Ring for what providers have told us; of rails, that is their own ringing's."""
         while self._relay(Inbox, UNDERSTAND, now, provider="africastalking"):
             pass
         if self._mpesa is not None:
@@ -173,7 +195,6 @@ class Relay:
             line = self._safaricom
             while self._relay(Inbox, UNDERSTAND_MPESA, now, provider="mpesa", line=line):
                 pass
-            self._mpesa.ring(now)
 
     def _relay(
         self,
@@ -239,7 +260,10 @@ class Relay:
         return raw
 
 
-def _await_notice(listening: Any) -> None:  # noqa: ANN401 - as above
-    if select.select([listening], [], [], POLL_SECONDS)[0]:
+def _heard(listening: Any, *, seconds: float) -> set[str]:  # noqa: ANN401 - as above
+    """Wait so long at most; the tables that were told of."""
+    if select.select([listening], [], [], seconds)[0]:
         listening.poll()
-        listening.notifies.clear()
+    news = {notice.payload for notice in listening.notifies}
+    listening.notifies.clear()
+    return news
