@@ -100,6 +100,8 @@ def compare(databases: Databases, people: Sequence[Neighbour], theirs: Book) -> 
             found.append(f"{each.msisdn} saw done what was not: {dict(missing)}")
         if more:
             found.append(f"{each.msisdn} did not ask for this: {dict(more)}")
+    if left := waiting(databases):
+        found.append(f"{left} orders, letters or moves by M-Pesa are still to be done")
     if not stack.balanced(databases):
         found.append("the book does not balance")
     found += mpesa_books.compare(databases, theirs)

@@ -101,6 +101,10 @@ def test_a_deposit_that_is_credited_twice(day):
         ("UPDATE deposits SET amount = 60000", "M-Pesa moved what we have not: ('c2b'"),
         ("UPDATE deposits SET state = 'expired'", "saw done what was not: {('deposit', 50000): 1}"),
         ("UPDATE withdrawals SET state = 'failed', held = 0", "of b2c we have 0 of 0"),
+        (
+            "UPDATE deposits SET state = 'prompted'",
+            "1 orders, letters or moves by M-Pesa are still",
+        ),
         ("DELETE FROM outbox WHERE event = 'withdrawal-paid'", "has 0 receipts"),
         ("UPDATE outbox SET event = 'pin-changed' WHERE event = 'sms-language-set'", "did not ask"),
         ("UPDATE subscribers SET language = 'en'", "we do not have the language that is theirs"),
