@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "mirrors_and_prices"
-down_revision = "notices_by_table"
+down_revision = "quiet_ends"
 branch_labels = None
 depends_on = None
 
