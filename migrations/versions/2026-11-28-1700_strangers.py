@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "strangers"
-down_revision = "notices_by_table"
+down_revision = "mirrors_and_prices"
 branch_labels = None
 depends_on = None
 
