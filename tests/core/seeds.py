@@ -356,6 +356,18 @@ RAIL_SEEDS = [
     ("UPDATE withdrawals SET state = 'paid' WHERE state = 'failed'", Kind.WITHDRAWAL_DIFFERS),
     ("UPDATE withdrawals SET state = 'paid', held = 0 WHERE held > 0", Kind.WITHDRAWAL_DIFFERS),
     ("UPDATE withdrawals SET state = 'paid', held = 0 WHERE held > 0", Kind.HELD_DIFFERS),
+    ("UPDATE withdrawals SET state = 'paid' WHERE state = 'returned'", Kind.WITHDRAWAL_DIFFERS),
+    (
+        "UPDATE withdrawals SET state = 'returned' WHERE receipt = 'W1'",
+        Kind.WITHDRAWAL_DIFFERS,
+    ),
+    (
+        (
+            "UPDATE entries SET amount = 2 * amount"
+            " FROM journals j WHERE j.id = journal_id AND j.reason = 'return'"
+        ),
+        Kind.WITHDRAWAL_DIFFERS,
+    ),
     ("DELETE FROM withdrawals WHERE state = 'paid'", Kind.JOURNAL_UNEXPLAINED),
     ("UPDATE orders SET args = args || '{\"tariff\": 0}'", Kind.ORDER_DIFFERS),
     (
