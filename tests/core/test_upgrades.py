@@ -88,7 +88,7 @@ SELECT id, reference, 'paystack', 'own', 1, '', c.currency, 5000000, 0, 0, 0, ke
     CASE id WHEN 3 THEN 'paid' ELSE 'failed' END, '2026-11-28 10:20Z', '2026-11-28 10:20Z'
 FROM orders JOIN (VALUES (1, 'NGN'), (2, 'KES'), (3, 'NGN')) AS c (n, currency) ON c.n = id;
 INSERT INTO journals (key, reason, posted_at)
-SELECT concat_ws('\:', 'withdrawal', n, 'bounce'), 'bounce', '2026-11-28 10:30Z'
+SELECT concat_ws(':', 'withdrawal', n, 'bounce'), 'bounce', '2026-11-28 10:30Z'
 FROM generate_series(1, 2) AS n;
 INSERT INTO spending SELECT account_id, '2026-11-28 10:00Z',
     equivalent(5000000, 'NGN', 'KES', '2026-11-28') * 2 - 5000000, 1 FROM subscribers WHERE id = 1;
@@ -99,7 +99,7 @@ INSERT INTO spending SELECT account_id, '2026-11-28 11:00Z', -1, -1 FROM subscri
 def test_what_failed_payouts_in_naira_took_too_much_of_is_put_right(url):
     migrate(url, "grants")
     run(url, PEOPLE)
-    migrate(url, "notices_by_table")
+    migrate(url, "mirrors_and_prices")
     run(url, FAILED_IN_NAIRA)
     migrate(url)
     [(paid,)] = run(url, "SELECT equivalent(5000000, 'NGN', 'KES', '2026-11-28')")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "unspent_as_spent"
-down_revision = "notices_by_table"
+down_revision = "mirrors_and_prices"
 branch_labels = None
 depends_on = None
 
