@@ -99,7 +99,7 @@ INSERT INTO spending SELECT account_id, '2026-11-28 11:00Z', -1, -1 FROM subscri
 def test_what_failed_payouts_in_naira_took_too_much_of_is_put_right(url):
     migrate(url, "grants")
     run(url, PEOPLE)
-    migrate(url, "mirrors_and_prices")
+    migrate(url, "strangers")
     run(url, FAILED_IN_NAIRA)
     migrate(url)
     [(paid,)] = run(url, "SELECT equivalent(5000000, 'NGN', 'KES', '2026-11-28')")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "unspent_as_spent"
-down_revision = "mirrors_and_prices"
+down_revision = "strangers"
 branch_labels = None
 depends_on = None
 

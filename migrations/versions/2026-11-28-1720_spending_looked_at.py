@@ -22,4 +22,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A constraint that was looked at is the one before."""
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute(
+        "ALTER TABLE spending DROP CONSTRAINT ck_spending_spent, ADD CONSTRAINT ck_spending_spent"
+        " CHECK (amount >= 0 AND count >= 0) NOT VALID"
+    )
