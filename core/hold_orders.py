@@ -114,7 +114,7 @@ def take(
 
     Raises:
         UnknownHold: Nothing was set aside for them under that reference.
-        HoldTooSmall: Less was, or of another currency.
+        HoldTooSmall: Less was, or of another currency, or no more than the fee is to be taken.
         KeyReused: The key was used before for something else.
     """
     found = _for(session, merchant, reference)
@@ -124,6 +124,8 @@ def take(
         raise HoldTooSmall(held=found.amount)
     taken = found.amount if amount is None else amount
     due = session.execute(_FEE, _priced(taken, now)).one()
+    if taken.minor <= due.fee:
+        raise HoldTooSmall(held=found.amount)
     args = {"hold": found.id, "amount": taken.minor, "fee": int(due.fee)}
     return orders.place(
         session, kind=Kind.CAPTURE, subscriber=merchant, args=args, key=key, now=now

@@ -199,7 +199,7 @@ def capture(
     Raises:
         UnknownHold: There is none.
         HoldResolved: It was resolved before, or its time is over.
-        HoldTooSmall: Less is held, or the amount is not positive or of another currency.
+        HoldTooSmall: Less is held, or the amount is not above the fees, or of another currency.
         AccountSuspended: Its owner's money may not move any more; it can only come back.
         RecipientSuspended: Nor may that of whom it would go on to.
         CeilingReached: They would hold more than they may.
@@ -208,11 +208,13 @@ def capture(
     if found.expires_at <= now:
         raise HoldResolved
     taken = found.money if amount is None else amount
-    if taken.currency is not found.money.currency or not 0 < taken.minor <= found.amount:
+    due = sum((fees or {}).values())
+    # Of what a fee eats up whole nothing would go on.
+    if taken.currency is not found.money.currency or not due < taken.minor <= found.amount:
         raise HoldTooSmall(held=found.money)
     limits.require_standing(session, subscriber=found.owner_id)
     limits.require_recipient(session, account=to, sender=found.owner_id)
-    legs = {found.held_account_id: -found.amount, to: taken.minor - sum((fees or {}).values())}
+    legs = {found.held_account_id: -found.amount, to: taken.minor - due}
     legs |= fees or {}
     if taken.minor < found.amount:
         # It may be the owner's own account that the captured part goes on to.

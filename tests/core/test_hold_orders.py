@@ -10,6 +10,7 @@ from compliance import Office
 from sqlalchemy import text
 
 from core import execution, hold_orders, holds, ledger, orders, statements, subscribers, transfers
+from core.holds import HoldTooSmall
 from core.ledger import Draft, Reason
 from core.money import kes
 from core.orders import Kind
@@ -311,6 +312,20 @@ class TestTheFee:
                 session, subscriber=counter.shop, reference=placed.reference
             )
         assert (line.amount, line.fee) == (kes(200_00), kes(fee))
+
+    def test_what_it_would_eat_up_is_not_taken(self, counter, reference):
+        with pytest.raises(HoldTooSmall):
+            counter.takes(reference, self.fee(counter, 1))
+        counter.office.do(
+            orders.place,
+            role="web",
+            kind=Kind.CAPTURE,
+            subscriber=counter.shop,
+            args={"hold": 1, "amount": 1},
+            key="unasked",
+        )
+        counter.executes()
+        assert counter.states()[-1] == "hold-too-small"
 
     def test_no_other_is_charged(self, counter, reference):
         placed = counter.takes(reference)
