@@ -292,7 +292,12 @@ HELD: Final = text("""
 REVERSALS: Final = text("""
     WITH looked AS (
         SELECT r.id, r.state, r.debt, r.journal_id, o.id AS original, m.id AS mirror, m.reason,
-               m.key, k.id AS keyed
+               m.key, k.id AS keyed,
+               -- What is mirrored is the journal of the order that staff were shown.
+               EXISTS (
+                   SELECT FROM orders x WHERE x.id = r.order_id AND x.key = o.key
+                     AND o.reason IN ('transfer', 'payment')
+               ) AS is_tied
         FROM reversals r
         LEFT JOIN journals o ON o.id = r.original_id
         LEFT JOIN journals m ON m.id = r.journal_id
@@ -319,6 +324,7 @@ REVERSALS: Final = text("""
                     WHEN l.debt = 0 THEN 'a mirror'
                     ELSE 'a mirror but for ' || -l.debt || ' owed, ' || l.debt END AS expected,
                CASE WHEN l.original IS NULL THEN 'no original'
+                    WHEN NOT l.is_tied THEN 'the journal of another order'
                     WHEN l.state <> 'approved' AND l.keyed IS NULL AND l.journal_id IS NULL
                         THEN 'no journal'
                     WHEN l.mirror IS NULL AND l.state = 'approved' THEN 'no journal'

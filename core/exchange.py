@@ -42,6 +42,8 @@ from core.plans import Plan, Result
 from core.subscribers import AccountClosed
 
 PROMISED_FOR: Final = timedelta(seconds=60)
+# How long an order may wait for a worker: by later, the market has gone elsewhere.
+WAITS_MAX: Final = timedelta(minutes=10)
 
 
 @dataclass(eq=False)
@@ -188,7 +190,7 @@ def order(session: Session, *, subscriber: int, quote: int, key: str, now: datet
 
 
 _CLAIMED = text("""
-    SELECT o.id, o.key, o.reference, q.quoted_at, q.give_currency, q.give,
+    SELECT o.id, o.key, o.reference, o.placed_at, q.quoted_at, q.give_currency, q.give,
            q.get_currency, q.get, q.spread,
            s.id AS subscriber, s.msisdn, s.language, s.tier, s.screening, s.closed_at,
            s.cooling_until
@@ -203,7 +205,9 @@ _CLAIMED = text("""
 def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """What placed exchanges come to: one journal in two currencies, at the promised price."""
     plans = []
-    for row in session.execute(_CLAIMED, {"ids": list(ids)}):
+    rows = session.execute(_CLAIMED, {"ids": list(ids)}).all()
+    assert len(rows) == len(ids), "each has a price of its own"
+    for row in rows:
         if (error := _objection(row, now=now)) is not None:
             [told] = _refused(row, error).facts
             plans.append(Plan.refused(row.id, error, told))
@@ -237,6 +241,10 @@ def _objection(row: Row[Any], *, now: datetime) -> DomainError | None:
         return AccountClosed()
     if row.cooling_until is not None and now < row.cooling_until:
         return CoolingOff(until=row.cooling_until)
+    # Doors write when a price was promised, and when it was taken; the clock here is not theirs.
+    taken_late = row.placed_at >= row.quoted_at + PROMISED_FOR
+    if taken_late or now - row.quoted_at > PROMISED_FOR + WAITS_MAX:
+        return QuoteExpired()
     return limits.standing(row.tier, row.screening)
 
 

@@ -211,8 +211,12 @@ def approve(session: Session, *, reversal: int, actor: Actor, note: str, now: da
         NoReason: There is no note, or it is too long.
         AccountClosed: Either side has left; it can only be declined.
         AlreadyRefunded: The merchant has given some of it back; it can only be declined.
+        UnknownTransfer: It names another journal than staff are shown; it can only be declined.
     """
     found = _undecided(session, reversal, by=actor.name, note=note)
+    # Doors write the row: what is mirrored must be what whoever decides was shown.
+    if not session.scalar(_TIED, {"original": found.original_id, "order": found.order_id}):
+        raise UnknownTransfer
     parties = _parties(session, found)
     if parties.left_at is not None:
         raise AccountClosed
@@ -295,6 +299,12 @@ def _decide(
 
 _ALONE = text("SELECT FROM orders WHERE id = :order FOR NO KEY UPDATE")
 _REFUNDED = text("SELECT EXISTS (SELECT FROM refunds WHERE payment_id = :order)")
+_TIED = text("""
+    SELECT EXISTS (
+        SELECT FROM orders o JOIN journals j ON j.key = o.key
+        WHERE o.id = :order AND j.id = :original AND j.reason IN ('transfer', 'payment')
+    )
+""")
 _PARTIES = text("""
     SELECT o.reference, CAST(o.args ->> 'amount' AS bigint) AS amount,
            o.args ->> 'currency' AS currency,

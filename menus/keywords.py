@@ -273,6 +273,8 @@ def _confirm(pieces: Sequence[str]) -> Confirm | None:
 def _send(pieces: Sequence[str]) -> Send | None:
     """An amount and a number, either first; None where there is not exactly one way to read it."""
     figures = _figures(pieces)
+    if figures and _is_number_alone(figures):
+        return None
     found = {
         Send(amount, to)
         for amount, rest in _amounts(figures or ())
@@ -319,6 +321,21 @@ def _amounts(figures: Sequence[_Figure]) -> Iterator[tuple[Money, Sequence[_Figu
             yield Money.parse(figures[at].typed, Currency.KES), rest
         except DomainError:
             continue
+
+
+def _is_number_alone(figures: Sequence[_Figure]) -> bool:
+    """
+    Whether all the digits may be one number, and none is called money: `254 733 000 002`.
+
+    Of any country, and however it is parted: what begins it must never be taken for an amount.
+    """
+    if any(figure.is_money for figure in figures):
+        return False
+    joined = "".join(figure.typed for figure in figures)
+    # Before Kenya's own 0 stands no other country's code: `250 0733000002` has an amount.
+    has_zero = any(figure.typed.startswith("0") for figure in figures[1:2])
+    readings = [joined] if has_zero else [joined, f"+{joined.removeprefix('+')}"]
+    return any(number_of([each]) is not None for each in readings)
 
 
 def number_of(typed: Sequence[str]) -> str | None:

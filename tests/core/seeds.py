@@ -325,6 +325,10 @@ SEEDS = {
         ["UPDATE reversals SET original_id = 1 WHERE id = {reversal}"],
         ["reversal-differs reversal:{reversal}"],
     ),
+    "a reversal shows staff another order": (
+        ["UPDATE reversals SET order_id = {payment} WHERE id = {reversal}"],
+        ["reversal-differs reversal:{reversal}"],
+    ),
     "an approved reversal is called declined": (
         ["UPDATE reversals SET state = 'declined', debt = 0 WHERE id = {reversal}"],
         ["reversal-differs reversal:{reversal}"],

@@ -12,12 +12,13 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from core import chart, exchange, ledger, rates
+from core import chart, exchange, execution, ledger, orders, rates
 from core.exchange import QuoteExpired, QuoteUsed, UnknownQuote
 from core.ledger import InsufficientFunds
 from core.money import Currency, Money, kes
-from core.orders import State
+from core.orders import Kind, State
 from core.rates import ExchangeTooSmall, Rate, RateStale, SameCurrency
 from workers import rates as rate_jobs
 from workers.queues import Name
@@ -59,6 +60,15 @@ class Counter:
                 key=key,
                 now=self.house.clock(),
             )
+
+    def place(self, quote):
+        """Order past every guard of the web's, as whoever took it over may; the order's id."""
+        with self.house.databases["web"].begin() as session:
+            args, now = {"quote": quote.id}, self.house.clock()
+            kind, owner = Kind.EXCHANGE, self.owner
+            return orders.place(
+                session, kind=kind, subscriber=owner, args=args, key="past", now=now
+            ).id
 
     def balance(self, place, currency, owner=None):
         with self.house.databases["worker"]() as session:
@@ -116,6 +126,67 @@ def test_a_quote_that_no_rate_could_have_made_moves_nothing(hers, house, wanjiru
     assert hers.state() is State.REFUSED
     assert wanjiru.balance == kes(1250_00)
     assert "QuoteForged" in "".join(capfd.readouterr())
+
+
+def test_a_quote_of_an_old_price_moves_nothing(hers, house, wanjiru):
+    """Dated back to when the market was lower, it is what that market could have made."""
+    then = house.clock()
+    house.clock.passes(minutes=12)
+    hers.feed(USDKES=("160", "161"))
+    with house.databases["web"].begin() as session:
+        made = session.scalar(
+            text(
+                "INSERT INTO quotes (subscriber_id, give_currency, give, get_currency, get, spread,"
+                " rate, source, rate_at, quoted_at, expires_at)"
+                " VALUES (:owner, 'KES', 100000, 'USD', 750, 0, 1, 'test', :then, :then, :soon)"
+                " RETURNING id"
+            ),
+            {"owner": hers.owner, "then": then, "soon": house.clock() + timedelta(minutes=1)},
+        )
+        # Placed within the minute that was promised, says whoever writes both.
+        exchange.order(session, subscriber=hers.owner, quote=made, key="k", now=then)
+    house.ring()
+    assert hers.state() is State.REFUSED
+    assert house.bank.one("SELECT outcome ->> 'code' FROM orders") == "quote-expired"
+    assert wanjiru.balance == kes(1250_00)
+
+
+def test_a_price_that_was_taken_after_its_minute_moves_nothing(hers, house, wanjiru):
+    quoted = hers.quote(kes(1000_00), USD)
+    house.clock.passes(seconds=60)
+    used = {"order": hers.place(quoted), "quote": quoted.id}
+    with house.databases["web"].begin() as session:
+        session.execute(text("UPDATE quotes SET order_id = :order WHERE id = :quote"), used)
+    house.ring()
+    assert house.bank.one("SELECT outcome ->> 'code' FROM orders") == "quote-expired"
+    assert wanjiru.balance == kes(1250_00)
+
+
+def test_an_order_that_waited_for_a_worker_is_executed_or_told_that_it_is_too_late(hers, house):
+    house.workers_are_there = False
+    for key, minutes, state in (("soon", 10, State.DONE), ("late", 12, State.REFUSED)):
+        hers.feed(USDKES=("129", "131"))
+        hers.order(hers.quote(kes(100_00), USD).id, key=key)
+        house.clock.passes(minutes=minutes)
+        house.work(Name.LEDGER)
+        execution.execute(house.databases["worker"], now=house.clock())
+        assert hers.state() is state
+
+
+def test_a_price_that_was_used_is_of_no_other_order(hers, house, wanjiru):
+    quoted = hers.quote(kes(100_00), USD)
+    hers.order(quoted.id)
+    house.ring()
+    again = hers.place(quoted)
+    with (
+        pytest.raises(DBAPIError, match="that is final"),
+        house.databases["web"].begin() as session,
+    ):
+        session.execute(text("UPDATE quotes SET order_id = :o"), {"o": again})
+    house.ring()
+    # An order without a price moves nothing, and is not asked about for ever.
+    assert hers.state() is State.REFUSED
+    assert wanjiru.balance == kes(1150_00)
 
 
 def test_the_other_way_is_sold_at_the_bid(hers):

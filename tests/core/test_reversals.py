@@ -7,10 +7,11 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from verifier_of import audited
 
-from core import chart, ledger, reversals
+from core import chart, ledger, reconciliation, reversals
 from core.audit import Actor
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
 from core.money import Currency, kes
@@ -181,3 +182,44 @@ def test_a_decision_is_final_for_everybody(desk):
     desk.decide(reversals.decline, reversal)
     with pytest.raises(DBAPIError, match="that is final"):
         desk.house.bank.run("UPDATE reversals SET state = 'approved', note = 'x'")
+
+
+def other_journal(desk):
+    """A request that names a small transfer to staff, and a large one's journal to the book."""
+    small, large = desk.sent("100"), desk.sent("500")
+    return {
+        "order": desk.house.bank.one("SELECT id FROM orders WHERE reference = :r", r=small),
+        "journal": desk.house.bank.one("SELECT id FROM journals WHERE reference = :r", r=large),
+        "now": desk.house.clock(),
+    }
+
+
+MIXED = (
+    "INSERT INTO reversals (original_id, order_id, requested_by, reason, requested_at)"
+    " VALUES (:journal, :order, 'web', 'The wrong Otieno', :now)"
+)
+
+
+def test_the_web_cannot_ask_for_another_journal_than_staff_are_shown(desk, otieno):
+    mixed = other_journal(desk)
+    with (
+        pytest.raises(DBAPIError, match="is not that of transfer or payment"),
+        desk.house.databases["web"].begin() as session,
+    ):
+        session.execute(text(MIXED), mixed)
+
+
+def test_another_journal_than_staff_are_shown_is_not_mirrored_and_is_found(desk, wanjiru, otieno):
+    mixed = other_journal(desk)
+    before = wanjiru.balance
+    with desk.house.bank.owner.begin() as session:
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(text(MIXED), mixed)
+    with pytest.raises(UnknownTransfer):
+        desk.decide(reversals.approve, 1)
+    assert (wanjiru.balance, otieno.balance) == (before, kes(600_00))
+    found = reconciliation.whole(desk.house.databases["worker"], clock=desk.house.clock)
+    assert [(each.kind.value, each.subject) for each in found.opened] == [
+        ("reversal-differs", "reversal:1")
+    ]
+    desk.decide(reversals.decline, 1)

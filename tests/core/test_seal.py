@@ -102,20 +102,19 @@ def test_a_leaf_says_what_was_posted_and_nobodys_balance(house, two):
 
 
 def test_a_reversal_names_what_it_mirrors(house, two, wanjiru):
-    post(house, *two, "one", "two")
-    one, other = (
-        house.bank.one(f"SELECT id FROM journals WHERE key = '{k}'") for k in ("one", "two")
-    )
+    post(house, *two, "other")
+    other = house.bank.one("SELECT id FROM journals WHERE key = 'other'")
     wanjiru.phone.dial().types("1", "0733000002", "100", "4071")
     house.bank.run(
         "INSERT INTO reversals"
         " (original_id, order_id, requested_by, reason, requested_at, journal_id)"
-        " SELECT :one, id, 'a', 'b', now(), :other FROM orders",
-        one=one,
+        " SELECT j.id, o.id, 'a', 'b', now(), :other"
+        " FROM orders o JOIN journals j ON j.key = o.key",
         other=other,
     )
     fresh(house).once()
     [(data,)] = house.bank.rows("SELECT data FROM leaves WHERE journal_id = :j", j=other)
+    one = house.bank.one("SELECT original_id FROM reversals")
     assert bytes(data).split(b"|")[5] == str(one).encode()
 
 

@@ -1,0 +1,126 @@
+"""The relay: woken by whatever is staged, and for events asking Postgres for events alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import pytest
+from safaricom import until
+
+from core import inbox
+from core.inbox import Kind
+from core.outbox import Event, Fact, stage
+from workers import queues, relay
+from workers.queues import Name
+from workers.relay import DELIVER, UNDERSTAND, Relay
+
+
+@pytest.fixture
+def line(house):
+    return queues.queue(Name.SMS, house.redis)
+
+
+@contextmanager
+def awake(house, *, poll_seconds: float) -> Iterator[mock.Mock]:
+    """Let it run; how often it has asked for everything is what the mock was called."""
+    running = Relay(house.databases["worker"], house.redis, house.clock)
+    with (
+        mock.patch.object(relay, "POLL_SECONDS", poll_seconds),
+        mock.patch.object(running, "once", wraps=running.once) as once,
+    ):
+        thread = threading.Thread(target=running.run)
+        thread.start()
+        try:
+            until(lambda: once.call_count)
+            listens(house, once)
+            yield once
+        finally:
+            running.stop()
+            house.bank.run("NOTIFY relay")
+            thread.join()
+
+
+def listens(house, once) -> None:
+    """Send it empty notices, as triggers of before did, until it hears one; and let it rest."""
+    calls = once.call_count
+    while once.call_count == calls:
+        house.bank.run("NOTIFY relay")
+        time.sleep(0.05)
+    while once.call_count > calls:
+        calls = once.call_count
+        time.sleep(0.3)
+
+
+def tell(house):
+    fact = Fact(Event.REGISTERED, "+254712000001", "en", {"name": "Wanjiru"})
+    with house.databases["worker"].begin() as session:
+        stage(session, facts=[fact], now=house.clock())
+
+
+def hear(house):
+    with house.databases["web"].begin() as session:
+        inbox.receive(
+            session,
+            provider="africastalking",
+            kind=Kind.SMS_INBOUND,
+            key="letter-1",
+            form={"text": "BAL"},
+            now=house.clock(),
+        )
+
+
+def ends(house):
+    with house.databases["web"].begin() as session:
+        inbox.receive(
+            session,
+            provider="africastalking",
+            kind=Kind.USSD_ENDED,
+            key="session-1",
+            form={"status": "Success"},
+            now=house.clock(),
+        )
+
+
+def rung(line):
+    return [job.func_name for job in line.jobs]
+
+
+def test_events_alone_are_rung_for_at_once_and_nothing_else_is_asked(house, line):
+    with awake(house, poll_seconds=60) as once:
+        asked = once.call_count
+        for count in (1, 2, 3):
+            tell(house)
+            until(lambda count=count: rung(line).count(DELIVER) == count)
+        assert once.call_count == asked
+
+
+def test_a_letter_has_it_ask_for_everything(house, line):
+    with awake(house, poll_seconds=60) as once:
+        asked = once.call_count
+        hear(house)
+        until(lambda: UNDERSTAND in rung(line))
+        assert once.call_count > asked
+
+
+def test_how_a_session_ended_wakes_nobody(house, line):
+    with awake(house, poll_seconds=60) as once:
+        asked = once.call_count
+        ends(house)
+        tell(house)
+        until(lambda: DELIVER in rung(line))
+        assert once.call_count == asked
+
+
+def test_however_many_events_there_are_everything_is_asked_for_every_second(house, line):
+    with awake(house, poll_seconds=0.3) as once:
+        asked = once.call_count
+
+        def told_again():
+            tell(house)
+            return once.call_count > asked + 2
+
+        until(told_again)
