@@ -21,12 +21,12 @@ THREADS_THAT_MAY_WAIT = 6  # of each process's eight: navigation never stands be
 
 logs.configure()
 settings = load()
-db.wait_in_time()
 databases = db.connect(
     settings.database_url.get_secret_value(),
     role=db.WEB,
     connections_max=THREADS_THAT_MAY_WAIT,
     turn_seconds=0.5,
+    breaker=db.wait_in_time(),
 )
 address = settings.redis_url.get_secret_value()
 redis = connect(address)

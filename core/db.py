@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Final, TypeVar
 
 import psycopg2
@@ -20,7 +20,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from sqlalchemy import Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, QueuePool
+
+from core.breaker import PROBE_SECONDS, Breaker, Way
 
 R = TypeVar("R")
 Databases = sessionmaker[Session]
@@ -58,6 +62,13 @@ class _Patience(threading.local):
     """Until when this thread waits for the database (`time.monotonic`)."""
 
     until: float = math.inf
+    probes_until: float = math.inf
+
+    @property
+    def left(self) -> float | None:
+        """How many seconds are left; None where there is no end."""
+        until = min(self.until, self.probes_until)
+        return None if until == math.inf else max(until - time.monotonic(), 0)
 
 
 _patience = _Patience()
@@ -70,36 +81,76 @@ def allow(seconds: float) -> None:
     Means something only in a process that has called `wait_in_time`.
     """
     _patience.until = time.monotonic() + seconds
+    _patience.probes_until = math.inf
 
 
-def wait_in_time() -> None:
+class Silence(psycopg2.OperationalError):
+    """The database did not answer in time; to ask it again at once would take as long."""
+
+
+def wait_in_time() -> Breaker:
     """
     Let every connection of this process give up when its thread's time is over.
 
     A server that is frozen, or behind a network that swallows packets, keeps no timeout of its
     own: `statement_timeout` is the server's, and nothing else would end a wait for an answer.
+
+    Returns:
+        What learns of every answer and every silence, for `connect`.
     """
-    set_wait_callback(_wait)
+    breaker = Breaker()
+    set_wait_callback(partial(_wait, breaker))
+    return breaker
 
 
-def _wait(connection: Connection) -> None:
+def _wait(breaker: Breaker, connection: Connection) -> None:
     """
     Wait for an answer (psycopg2's wait callback). The connection is closed when this raises.
 
     Raises:
-        psycopg2.OperationalError: There was none in time.
+        Silence: There was none in time.
     """
     while (state := connection.poll()) != POLL_OK:
-        left = _patience.until - time.monotonic()
         lines = [connection.fileno()]
         to_read, to_write = (lines, []) if state == POLL_READ else ([], lines)
-        timeout = None if left == math.inf else max(left, 0)
-        if not any(select.select(to_read, to_write, [], timeout)):
-            raise psycopg2.OperationalError("the database did not answer in time")
+        if not any(select.select(to_read, to_write, [], _patience.left)):
+            breaker.was_silent()
+            if _patience.probes_until != math.inf:
+                breaker.probed()
+            raise Silence("the database did not answer in time")
+    breaker.answered()
+    _patience.probes_until = math.inf
+
+
+def _pool(breaker: Breaker) -> type[Pool]:
+    """Make the kind of pool that gives nobody a connection to a database that is silent."""
+
+    class Guarded(QueuePool):
+        def _do_get(self) -> ConnectionPoolEntry:
+            way = breaker.way()
+            if way is Way.SHUT:
+                raise NoConnection("the database did not answer before")
+            if way is Way.PROBE:
+                _patience.probes_until = time.monotonic() + PROBE_SECONDS
+            try:
+                return super()._do_get()
+            except Exception as error:
+                if isinstance(error, NoConnection):  # all are taken, and none was given back
+                    breaker.was_silent()
+                if way is Way.PROBE:
+                    breaker.probed()
+                raise
+
+    return Guarded
 
 
 def connect(
-    url: str, *, role: str | None = None, connections_max: int = 10, turn_seconds: float = 5
+    url: str,
+    *,
+    role: str | None = None,
+    connections_max: int = 10,
+    turn_seconds: float = 5,
+    breaker: Breaker | None = None,
 ) -> Databases:
     """
     Open a pool of connections.
@@ -109,11 +160,14 @@ def connect(
         role: What every connection becomes (`SET ROLE`); None stays who it logged in as.
         connections_max: How many connections the pool may hold.
         turn_seconds: How long to wait for one of them when all are taken.
+        breaker: What `wait_in_time` gave: while the database is silent nobody is let to it but
+            one at a time, and whoever is not gets SQLAlchemy's TimeoutError at once.
     """
     engine = create_engine(
         driver_url(url),
         pool_size=connections_max,
         max_overflow=0,
+        poolclass=None if breaker is None else _pool(breaker),
         pool_timeout=turn_seconds,
         pool_pre_ping=False,
         hide_parameters=True,  # an error report must not carry what people typed
@@ -152,6 +206,8 @@ def is_passing(error: DBAPIError) -> bool:
     Work that was committed just before its connection broke is done twice by this: everything
     given to `transact` must be harmless to repeat, which is what keys are for.
     """
+    if isinstance(error.orig, Silence):
+        return False
     return error.connection_invalidated or getattr(error.orig, "pgcode", None) in _CONFLICTS
 
 

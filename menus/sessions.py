@@ -14,25 +14,19 @@ read and write it.
 from __future__ import annotations
 
 import secrets
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
-from hashlib import blake2b, sha1, sha256
+from hashlib import blake2b, sha256
 from typing import Any, Final, Protocol, Self
 
 import orjson
-from hiredis import pack_command
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from menus.deadline import NEVER, Deadline
 from menus.networks import UNKNOWN, Network
+from menus.scripts import Script, Scripts
 
 LEASE_MS: Final = 10_000
 HOPS_MAX: Final = 100
@@ -43,19 +37,11 @@ _LEFT: Final = "kabambe:ussd-left:"
 _TRY_SECONDS: Final = 0.45
 
 
-class _Script:
-    """A script, and what Redis calls it."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.digest = sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-
 # Returns what the turn is, and the fields that go with it. `r:<digest>` holds the answer given to
 # each text, so that a repeat of any earlier hop is answered byte for byte the same. The caller
 # guesses how much of the text was heard before, which is nearly always all but the last answer.
 # Of what a new session's caller left, it tells whether a hop of that session is under way still.
-_OPEN: Final = _Script("""
+_OPEN: Final = Script("""
 local key = KEYS[1]
 local owner, position, digest, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local guess, guess_digest = tonumber(ARGV[5]), ARGV[6]
@@ -91,7 +77,7 @@ return {'next', heard, kept[5]}
 # A holder whose lease ran out, and whose turn somebody else has taken since, may not answer:
 # it gets the other's answer, or none yet. A session that is gone (Redis was emptied) is made anew.
 # What is left behind is the state, or nothing (`drop`), or what was left before (`leave`).
-_COMMIT: Final = _Script("""
+_COMMIT: Final = Script("""
 local key = KEYS[1]
 local owner, position, digest, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local reply, state, ttl = ARGV[5], ARGV[6], ARGV[7]
@@ -252,52 +238,6 @@ class Sessions(Protocol):
         ...
 
 
-class _Scripts(threading.local):
-    """
-    Runs scripts over one connection per thread, below redis-py's command layer.
-
-    That layer (pool, retries, metrics, response callbacks) costs three times what the call itself
-    does, and a navigation hop is little more than its two calls.
-    """
-
-    def __init__(self, redis: Redis) -> None:
-        """Take a connection of this thread's own at its first call."""
-        pool = redis.connection_pool
-        # Not from the pool, to which a thread that ends could not give it back; it closes itself.
-        self._connect = partial(pool.connection_class, **pool.connection_kwargs)
-        self._line: Any = None  # redis-py leaves its connections half typed
-
-    def call(
-        self,
-        script: _Script,
-        keys: Sequence[str],
-        args: Sequence[str | int | bytes],
-        deadline: Deadline,
-    ) -> Any:  # noqa: ANN401 - whatever the script returns
-        """
-        Run a script. Tried twice, as an idle connection may have gone; never begun too late.
-
-        Raises:
-            RedisError: Redis did not answer.
-        """
-        call: tuple[Any, ...] = ("EVALSHA", script.digest, len(keys), *keys, *args)
-        for attempt in range(3):
-            if not deadline.left:
-                break
-            line = self._line = self._line or self._connect()
-            try:
-                line.send_packed_command([pack_command(call)])
-                return line.read_response()
-            except NoScriptError:  # Redis is new, or was emptied
-                line.send_command("SCRIPT", "LOAD", script.source)
-                line.read_response()
-            except (RedisConnectionError, RedisTimeoutError):
-                line.disconnect()  # a late answer must not be taken for the next one's
-                if attempt:
-                    raise
-        raise RedisConnectionError("there is no time left for Redis, or it forgets its scripts")
-
-
 def connect(url: str, *, blocks_seconds: float = 0) -> Redis:
     """
     Open connections for a door, which must answer within a second even when Redis does not.
@@ -329,7 +269,7 @@ class RedisSessions:
             key: The secret under which texts are hashed.
             ttl_seconds: How long a session is remembered after its last hop.
         """
-        self._scripts = _Scripts(redis)
+        self._scripts = Scripts(redis)
         self._key = sha256(key.encode()).digest()
         self._ttl_seconds = ttl_seconds
 

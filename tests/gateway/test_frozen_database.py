@@ -39,7 +39,7 @@ def test_every_hop_is_answered_and_the_process_stays_alive(web):
             assert web.live() < 4
             answers = [hop.result() for hop in hops]
         assert {said for said, _ in answers} == {FAILED}
-        assert max(seconds for _, seconds in answers) < 9
+        assert max(seconds for _, seconds in answers) <= 8.5
         began = time.monotonic()
         assert requests.get(f"{web.url}/ready", timeout=10).status_code == 503
         told = requests.post(
@@ -65,6 +65,6 @@ def test_a_customer_whose_order_is_in_doubt_is_not_told_to_try_again(web):
     web.bank.run(freeze_at_commit)
     said, seconds = web.hop("doubt", "1*0712000002*500*4071")
     assert said.startswith("END We did not hear in time whether that was done.")
-    assert seconds < 9
+    assert seconds <= 8.5
     assert web.hop("doubt", "1*0712000002*500*4071")[0] == said
     until(lambda: web.bank.one("SELECT count(*) FROM orders") == 1)
