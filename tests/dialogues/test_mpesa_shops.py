@@ -55,9 +55,18 @@ class TestPaidFromMpesa:
             "Enter your M-Pesa PIN on the next prompt to pay KES 400.00 to Otieno. M-Pesa will"
             " send you an SMS.\nRef REF"
         )
+        assert wanjiru.phone.dial().types("5", "1").screen.startswith("Till number:\n0."), "not yet"
         mpesa.answers()
         assert wanjiru.balance == kes(1_250_00)
         assert otieno.balance == kes(398_00)
+        wanjiru.phone.dial().types("5", "5", "3").sees(f"""
+            Till number, or pick one:
+            1. Otieno {till}
+            0. Back 00. Home
+        """)
+        assert wanjiru.phone.types("1").screen.startswith(f"Pay Otieno, till {till}, from M-Pesa")
+        wanjiru.phone.dial().types("5", "1")
+        assert f"1. Otieno {till}" in wanjiru.phone.screen, "it may be paid either way"
         mpesa.hears(
             otieno,
             "CODE 0712***001 paid you KES 400.00 by M-Pesa on 21/11/26 09:30. Fee KES 2.00."
@@ -71,6 +80,19 @@ class TestPaidFromMpesa:
         )
         otieno.phone.dial().types("2", "1")
         assert otieno.phone.screen.startswith("M-Pesa: KES 400.00\nFee KES 2.00\n")
+
+    def test_of_whoever_had_the_number_before_nothing_is_offered(
+        self, house, mpesa, wanjiru, otieno, till
+    ):
+        before = house.register("+254712000077", name="Njeri")
+        before.phone.dial().types("5", "5", "3", till, "400", "1")
+        mpesa.answers()
+        before.phone.dial().types("5", "1")
+        assert f"1. Otieno {till}" in before.phone.screen
+        before.phone.dial().types("3", "5", "4071")
+        house.clock.passes(days=1)
+        other = house.register(before.phone.msisdn, name="Juma")
+        assert other.phone.dial().types("5", "5", "3").screen.startswith("Till number:\n0.")
 
     def test_kwa_kiswahili(self, mpesa, amina, otieno, till):
         amina.phone.dial().types("5", "5", "3", till, "400").sees(f"""
