@@ -80,8 +80,10 @@ class TestAWayBack:
         words = "Help\n1. Your PIN\n00. Home"
         assert found(seen(HOME, HELP, words=words)) == ["help.Help: it does not offer the way back"]
 
-    def test_that_is_offered_on_another_page(self):
-        assert found(seen(HOME, HELP, words="Help\n1. Your PIN\n98. More")) == []
+    def test_that_is_not_offered_where_there_is_another_page(self):
+        told = ["help.Help: it does not offer the way back"]
+        assert found(seen(HOME, HELP, words="Help\n1. Your PIN\n98. More")) == told
+        assert found(seen(HOME, HELP, words="Help\n1. Your PIN\n98. More\n0. Back")) == []
 
     def test_that_is_not_there(self):
         assert found(seen(HELP)) == ["help.Help: there is nothing to go back to"]

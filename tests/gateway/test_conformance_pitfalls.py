@@ -13,8 +13,10 @@ from urllib.parse import urlencode
 import leaks
 import pytest
 import requests
+from golden_daraja import C2B
 from house_parts import served
-from line import HOME, INTERRUPTED, OTIENO, Line, case
+from line import HOME, INTERRUPTED, OTIENO, WANJIRU, Line, case
+from safaricom import DOOR
 
 from core.money import kes
 from menus.gsm7 import septets
@@ -204,14 +206,52 @@ class TestPitfalls:
     def test_17(self, line, path, row):
         assert requests.get(line.url + path, timeout=5).status_code in (404, 405)
 
+    @case("22. the number of an unsigned POST is a claim: it opens nothing to programs")
+    def test_22(self, line, url, row):
+        assert line.hop("").startswith(HOME)
+        for named in (
+            {"X-Phone-Number": WANJIRU, "X-MSISDN": WANJIRU},
+            {"Authorization": f"Bearer {line.session}"},
+            {"Authorization": f"Bearer {WANJIRU}"},
+        ):
+            answer = requests.get(
+                f"{url}/api/v1/wallet",
+                params={"phoneNumber": WANJIRU, "sessionId": line.session},
+                headers=named,
+                timeout=5,
+            )
+            assert answer.status_code in (400, 401), answer.text
+            assert "1,250" not in answer.text
+
+    @case("23. X-Forwarded-For makes nobody somebody else where no proxy is trusted")
+    def test_23(self, house, row):
+        path, elsewhere = f"/callbacks/d/{DOOR}/c2b/validation", {"REMOTE_ADDR": "203.0.113.7"}
+        for claimed in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"X-Real-IP": "127.0.0.1"}):
+            answer = house.client.post(path, data=C2B, headers=claimed, environ_base=elsewhere)
+            assert answer.status_code == 404
+        assert house.client.post(path, data=C2B).status_code == 200, "from an address of theirs"
+
+    @case("25. times of ours are Nairobi's; the aggregator's are UTC, and are not taken for ours")
+    def test_25(self, line, house, wanjiru, row):
+        line.walk("", "1", "1*0733000002", "1*0733000002*50", "1*0733000002*50*4071")
+        line.executed()
+        line.told(date="2031-01-01 23:59:59")
+        later = Line(house, line.url.partition("/ussd/")[0], "ATUid_later")
+        assert (house.clock().hour, house.clock().minute) == (6, 30), "in UTC"
+        assert "21/11/26 09:30" in later.walk("", "2", "2*1")
+
     @case("24. a deploy mid-session: an unknown state falls back to home, not to 500")
-    def test_24(self, line, house, row):
+    @pytest.mark.parametrize(
+        ("was", "is_"),
+        [(b"send.Amount", b"send.HowMuch"), (b'"stack"', b'"pile"'), (b'"number"', b'"digits"')],
+        ids=["a screen", "the stack", "a field"],
+    )
+    def test_24(self, line, house, was, is_, row):
         line.walk("", "1", "1*0733000002")
         key = f"kabambe:ussd:{line.session}"
-        for was, is_ in ((b"send.Amount", b"send.HowMuch"), (b'"stack"', b'"pile"')):
-            state = house.redis.hget(key, "state")
-            assert was in state or was == b"send.Amount"
-            house.redis.hset(key, "state", state.replace(was, is_))
+        state = house.redis.hget(key, "state")
+        assert was in state
+        house.redis.hset(key, "state", state.replace(was, is_))
         said = line.hop("1*0733000002*500")
         assert said.startswith("CON Our menu has changed. Please choose again.\nKabambe. Balance")
         assert line.hop("1*0733000002*500*4").startswith("CON Help")
