@@ -7,11 +7,12 @@ the old session's text holds (docs/decisions/0023). Whoever had ordered somethin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any, Final
 
 from core import lately
+from core.errors import DomainError
 from core.lately import Ordered
 from core.movements import Movement
 from core.orders import Kind, State
@@ -114,28 +115,44 @@ def _offered(hop: Hop, left: Left) -> Dialogue | None:
         dropped = engine.load(left.state["dialogue"], SCREENS)
     except (KeyError, TypeError, ValueError):  # it had ended, or a deploy has renamed a screen
         return None
-    stack = tuple(_resumable(dropped.stack))
-    if len(stack) < 2 or type(stack[0]) is not type(first(hop.person)):  # noqa: PLR2004 - a first screen is where everybody begins
+    if type(dropped.stack[0]) is not type(first(hop.person)):  # where everybody begins
         return None
-    top = stack[-1]
+    lines = (*dropped.left_at, dropped.line)
+    resumed = tuple(_resumable(hop, zip(dropped.stack, lines, strict=False)))
+    if len(resumed) < 2:  # noqa: PLR2004 - a first screen is where everybody begins
+        return None
+    top, _line = resumed[-1]
     flow = engine.name(type(top)).partition(".")[0]
     language = None if hop.person is not None else top.speaks(hop)
-    lines = (*dropped.left_at, dropped.line)[: len(stack)]
-    return Dialogue((*stack, Offer(flow, language)), left_at=lines)
+    stack, left_at = zip(*resumed, strict=True)
+    return Dialogue((*stack, Offer(flow, language)), left_at=left_at)
 
 
-def _resumable(stack: tuple[AnyScreen, ...]) -> Iterator[AnyScreen]:
-    """The screens before the first that must not be come back to."""
-    for screen in stack:
+def _resumable(
+    hop: Hop, walked: Iterable[tuple[AnyScreen, int]]
+) -> Iterator[tuple[AnyScreen, int]]:
+    """
+    The screens before the first that must not be come back to, and the lines they were left at.
+
+    What was fetched is fetched again, and never believed from before; what only helped to choose
+    is left out.
+    """
+    for screen, line in walked:
+        if screen.left_out:
+            continue
+        try:
+            anew = screen.again(hop) if screen.fetched else screen
+        except DomainError:  # which they are told where they begin it once more
+            return
         if (
-            screen.guarded
-            or screen.fetched
-            or screen.awaits is not None
-            or isinstance(screen, Offer)
-            or _holds_a_span(screen)
+            anew is None
+            or anew.guarded
+            or anew.awaits is not None
+            or isinstance(anew, Offer)
+            or _holds_a_span(anew)
         ):
             return
-        yield screen
+        yield anew, line
 
 
 def _holds_a_span(screen: Any) -> bool:  # noqa: ANN401 - any dataclass

@@ -124,7 +124,9 @@ class Screen(ABC, Generic[A]):
     guarded: ClassVar[bool] = False
     """A PIN or a confirmation: only a live answer counts, never one dialled ahead."""
     fetched: ClassVar[bool] = False
-    """It shows what was looked up when it was opened: nobody comes back to it in a later call."""
+    """It shows what was looked up when it was opened: a later call comes back to it by `again`."""
+    left_out: ClassVar[bool] = False
+    """It only helped to choose: a later call goes on without it, at what was chosen."""
     leads_back: ClassVar[bool] = True
     """The keys for back and home count on it."""
     submits: ClassVar[bool] = False
@@ -149,6 +151,15 @@ class Screen(ABC, Generic[A]):
     @property
     def awaits(self) -> int | None:
         """The order whose outcome it shows, if any: the door waits for it a moment."""
+        return None
+
+    def again(self, hop: Hop) -> AnyScreen | None:
+        """
+        Look up anew what it shows, for a later call; None where it is not come back to.
+
+        Raises:
+            DomainError: It may not be come back to now.
+        """
         return None
 
     def refusal_leads(self) -> AnyScreen:

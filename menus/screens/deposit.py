@@ -42,6 +42,9 @@ class Amount(Ask[Quote]):
     def then(self, hop: Hop, answer: Quote) -> Confirm:
         return Confirm(answer)
 
+    def again(self, hop: Hop) -> AnyScreen:
+        return begin(hop)
+
 
 @dataclass(frozen=True)
 class Confirm(FactMenu):

@@ -41,6 +41,7 @@ class Give(Pick[Holding]):
 
     held: tuple[Holding, ...]
     fetched: ClassVar[bool] = True
+    left_out: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
         if not self.held:
@@ -63,6 +64,7 @@ class Get(Pick[Currency]):
 
     mine: Holding
     fetched: ClassVar[bool] = True
+    left_out: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
         return _("You have {balance}. Exchange to:", balance=self.mine.balance)
@@ -123,6 +125,12 @@ class Amount(Ask[Money]):
             rate=told(price),
             until=quoted.expires_at,
         )
+
+    def again(self, hop: Hop) -> AnyScreen | None:
+        for mine in _some(hop):
+            if mine.currency is self.mine.currency:
+                return Get(mine).then(hop, self.currency)
+        return None
 
 
 @dataclass(frozen=True)
@@ -194,11 +202,15 @@ class Outcome(OutcomeTell):
 
 def begin(hop: Hop) -> AnyScreen:
     """Fetch what the caller has to exchange, if they may."""
+    some = _some(hop)
+    return Get(some[0]) if len(some) == 1 else Give(some)
+
+
+def _some(hop: Hop) -> tuple[Holding, ...]:
     limits.require_standing(hop.unit.reading, subscriber=hop.caller.id)
     cooling.require_over(hop.unit.reading, subscriber=hop.caller.id, now=hop.now)
     held = holdings.held(hop.unit.reading, subscriber=hop.caller.id)
-    some = tuple(holding for holding in held if holding.balance.minor)
-    return Get(some[0]) if len(some) == 1 else Give(some)
+    return tuple(holding for holding in held if holding.balance.minor)
 
 
 def told(price: Price) -> str:

@@ -14,6 +14,8 @@ from menus.text import Text, _
 # newer process offered has no name here.
 FLOWS: Final[Mapping[str, Text]] = {
     "account": _("Continue: my account"),
+    "deposit": _("Continue: deposit from M-Pesa"),
+    "exchange": _("Continue: exchange money"),
     "help": _("Continue: help"),
     "more": _("Continue: more services"),
     "mpesa": _("Continue: M-Pesa"),
@@ -23,6 +25,7 @@ FLOWS: Final[Mapping[str, Text]] = {
     "send": _("Continue: send money"),
     "till": _("Continue: pay from M-Pesa"),
     "voucher": _("Continue: use a voucher"),
+    "withdraw": _("Continue: withdraw to M-Pesa"),
 }
 _CONTINUE: Final = _("Continue")
 

@@ -64,6 +64,7 @@ class Known(Pick[Payee]):
 
     people: tuple[Payee, ...]
     fetched: ClassVar[bool] = True
+    left_out: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
         return _("Send money to:") if self.people else _("You have not sent money to anybody yet.")

@@ -27,6 +27,7 @@ class Paused(FactMenu):
 
     purpose: str = "own"
     fetched: ClassVar[bool] = True
+    left_out: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
         return _("M-Pesa payouts are paused.")
@@ -62,6 +63,9 @@ class Amount(Ask[Quote]):
 
     def then(self, hop: Hop, answer: Quote) -> Confirm:
         return Confirm(answer)
+
+    def again(self, hop: Hop) -> AnyScreen:
+        return begin(hop)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from currencies import tell_rates
+from mpesa_user import MpesaUser
 
+from core import rails
 from core.money import kes
+from core.rails import Provider
 from menus.screens import account
 from menus.sessions import LEFT_SECONDS
 
@@ -86,13 +90,102 @@ class TestGoingOn:
         cut_off.phone.hangs_up()
         assert cut_off.phone.redials().screen == OFFERED
 
-    def test_a_page_that_was_turned_to(self, house, wanjiru, otieno):
-        """Deep in a menu of two pages, the page is the one that was read."""
+    def test_the_menus_on_the_way_are_there_to_go_back_to(self, wanjiru):
         wanjiru.phone.dial().types("5", "1").hangs_up()
         phone = wanjiru.phone.redials()
         assert phone.screen.splitlines()[1] == "1. Continue: pay a till"
         assert phone.types("1").screen.startswith("Till number:")
         assert phone.types("0").screen.startswith("More services")
+
+    def test_a_page_that_was_turned_to(self, wanjiru):
+        """In a menu of two pages, the page is the one that was read."""
+        first = wanjiru.phone.dial().types("3").screen
+        assert "98. More" in first
+        second = wanjiru.phone.types("98").screen
+        assert second.splitlines()[-2].startswith("6. ")
+        wanjiru.phone.hangs_up()
+        assert wanjiru.phone.redials().types("1").screen == second
+
+
+class TestWhatWasChosen:
+    """Is not asked for again, wherever the call was cut off; what was fetched is had anew."""
+
+    def test_somebody_of_before(self, wanjiru, otieno):
+        wanjiru.phone.dial().types("1", "0733000002", "50", "4071")
+        asked = wanjiru.phone.dial().types("1", "1", "1").screen
+        assert asked.startswith("To Otieno 0733***002\nAmount in KES:")
+        wanjiru.phone.hangs_up()
+        phone = wanjiru.phone.redials()
+        assert phone.screen == OFFERED
+        assert phone.types("1").screen == asked
+        assert phone.types("0").screen.startswith("Send money to (phone number):")
+
+    def test_somebody_of_before_cut_off_at_the_pin(self, wanjiru, otieno):
+        wanjiru.phone.dial().types("1", "0733000002", "50", "4071")
+        wanjiru.phone.dial().types("1", "1", "1", "20").hangs_up()
+        phone = wanjiru.phone.redials().types("1")
+        assert phone.screen.startswith("To Otieno 0733***002\nAmount in KES:")
+
+    @pytest.mark.parametrize("typed", [(), ("100",)], ids=["at the amount", "at the confirmation"])
+    @pytest.mark.parametrize(
+        ("way", "named"),
+        [
+            (("5", "5", "1"), "Continue: deposit from M-Pesa"),
+            (("5", "5", "2"), "Continue: withdraw to M-Pesa"),
+            (("5", "3", "1"), "Continue: exchange money"),
+        ],
+        ids=["deposit", "withdraw", "exchange"],
+    )
+    def test_of_m_pesa_and_of_exchange(self, house, wanjiru, way, named, typed):
+        tell_rates(house, USDKES=("129", "131"))
+        asked = wanjiru.phone.dial().types(*way).screen
+        assert "Amount in" in asked
+        wanjiru.phone.types(*typed).hangs_up()
+        phone = wanjiru.phone.redials()
+        assert phone.screen.splitlines()[1] == f"1. {named}"
+        assert phone.types("1").screen == asked
+        assert "00. Home" in phone.screen
+        assert not phone.types("0").screen.startswith("Your last call")
+
+    def test_the_bounds_are_todays(self, house, wanjiru):
+        wanjiru.phone.dial().types("5", "5", "2").hangs_up()
+        house.bank.run(
+            "INSERT INTO limits SELECT (jsonb_populate_record(l, jsonb_build_object("
+            "'valid_from', :at, 'order_min', 5000, 'order_max', 20000))).*"
+            " FROM limits l WHERE kind = 'withdrawal'",
+            at=house.clock.now,
+        )
+        try:
+            assert "50 to 200:" in wanjiru.phone.redials().types("1").screen
+        finally:
+            house.bank.run("DELETE FROM limits WHERE valid_from = :at", at=house.clock.now)
+
+    def test_the_price_is_todays(self, house, wanjiru):
+        tell_rates(house, USDKES=("129", "131"))
+        before = wanjiru.phone.dial().types("5", "3", "1").screen
+        wanjiru.phone.hangs_up()
+        house.clock.passes(seconds=30)
+        tell_rates(house, USDKES=("139", "141"))
+        after = wanjiru.phone.redials().types("1").screen
+        assert "Amount in KES" in after
+        assert after.splitlines()[0] != before.splitlines()[0]
+
+    def test_where_there_is_no_price_any_more_it_is_the_menu_before(self, house, wanjiru):
+        tell_rates(house, USDKES=("129", "131"))
+        wanjiru.phone.dial().types("5", "3", "1").hangs_up()
+        house.clock.passes(minutes=9)
+        phone = wanjiru.phone.redials()
+        assert phone.screen.splitlines()[1] == "1. Continue: more services"
+
+    def test_where_payouts_have_stopped_it_says_so(self, house, wanjiru):
+        wanjiru.phone.dial().types("5", "5", "2").hangs_up()
+        MpesaUser(house).rail.worker(
+            lambda session: rails.open_breaker(
+                session, provider=Provider.MPESA, code="1", why="a test", now=house.clock()
+            )
+        )
+        phone = wanjiru.phone.redials().types("1")
+        assert phone.screen.startswith("M-Pesa payouts are paused.")
 
 
 class TestNeverIntoOrPastAPin:
