@@ -63,11 +63,19 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Sessions that were shown the same screens and ended alike."""
+    """
+    Sessions that were shown the same screens and ended alike, on one network and in one language.
+
+    Args:
+        network: Its code; empty where it is none.
+        language: As their callers read now; empty of strangers.
+    """
 
     screens: tuple[str, ...]
     is_broken_off: bool
     sessions: int
+    network: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +151,8 @@ _COSTS: Final = _of("""
 """)
 _PATHS: Final = _of("""
     SELECT coalesce(path, '') AS path, coalesce(status, '') = 'Incomplete' AS is_broken_off,
-        count(*) AS sessions
-    FROM ended GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+        count(*) AS sessions, network, language
+    FROM ended GROUP BY 1, 2, network, language ORDER BY 3 DESC, 1, 2, network, language
 """)
 _ORDERED: Final = text("""
     WITH ordered AS (
@@ -190,7 +198,7 @@ def figures(session: Session, *, since: datetime, until: datetime, now: datetime
         networks=of(1),
         languages=of(2),
         paths=[
-            Path(_screens(row.path), row.is_broken_off, row.sessions)
+            Path(_screens(row.path), row.is_broken_off, row.sessions, row.network, row.language)
             for row in session.execute(_PATHS, told)
         ],
         ordered=ordered.ordered,

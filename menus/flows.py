@@ -58,6 +58,18 @@ def _ends() -> Mapping[str, frozenset[str]]:
 ENDS: Final = _ends()
 
 
+def hops(screens: Sequence[str]) -> Mapping[str, int]:
+    """How many screens of each flow a session was shown, the last word after it among them."""
+    counts: dict[str, int] = {}
+    before = ""
+    for screen in screens:
+        if screen != _LAST_WORD:
+            before = "" if screen in _CROSSINGS else of(screen)
+        if before in ENDS:
+            counts[before] = counts.get(before, 0) + 1
+    return counts
+
+
 def taken(screens: Sequence[str]) -> Mapping[str, bool]:
     """Which flows a session went into, and whether it brought each to its end."""
     flows: dict[str, bool] = {}

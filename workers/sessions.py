@@ -45,6 +45,23 @@ USSD door with /events after it; docs/runbook.md says where that is set.
 
 
 Row = Sequence[str]
+Part = Callable[[Path], tuple[str, ...]]
+
+
+def _network(path: Path) -> tuple[str, ...]:
+    return (NETWORKS.get(path.network, path.network) or _OTHERS["by network"],)
+
+
+def _reader(path: Path) -> tuple[str, ...]:
+    return (_language(path.language) or _OTHERS["by language"],)
+
+
+# Whose flows and drop-offs are told: everybody's, and each network's and language's own.
+_PARTS: Final[Mapping[str, Part]] = {
+    "": lambda _path: (),
+    ", network": _network,
+    ", language": _reader,
+}
 
 
 def report(found: Endings) -> str:
@@ -56,8 +73,11 @@ def report(found: Endings) -> str:
         _tallies("by day", found.days, str),
         _tallies("by network", _most(found.networks), lambda code: NETWORKS.get(code, code)),
         _tallies("by language", _most(found.languages), _language),
-        _flows(found.paths),
-        _drop_offs(found.paths),
+        *(
+            table(f"{title}{among}", found.paths, part)
+            for title, table in (("by flow", _flows), ("broken off at", _drop_offs))
+            for among, part in _PARTS.items()
+        ),
         *_unheard(found),
     ]
     return "\n".join(part for part in parts if part)
@@ -84,35 +104,48 @@ def _tallies(title: str, tallies: Sequence[Tally], named: Callable[[str], str]) 
     )
 
 
-def _flows(paths: Sequence[Path]) -> str:
-    """Of each flow, how many went into it, and how many to its end."""
-    into: Counter[str] = Counter()
-    to_the_end: Counter[str] = Counter()
+def _flows(title: str, paths: Sequence[Path], part: Part) -> str:
+    """Of each flow, how many went into it, in how many hops, and how many to its end."""
+    into: Counter[Row] = Counter()
+    to_the_end: Counter[Row] = Counter()
+    hops: Counter[Row] = Counter()
     for path in paths:
+        counts = flows.hops(path.screens)
         for flow, is_at_its_end in flows.taken(path.screens).items():
-            into[flow] += path.sessions
-            to_the_end[flow] += path.sessions * is_at_its_end
+            group = (flow, *part(path))
+            into[group] += path.sessions
+            to_the_end[group] += path.sessions * is_at_its_end
+            hops[group] += path.sessions * counts[flow]
+    order = list(flows.ENDS)
     rows = [
-        [flow, f"{into[flow]:,}", f"{to_the_end[flow]:,}", _share(to_the_end[flow], into[flow])]
-        for flow in flows.ENDS
-        if into[flow]
+        [
+            " ".join(group),
+            f"{count:,}",
+            f"{hops[group] / count:.1f}",
+            f"{to_the_end[group]:,}",
+            _share(to_the_end[group], count),
+        ]
+        for group, count in sorted(
+            into.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0])
+        )
     ]
-    return _table(["by flow", "sessions", "to its end", "share"], rows)
+    return _table([title, "sessions", "hops", "to its end", "share"], rows)
 
 
-def _drop_offs(paths: Sequence[Path]) -> str:
+def _drop_offs(title: str, paths: Sequence[Path], part: Part) -> str:
     """The screens at which sessions broke off, and of how many that were shown them."""
-    shown: Counter[str] = Counter()
-    last: Counter[str] = Counter()
+    shown: Counter[Row] = Counter()
+    last: Counter[Row] = Counter()
     for path in paths:
-        shown.update(dict.fromkeys(path.screens, path.sessions))
+        for screen in dict.fromkeys(path.screens):
+            shown[(screen, *part(path))] += path.sessions
         if path.is_broken_off and path.screens:
-            last[path.screens[-1]] += path.sessions
+            last[(path.screens[-1], *part(path))] += path.sessions
     rows = [
-        [screen, f"{count:,}", f"{shown[screen]:,}", _share(count, shown[screen])]
-        for screen, count in sorted(last.items(), key=lambda item: (-item[1], item[0]))
+        [" ".join(group), f"{count:,}", f"{shown[group]:,}", _share(count, shown[group])]
+        for group, count in sorted(last.items(), key=lambda item: (-item[1], item[0]))
     ]
-    return _table(["broken off at", "sessions", "were shown it", "share"], rows[:_SCREENS_SHOWN])
+    return _table([title, "sessions", "were shown it", "share"], rows[:_SCREENS_SHOWN])
 
 
 def _unheard(found: Endings) -> Iterator[str]:

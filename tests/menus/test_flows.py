@@ -43,6 +43,22 @@ def test_flows(screens, taken):
     assert flows.taken(screens.split()) == taken
 
 
+@pytest.mark.parametrize(
+    ("screens", "hops"),
+    [
+        ("home.Home", {}),
+        ("home.Home send.Recipient send.Amount send.Confirm send.Outcome", {"send": 4}),
+        ("home.Home send.Recipient send.Recipient send.Amount", {"send": 3}),
+        ("account.Account naming.NewName naming.ConfirmName screen.Done", {"naming": 3}),
+        ("statement.Statement statement.Detail reversal.Why", {"statement": 2, "reversal": 1}),
+        ("screen.Done home.Home more.More pay.Till home.Home pay.Till", {"pay": 2}),
+        ("account.Account screen.Done", {}),
+    ],
+)
+def test_hops_of_each_flow(screens, hops):
+    assert flows.hops(screens.split()) == hops
+
+
 BY_A_LAST_WORD = {"account", "closing", "forgotten", "naming", "register", "reversal", "settle"}
 
 

@@ -100,21 +100,56 @@ def test_a_week(run, told, house, wanjiru, amina):
         strangers           1    0.0%        0.0%  100.0%   5.0      20.0   20.0
         Kiswahili           1  100.0%        0.0%    0.0%   5.0      20.0   20.0            KES 0.10
 
-        by flow    sessions  to its end   share
-        ---------------------------------------
-        send              2           1   50.0%
-        statement         1           1  100.0%
+        by flow    sessions  hops  to its end   share
+        ---------------------------------------------
+        send              2   3.5           1   50.0%
+        statement         1   1.0           1  100.0%
+
+        by flow, network     sessions  hops  to its end   share
+        -------------------------------------------------------
+        send Safaricom              2   3.5           1   50.0%
+        statement Safaricom         1   1.0           1  100.0%
+
+        by flow, language  sessions  hops  to its end   share
+        -----------------------------------------------------
+        send English              2   3.5           1   50.0%
+        statement English         1   1.0           1  100.0%
 
         broken off at        sessions  were shown it   share
         ----------------------------------------------------
         send.Confirm                1              2   50.0%
         statement.Statement         1              1  100.0%
 
+        broken off at, network         sessions  were shown it   share
+        --------------------------------------------------------------
+        send.Confirm Safaricom                1              2   50.0%
+        statement.Statement Safaricom         1              1  100.0%
+
+        broken off at, language      sessions  were shown it   share
+        ------------------------------------------------------------
+        send.Confirm English                1              2   50.0%
+        statement.Statement English         1              1  100.0%
+
         Of 1 sessions in which something was ordered, 1 (100.0%) were never told to have ended: \
 the aggregator does not deliver every event.
         1 told no screen; they are in no flow.
         1 told no cost that can be read.
     """)
+
+
+def test_flows_and_drop_offs_of_each_network_and_language_are_their_own(run, told, wanjiru, amina):
+    told(1)
+    told(2, networkCode="63903", phoneNumber="+254711000003")
+    told(3, networkCode="63903", phoneNumber=None, status="Incomplete", hopsMetadata=CONFIRM)
+    _status, said = run()
+    rows = {tuple(line.split()) for line in said.splitlines()}
+    assert ("send", "3", "3.7", "2", "66.7%") in rows
+    assert ("send", "Safaricom", "1", "4.0", "1", "100.0%") in rows
+    assert ("send", "Airtel", "2", "3.5", "1", "50.0%") in rows
+    assert ("send", "Kiswahili", "1", "4.0", "1", "100.0%") in rows
+    assert ("send", "strangers", "1", "3.0", "0", "0.0%") in rows
+    assert ("send.Confirm", "Airtel", "1", "2", "50.0%") in rows
+    assert ("send.Confirm", "strangers", "1", "1", "100.0%") in rows
 
 
 def test_nothing_that_was_told_steers_the_terminal(run, told):
