@@ -55,18 +55,9 @@ class TestPaidFromMpesa:
             "Enter your M-Pesa PIN on the next prompt to pay KES 400.00 to Otieno. M-Pesa will"
             " send you an SMS.\nRef REF"
         )
-        assert wanjiru.phone.dial().types("5", "1").screen.startswith("Till number:\n0."), "not yet"
         mpesa.answers()
         assert wanjiru.balance == kes(1_250_00)
         assert otieno.balance == kes(398_00)
-        wanjiru.phone.dial().types("5", "5", "3").sees(f"""
-            Till number, or pick one:
-            1. Otieno {till}
-            0. Back 00. Home
-        """)
-        assert wanjiru.phone.types("1").screen.startswith(f"Pay Otieno, till {till}, from M-Pesa")
-        wanjiru.phone.dial().types("5", "1")
-        assert f"1. Otieno {till}" in wanjiru.phone.screen, "it may be paid either way"
         mpesa.hears(
             otieno,
             "CODE 0712***001 paid you KES 400.00 by M-Pesa on 21/11/26 09:30. Fee KES 2.00."
@@ -80,6 +71,19 @@ class TestPaidFromMpesa:
         )
         otieno.phone.dial().types("2", "1")
         assert otieno.phone.screen.startswith("M-Pesa: KES 400.00\nFee KES 2.00\n")
+
+    def test_it_is_offered_again_once_it_is_paid(self, mpesa, wanjiru, till):
+        wanjiru.phone.dial().types("5", "5", "3", till, "400", "1")
+        assert wanjiru.phone.dial().types("5", "1").screen.startswith("Till number:\n0."), "not yet"
+        mpesa.answers()
+        wanjiru.phone.dial().types("5", "5", "3").sees(f"""
+            Till number, or pick one:
+            1. Otieno {till}
+            0. Back 00. Home
+        """)
+        assert wanjiru.phone.types("1").screen.startswith(f"Pay Otieno, till {till}, from M-Pesa")
+        wanjiru.phone.dial().types("5", "1")
+        assert f"1. Otieno {till}" in wanjiru.phone.screen, "it may be paid either way"
 
     def test_of_whoever_had_the_number_before_nothing_is_offered(
         self, house, mpesa, wanjiru, otieno, till
