@@ -17,6 +17,7 @@ import time
 from binascii import unhexlify
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from functools import reduce
 from hashlib import sha256
 from pathlib import Path
 
@@ -36,25 +37,22 @@ COPY (SELECT 'account', a.id, a.currency, a.mode, a.balance + coalesce(u.amount,
     coalesce(e.amount, 0), coalesce(number, 0), coalesce(last, 0), coalesce(exact, 0),
     coalesce(wrong, 0) FROM accounts a LEFT JOIN (SELECT account_id, sum(amount) AS amount,
         count(*) AS number, max(version) AS last, count(balance_after) AS exact,
-        count(*) FILTER (WHERE balance_after <> running) AS wrong
-        FROM (SELECT *, sum(amount) OVER (PARTITION BY account_id ORDER BY version) AS running
-            FROM entries) x GROUP BY account_id) e ON e.account_id = a.id
-    LEFT JOIN (SELECT account_id, sum(amount) AS amount FROM unrolled GROUP BY account_id) u
-        ON u.account_id = a.id) TO STDOUT;
+        count(*) FILTER (WHERE balance_after <> running) AS wrong FROM (SELECT *,
+            sum(amount) OVER (PARTITION BY account_id ORDER BY version) AS running FROM entries) x
+        GROUP BY account_id) e ON e.account_id = a.id LEFT JOIN (SELECT account_id, sum(amount)
+            AS amount FROM unrolled GROUP BY account_id) u ON u.account_id = a.id) TO STDOUT;
 COPY (SELECT 'journal', coalesce(j.id, l.journal_id, e.journal_id), j.id IS NULL OR e.moved IS NULL,
-    encode(l.data, 'hex'), encode(l.kept, 'hex'),
-    concat_ws('|', 'kabambe/1', j.id, j.reason, coalesce(j.reference, '-'),
-        (extract(epoch FROM j.posted_at) * 1000000)::bigint, coalesce(r.original_id::text, '-')),
-    e.moved, concat_ws('|', e.left_at, j.key),
+    encode(l.data, 'hex'), encode(l.kept, 'hex'), concat_ws('|', 'kabambe/1', j.id, j.reason,
+        coalesce(j.reference, '-'), (extract(epoch FROM j.posted_at) * 1000000)::bigint,
+        coalesce(r.original_id::text, '-')), e.moved, concat_ws('|', e.left_at, j.key),
     p.position IS NULL AND abs(extract(epoch FROM now() - j.posted_at)) > 600
     FROM journals j FULL JOIN leaves l ON l.journal_id = j.id LEFT JOIN reversals r
-        ON r.journal_id = j.id LEFT JOIN positions p ON p.journal_id = j.id
-    FULL JOIN (SELECT x.journal_id, string_agg(concat_ws(' ', account_id,
-            coalesce(a.currency, '?'), amount), ',' ORDER BY account_id, x.version)
-        AS moved, string_agg(concat_ws(' ', path, coalesce(holder_id::text, '-'), x.version,
-            coalesce(balance_after::text, '-')), ',' ORDER BY account_id, x.version) AS left_at
-        FROM entries x LEFT JOIN accounts a ON a.id = x.account_id GROUP BY x.journal_id) e
-    ON e.journal_id = j.id) TO STDOUT;"""
+        ON r.journal_id = j.id LEFT JOIN positions p ON p.journal_id = j.id FULL JOIN (SELECT
+        journal_id, string_agg(concat_ws(' ', account_id, coalesce(currency, '?'), amount), ','
+            ORDER BY account_id, x.version) AS moved, string_agg(concat_ws(' ', path,
+            coalesce(holder_id::text, '-'), x.version, coalesce(balance_after::text, '-')), ','
+            ORDER BY account_id, x.version) AS left_at FROM entries x LEFT JOIN accounts a
+        ON a.id = account_id GROUP BY journal_id) e ON e.journal_id = j.id) TO STDOUT;"""
 NULL = rb"\N"
 NOTE = re.compile(r"(\S+)\n([0-9]+)\n(\S+)\nsigned ([0-9]+)\n\n— \1 (\S+)\n")
 
@@ -127,10 +125,7 @@ class Audit:
         self.stack.append(node)
         self.size += 1
         for name, said in self.said.get(self.size, ()):
-            root = self.stack[-1]
-            for left in self.stack[-2::-1]:
-                root = sha256(b"\1" + left + root).digest()
-            if root != said:
+            if said != reduce(lambda x, y: sha256(b"\1" + y + x).digest(), self.stack[::-1]):
                 self.faults.append(f"{name}: the log does not have the root that it says")
 
     def subtree(self, *row: bytes) -> None:
@@ -171,9 +166,14 @@ class Audit:
 
 def main(key: str = "", address: str = "", *published: str) -> int:
     try:
-        audit = Audit(Path(key).read_text() if Path(key).is_file() else key)
-        for line in (line for each in published for line in Path(each).read_text().splitlines()):
-            audit.checkpoint(b"", json.loads(line).encode(), "published checkpoint")
+        audit, cut = Audit(Path(key).read_text() if Path(key).is_file() else key), 0
+        for line in (line for each in published for line in Path(each).read_bytes().splitlines()):
+            try:
+                note = json.loads(line).encode()
+            except (AttributeError, ValueError):  # no JSON string: a crash has cut it short
+                cut += 1
+            else:
+                audit.checkpoint(b"", note, "published checkpoint")
         command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", SQL, address]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as psql:
             audit.read(psql.stdout or ())
@@ -183,13 +183,13 @@ def main(key: str = "", address: str = "", *published: str) -> int:
     except (OSError, ValueError) as error:
         print(f"This could not be audited: {error}\n{__doc__}", file=sys.stderr)
         return 1
-    if faults := audit.faults:
-        end = f"{len(faults)} faults: this is not the book that was sealed."
-        print(*faults[:20], end, sep="\n")
+    if bad := audit.faults:
+        print(*bad[:20], f"{len(bad)} faults: this is not the book that was sealed.", sep="\n")
         return 1
     late, now, book = audit.journals - audit.size, time.monotonic(), audit.began[b"book"]
     print(f"{audit.size} journals, all as they were sealed; {late} not sealed yet.")
-    seen = "" if published else "\nNo FILE was given: a tail cut off whole was NOT looked for."
+    seen = f"\n{cut} cut lines of FILE were passed over." if cut else ""
+    seen = seen if published else "\nNo FILE was given: a tail cut off whole was NOT looked for."
     print(f"{len(audit.signed) - 1} checkpoints of {audit.origin}, all signed, of this log.{seen}")
     print(f"The log took {book - audit.began[b'']:.2f} s, the book {now - book:.2f} s.")
     return 0

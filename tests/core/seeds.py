@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from core.breaks import Kind
-from core.ledger import Reason
-
 ORDER = "SELECT min(o.id) FROM orders o WHERE o.state = 'done' AND o.kind = '{}'"
 JOURNAL_OF = "SELECT j.id FROM journals j JOIN orders o ON o.key = j.key WHERE o.id = {}"
 PICKS = {
@@ -339,47 +336,3 @@ SEEDS = {
         ["balance account:{record}", "currency-unbalanced currency:KES"],
     ),
 }
-
-# Of rails (`rail_causes`): what is changed, and the kind of break that it is found as.
-RAIL_SEEDS = [
-    ("UPDATE deposits SET amount = 60000 WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
-    ("UPDATE deposits SET fee = 100 WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
-    ("UPDATE deposits SET state = 'failed' WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
-    ("UPDATE deposits SET subscriber_id = 1 WHERE state = 'settled'", Kind.DEPOSIT_DIFFERS),
-    ("UPDATE deposits SET state = 'settled' WHERE state = 'failed'", Kind.DEPOSIT_DIFFERS),
-    ("DELETE FROM deposits WHERE state = 'settled'", Kind.JOURNAL_UNEXPLAINED),
-    ("UPDATE paybill_payments SET amount = 1 WHERE state = 'credited'", Kind.PAYBILL_DIFFERS),
-    ("UPDATE paybill_payments SET state = 'struck' WHERE receipt = 'A1'", Kind.PAYBILL_DIFFERS),
-    ("UPDATE paybill_payments SET state = 'credited' WHERE receipt = 'A2'", Kind.PAYBILL_DIFFERS),
-    ("DELETE FROM paybill_payments WHERE state = 'credited'", Kind.JOURNAL_UNEXPLAINED),
-    ("UPDATE suspense_cases SET amount = amount + 1", Kind.SUSPENSE_DIFFERS),
-    ("DELETE FROM suspense_cases", Kind.JOURNAL_UNEXPLAINED),
-    ("UPDATE withdrawals SET amount = 40000 WHERE state = 'paid'", Kind.WITHDRAWAL_DIFFERS),
-    ("UPDATE withdrawals SET tariff = 0 WHERE state = 'paid'", Kind.WITHDRAWAL_DIFFERS),
-    ("UPDATE withdrawals SET state = 'failed' WHERE state = 'paid'", Kind.WITHDRAWAL_DIFFERS),
-    ("UPDATE withdrawals SET state = 'paid' WHERE state = 'failed'", Kind.WITHDRAWAL_DIFFERS),
-    ("UPDATE withdrawals SET state = 'paid', held = 0 WHERE held > 0", Kind.WITHDRAWAL_DIFFERS),
-    ("UPDATE withdrawals SET state = 'paid', held = 0 WHERE held > 0", Kind.HELD_DIFFERS),
-    ("DELETE FROM withdrawals WHERE state = 'paid'", Kind.JOURNAL_UNEXPLAINED),
-    ("UPDATE orders SET args = args || '{\"tariff\": 0}'", Kind.ORDER_DIFFERS),
-    (
-        "UPDATE journals SET key = 'deposit:2:cost' WHERE key = 'deposit:1:cost'",
-        Kind.JOURNAL_UNEXPLAINED,
-    ),
-    ("DELETE FROM audit_log WHERE action = 'float-moved'", Kind.JOURNAL_UNEXPLAINED),
-]
-# Why money moves over rails.
-OF_RAILS = frozenset(
-    {
-        Reason.DEPOSIT,
-        Reason.SUSPENSE,
-        Reason.RESOLUTION,
-        Reason.WITHDRAWAL,
-        Reason.SENDING,
-        Reason.PAYOUT,
-        Reason.BOUNCE,
-        Reason.COST,
-        Reason.RETURN,
-        Reason.FLOAT,
-    }
-)

@@ -137,6 +137,26 @@ def test_an_honest_book_is_found_honest(book):
     assert "NOT" not in ran.stdout
 
 
+def test_lines_that_a_crash_cut_short_are_passed_over_and_counted(book):
+    """As `core.seal_outside` leaves them; what was published whole is compared all the same."""
+    published = book.outside / "checkpoints.jsonl"
+    said = published.read_bytes()
+    first, *rest = said.splitlines()
+    try:
+        for cut in (first[: len(first) // 2], b"9", b'"\xe2\x80'):
+            published.write_bytes(b"\n".join([first, cut, *rest, cut]))
+            ran = audited(book)
+            assert (ran.returncode, ran.stderr) == (0, "")
+            assert "2 cut lines of FILE were passed over." in ran.stdout
+        unsigned = rest[-1].replace(b"signed 1", b"signed 2")
+        assert unsigned != rest[-1]
+        published.write_bytes(b"\n".join([first[:9], unsigned]))
+        assert "it is not signed" in audited(book).stdout
+    finally:
+        published.write_bytes(said)
+    assert "cut lines" not in audited(book).stdout
+
+
 @pytest.mark.parametrize("table", [t for t in CHANGES if t not in ("reversals", "unrolled")])
 def test_no_column_is_forgotten(book, table):
     assert {(column,) for column in CHANGES[table]} == every_column(book, table)
