@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy import text
 
 revision = "hits_as_listed"
-down_revision = "mirrors_and_prices"
+down_revision = "strangers"
 branch_labels = None
 depends_on = None
 
