@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy import text
 
 revision = "hits_as_listed"
-down_revision = "strangers"
+down_revision = "spending_looked_at"
 branch_labels = None
 depends_on = None
 
