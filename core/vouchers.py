@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -29,8 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, chart, codes, ledger, limits, orders
-from core.audit import Action, Actor
+from core import chart, codes, ledger, limits, orders, voucher_tries
+from core.audit import Actor
 from core.chart import Wanted
 from core.codes import Veil
 from core.db import Base
@@ -42,9 +42,7 @@ from core.orders import Kind, Order, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.plans import Plan, Result
 from core.subscribers import AccountClosed, Person, Subscriber
-
-TRIES_MAX: Final = 5
-TRIES_FOR: Final = timedelta(days=1)
+from core.voucher_tries import TRIES_MAX
 
 
 class VoucherState(StrEnum):
@@ -133,16 +131,6 @@ class Voucher(Base):
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-class VoucherTries(Base):
-    """A subscriber's wrong codes since `first_at`."""
-
-    __tablename__ = "voucher_tries"
-
-    subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id), primary_key=True)
-    wrong_tries: Mapped[int] = mapped_column(Integer, server_default="0")
-    first_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """A voucher whose code somebody has typed."""
@@ -168,13 +156,22 @@ class Issued:
 
 
 def find(
-    session: Session, *, person: Person, typed: str, veil: Veil, actor: Actor, now: datetime
+    session: Session,
+    *,
+    person: Person,
+    typed: str,
+    veil: Veil,
+    actor: Actor,
+    now: datetime,
+    key: str = "",
 ) -> Found:
     """
     Find the voucher of a code. Their tries stay locked, so that nobody guesses in parallel.
 
     A wrong try must be kept although it raises: call this outside of anything that is undone.
-    That a voucher is spent is said early as advice; it is decided when the order is executed.
+    That a voucher is spent is said early as advice; it is decided when the order is executed. Who
+    has ordered it under `key` already, and was not heard, finds it all the same: `order` says what
+    became of it.
 
     Raises:
         InvalidVoucherCode: A slip of the finger; no try is counted.
@@ -182,13 +179,18 @@ def find(
         TooManyCodes: Five wrong ones within a day, which is over a day after the first.
         VoucherUsed, VoucherExpired, VoucherCancelled: It is no more.
     """
-    return find_hashed(
-        session, person=person, hashed=veil.hash(codes.parse(typed)), actor=actor, now=now
-    )
+    hashed = veil.hash(codes.parse(typed))
+    return find_hashed(session, person=person, hashed=hashed, actor=actor, now=now, key=key)
 
 
 def find_hashed(
-    session: Session, *, person: Person, hashed: bytes, actor: Actor, now: datetime
+    session: Session,
+    *,
+    person: Person,
+    hashed: bytes,
+    actor: Actor,
+    now: datetime,
+    key: str = "",
 ) -> Found:
     """
     Find a voucher by its code's hash, where the code itself was never let in.
@@ -196,20 +198,33 @@ def find_hashed(
     Raises:
         UnknownVoucher, TooManyCodes, VoucherUsed, VoucherExpired, VoucherCancelled: As `find`.
     """
-    wrong_tries = _wrong_tries(session, person, now=now)
+    wrong_tries = voucher_tries.wrong(session, person, now=now)
     if wrong_tries >= TRIES_MAX:
         raise TooManyCodes
     found = text("SELECT * FROM voucher_of(:hash)")
     row = session.execute(found, {"hash": hashed}).one_or_none()
     if row is None:
-        _count(session, person, wrong_tries + 1, actor=actor, now=now)
+        voucher_tries.count(session, person, wrong_tries + 1, actor=actor, now=now)
         if wrong_tries + 1 >= TRIES_MAX:
             raise TooManyCodes
         raise UnknownVoucher(tries_left=TRIES_MAX - wrong_tries - 1)
-    if (error := _objection(row, at=now)) is not None:
+    error = _objection(row, at=now)
+    voucher = {"batch": row.batch_id, "number": row.number}
+    if error is not None and not _is_ordered(session, person, voucher, key=key):
         raise error
     value = Money(row.value, Currency[row.currency])
     return Found(row.batch_id, row.number, value, row.expires_at)
+
+
+def _is_ordered(session: Session, person: Person, voucher: dict[str, int], *, key: str) -> bool:
+    """Whether somebody has ordered this voucher under a key."""
+    found = select(Order.id).where(
+        Order.key == key,
+        Order.kind == Kind.REDEMPTION.value,
+        Order.subscriber_id == person.id,
+        Order.args == voucher,
+    )
+    return session.scalar(found) is not None
 
 
 def order(session: Session, *, subscriber: int, found: Found, key: str, now: datetime) -> Placed:
@@ -359,40 +374,3 @@ def _objection(row: Row[Any], *, at: datetime) -> DomainError | None:
 def _refused(row: Row[Any], error: DomainError) -> Fact:
     facts = {"reference": row.reference, "refusal": Outcome.refused(row.id, error).facts}
     return Fact(Event.VOUCHER_REFUSED, row.msisdn, row.language, facts)
-
-
-def _wrong_tries(session: Session, person: Person, *, now: datetime) -> int:
-    """How many wrong codes somebody has typed within a day; their row is locked from here on."""
-    session.execute(
-        text(
-            "INSERT INTO voucher_tries (subscriber_id, first_at) VALUES (:subscriber, :now)"
-            " ON CONFLICT (subscriber_id) DO NOTHING"
-        ),
-        {"subscriber": person.id, "now": now},
-    )
-    wrong_tries, first_at = session.execute(
-        text(
-            "SELECT wrong_tries, first_at FROM voucher_tries"
-            " WHERE subscriber_id = :subscriber FOR UPDATE"
-        ),
-        {"subscriber": person.id},
-    ).one()
-    return 0 if first_at + TRIES_FOR <= now else int(wrong_tries)
-
-
-def _count(
-    session: Session, person: Person, wrong_tries: int, *, actor: Actor, now: datetime
-) -> None:
-    """Keep a wrong try. A right one forgets none: a code of one's own must buy no more guesses."""
-    session.execute(
-        text(
-            "UPDATE voucher_tries SET wrong_tries = :tries,"
-            " first_at = CASE WHEN :tries = 1 THEN :now ELSE first_at END"
-            " WHERE subscriber_id = :subscriber"
-        ),
-        {"tries": wrong_tries, "now": now, "subscriber": person.id},
-    )
-    if wrong_tries >= TRIES_MAX:
-        subject = f"subscriber:{person.id}"
-        action = Action.VOUCHER_TRIES_USED
-        audit.record(session, actor=actor, action=action, subject=subject, now=now)
