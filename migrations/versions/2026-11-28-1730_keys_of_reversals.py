@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "keys_of_reversals"
-down_revision = "strangers"
+down_revision = "spending_looked_at"
 branch_labels = None
 depends_on = None
 
