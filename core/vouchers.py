@@ -24,6 +24,7 @@ from sqlalchemy import (
     LargeBinary,
     Row,
     Text,
+    select,
     text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
