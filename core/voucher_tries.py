@@ -1,5 +1,5 @@
 """
-Wrong codes of vouchers, counted for a day, so that nobody guesses one.
+Wrong voucher codes: five within a day, and there is none for the rest of it.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import DateTime, ForeignKey, Integer, text
+from sqlalchemy import DateTime, ForeignKey, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import audit
@@ -25,7 +25,7 @@ class VoucherTries(Base):
     __tablename__ = "voucher_tries"
 
     subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id), primary_key=True)
-    wrong_tries: Mapped[int] = mapped_column(Integer, server_default="0")
+    wrong_tries: Mapped[int] = mapped_column(server_default="0")
     first_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 

@@ -7,8 +7,9 @@ row, which decides who resolves it: one redemption, or one refund.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -80,6 +81,10 @@ class VoucherCancelled(Refused):
     """Who issued the voucher has cancelled it."""
 
 
+class VoucherForged(Exception):
+    """Orders do not prove that the code was typed: somebody writes orders of their own."""
+
+
 class Batch(Base):
     """
     Vouchers of one value that were paid for at once, by `issuer_id` or, without one, by the house.
@@ -133,12 +138,13 @@ class Voucher(Base):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A voucher whose code somebody has typed."""
+    """A voucher whose code somebody has typed; of the code, its keyed hash."""
 
     batch: int
     number: int
     value: Money
     expires_at: datetime
+    code_hash: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +219,7 @@ def find_hashed(
     if error is not None and not _is_ordered(session, person, voucher, key=key):
         raise error
     value = Money(row.value, Currency[row.currency])
-    return Found(row.batch_id, row.number, value, row.expires_at)
+    return Found(row.batch_id, row.number, value, row.expires_at, hashed)
 
 
 def _is_ordered(session: Session, person: Person, voucher: dict[str, int], *, key: str) -> bool:
@@ -222,7 +228,7 @@ def _is_ordered(session: Session, person: Person, voucher: dict[str, int], *, ke
         Order.key == key,
         Order.kind == Kind.REDEMPTION.value,
         Order.subscriber_id == person.id,
-        Order.args == voucher,
+        Order.args.contains(voucher),
     )
     return session.scalar(found) is not None
 
@@ -231,16 +237,20 @@ def order(session: Session, *, subscriber: int, found: Found, key: str, now: dat
     """
     Order a voucher's money. Nothing has moved until a ledger worker executes it.
 
+    The order proves that its owner had the code, to the worker, which believes no door. What it
+    keeps is of no use to anybody else, nor for another order.
+
     Safe to repeat: the same key finds the first order.
 
     Raises:
         KeyReused: The key was used before for something else.
     """
+    had = hashlib.sha256(found.code_hash + f"{subscriber}:{key}".encode()).hexdigest()
     return orders.place(
         session,
         kind=Kind.REDEMPTION,
         subscriber=subscriber,
-        args={"batch": found.batch, "number": found.number},
+        args={"batch": found.batch, "number": found.number, "proof": had},
         key=key,
         now=now,
     )
@@ -249,6 +259,8 @@ def order(session: Session, *, subscriber: int, found: Found, key: str, now: dat
 _CLAIMED = text("""
     SELECT o.id, o.key, o.reference, o.placed_at, b.value, b.currency, b.expires_at,
            b.cancelled_at, v.batch_id, v.number, v.state,
+           o.args ->> 'proof' = encode(sha256(v.code_hash
+               || convert_to(concat_ws(':', s.id, o.key), 'UTF8')), 'hex') AS is_proved,
            s.id AS subscriber, s.msisdn, s.language, s.account_id, s.closed_at
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
@@ -275,6 +287,9 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """
     rows = session.execute(_LOCKED, {"ids": list(ids)}).all()
     assert len(rows) == len(ids), "each names a voucher"
+    # One without any proof was placed before orders had one: nothing is lost, they type it again.
+    if any(unproved := [row.reference for row in rows if not row.is_proved]):
+        raise VoucherForged(unproved)
     there = [row for row in rows if row.closed_at is None]
     accounts = chart.opened(session, {want for row in there for want in _wanted(row)})
     plans: list[Plan] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "keys_of_reversals"
-down_revision = "spending_looked_at"
+down_revision = "hits_as_listed"
 branch_labels = None
 depends_on = None
 
