@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -340,7 +341,8 @@ def _balance(rail: Rail, path: str) -> int:
 
 def taken(rail: Rail, statement: OrganisationStatement) -> int:
     """Take in what only the statement tells, and wait until Safaricom has been asked about it."""
-    count = taking.take(rail.house.databases, statement, now=rail.now)
+    do = partial(transact, rail.house.databases)
+    count = taking.take(do, statement, now=rail.now)
     _wait(rail, until=time.monotonic() + _WAVE_SECONDS_MAX)
     return count
 

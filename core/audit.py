@@ -52,6 +52,7 @@ class Action(StrEnum):
     VOUCHERS_PRINTED = "vouchers-printed"
     VOUCHERS_CANCELLED = "vouchers-cancelled"
     VOUCHER_TRIES_USED = "voucher-tries-used"
+    STRANGERS_ASKED_FOR = "strangers-asked-for"
     REVERSAL_REQUESTED = "reversal-requested"
     REVERSAL_APPROVED = "reversal-approved"
     REVERSAL_DECLINED = "reversal-declined"

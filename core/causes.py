@@ -12,8 +12,8 @@ from typing import Final
 
 from sqlalchemy import text
 
-# What an order comes to, from its own row and what it names: the same as `core.transfers` and
-# `core.exchange` draft, said a second time so that neither can be wrong alone.
+# What an order comes to, from its own row and what it names: the same as `core.transfers` and the
+# others draft, said a second time so that neither can be wrong alone.
 ORDERS: Final = text("""
     WITH asked AS (
         SELECT o.*, CAST(o.args ->> 'amount' AS bigint) AS amount,
@@ -24,7 +24,15 @@ ORDERS: Final = text("""
                 WHERE p.reference = o.args ->> 'payment' AND p.kind = 'payment') AS payer,
                CASE o.kind WHEN 'refund' THEN 'payment-refund' ELSE o.kind END AS why,
                q.give, q.get, q.spread, b.value, lower(b.currency) AS voucher_currency,
-               lower(q.give_currency) AS give_currency, lower(q.get_currency) AS get_currency
+               lower(q.give_currency) AS give_currency, lower(q.get_currency) AS get_currency,
+               h.owner_id AS owner, h.amount AS held, lower(h.currency) AS held_currency,
+               CASE WHEN o.kind = 'capture' THEN CAST(o.args ->> 'amount' AS bigint) ELSE 0 END
+                   AS taken,
+               CASE WHEN o.kind = 'capture' THEN coalesce(CAST(o.args ->> 'fee' AS bigint),
+                   -- Ordered before fees were ordered with it.
+                   fee('payment', h.currency, CAST(o.args ->> 'amount' AS bigint), o.placed_at))
+                   ELSE 0 END AS borne,
+               o.kind IN ('hold', 'capture', 'release') AS is_of_hold
         FROM orders o
         LEFT JOIN LATERAL (SELECT x.* FROM quotes x WHERE x.order_id = o.id LIMIT 1) q ON true
         -- The voucher must say, too, that this order has it.
@@ -34,6 +42,11 @@ ORDERS: Final = text("""
               AND x.batch_id = CAST(o.args ->> 'batch' AS integer)
               AND x.number = CAST(o.args ->> 'number' AS integer) LIMIT 1
         ) b ON true
+        LEFT JOIN LATERAL (
+            SELECT x.* FROM holds x
+            WHERE x.id = CAST(o.args ->> 'hold' AS bigint) AND x.beneficiary_id = o.subscriber_id
+            LIMIT 1
+        ) h ON true
         WHERE o.id = ANY (:ids)
     ), drafted AS (
         SELECT o.id, l.path, l.amount
@@ -89,14 +102,41 @@ ORDERS: Final = text("""
             (concat_ws(':', 'user', o.payer, 'main', o.currency), o.amount)
         ) AS l (path, amount)
         WHERE o.kind = 'refund' AND l.amount <> 0
+        UNION ALL
+        SELECT o.id, l.path, l.amount
+        FROM asked o
+        CROSS JOIN LATERAL (VALUES
+            (concat_ws(':', 'user', o.subscriber_id, 'main', o.currency), -o.amount),
+            (concat_ws(':', 'user', o.subscriber_id, 'held', o.currency), o.amount)
+        ) AS l (path, amount)
+        WHERE o.kind = 'hold'
+        UNION ALL
+        SELECT o.id, l.path, l.amount
+        FROM asked o
+        CROSS JOIN LATERAL (SELECT excise(o.borne, o.placed_at) AS duty) c
+        CROSS JOIN LATERAL (VALUES
+            (concat_ws(':', 'user', o.owner, 'held', o.held_currency), -o.held),
+            (concat_ws(':', 'user', o.owner, 'main', o.held_currency), o.held - o.taken),
+            (concat_ws(':', 'user', o.subscriber_id, 'main', o.held_currency), o.taken - o.borne),
+            (concat_ws(':', 'fees:payment', o.held_currency), o.borne - c.duty),
+            (concat_ws(':', 'tax:excise', o.held_currency), c.duty)
+        ) AS l (path, amount)
+        WHERE o.kind IN ('capture', 'release') AND l.amount <> 0
     ), wanted AS (
         SELECT id, jsonb_object_agg(path, amount) AS legs FROM drafted GROUP BY id
     ), looked AS (
         SELECT o.id, o.kind, o.why, o.reference, o.key, o.state, o.outcome, o.placed_at, o.amount,
+               o.is_of_hold,
                j.id AS journal, j.reason, j.reference AS journal_reference, w.legs AS wanted,
                e.legs, e.balances
         FROM asked o
-        LEFT JOIN LATERAL (SELECT x.* FROM journals x WHERE x.key = o.key LIMIT 1) j ON true
+        LEFT JOIN LATERAL (
+            SELECT x.* FROM journals x WHERE x.key = o.key AND NOT o.is_of_hold
+            UNION ALL
+            -- Its key is the hold's; what people call it is the order's.
+            SELECT x.* FROM journals x WHERE x.reference = o.reference AND o.is_of_hold
+            LIMIT 1
+        ) j ON true
         LEFT JOIN wanted w ON w.id = o.id
         LEFT JOIN LATERAL (
             SELECT jsonb_object_agg(coalesce(x.path, 'no account'), x.amount) AS legs,
@@ -125,14 +165,13 @@ ORDERS: Final = text("""
                concat_ws(' ', o.reason, o.journal_reference, coalesce(o.legs::text, '{}')),
                jsonb_build_object('journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund', 'withdrawal')
           AND (o.reason, o.journal_reference, o.legs)
               IS DISTINCT FROM (o.why, o.reference, o.wanted)
         UNION ALL
         SELECT 'outcome-differs', o.id, o.balances::text, o.outcome::text,
                jsonb_build_object('reference', o.reference, 'journal', o.journal)
         WHERE o.state = 'done' AND o.journal IS NOT NULL
-          AND o.kind IN ('transfer', 'payment', 'exchange', 'redemption', 'refund', 'withdrawal')
+          AND NOT o.is_of_hold  -- what is told of a hold is its row's
           AND o.outcome IS DISTINCT FROM coalesce(o.balances, '{}')
         UNION ALL
         SELECT 'refund-differs', o.id, 'what was given back of the payment', 'nothing',
@@ -243,10 +282,10 @@ HOLDS: Final = text("""
               jsonb_build_object(w.held_account_id, -w.amount, w.account_id, w.amount)
           AND (
             NOT w.resolved @> w.returning
-            -- One leg more, of all that was captured, on whichever account it went to.
-            OR (SELECT count(*) FILTER (WHERE rest.value <> to_jsonb(w.captured)) > 0
-                       OR count(*) <> 1
-                FROM jsonb_each(w.resolved) rest
+            -- All that was captured, on whichever accounts it went to, a fee's among them.
+            OR (SELECT sum(rest.value::bigint) IS DISTINCT FROM w.captured
+                       OR min(rest.value::bigint) <= 0
+                FROM jsonb_each_text(w.resolved) rest
                 WHERE NOT w.returning ? rest.key))
 """)
 

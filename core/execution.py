@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 
@@ -58,6 +59,9 @@ PLANNERS: Final[Mapping[Kind, Planner]] = {
     Kind.WITHDRAWAL: withdrawals,
 }
 
+# They resolve a hold by itself, in a journal of its own, and need a transaction of their own.
+ALONE: Final = frozenset({Kind.HOLD, Kind.CAPTURE, Kind.RELEASE})
+
 
 @dataclass(eq=False)
 class NotExecuted(Refused):
@@ -68,10 +72,11 @@ def execute(
     databases: Databases, *, now: datetime, may_post: Callable[[Session], bool] | None = None
 ) -> list[int]:
     """
-    Execute up to a hundred placed orders in one transaction; return the ids that were executed.
+    Execute up to a hundred placed orders, first come, first served; return the ids of those.
 
-    Orders another worker holds are passed over. An order is executed once however often this
-    runs: its journals' keys are the order's own.
+    It is one transaction, or as many as there are runs of orders that the book takes in one call:
+    each locks its accounts once. Orders another worker holds are passed over. An order is executed
+    once however often this runs: its journals' keys are the order's own.
 
     Args:
         databases: Where they are.
@@ -79,27 +84,65 @@ def execute(
         may_post: Asked first, in the same transaction; where it says no, all orders stay placed.
 
     Raises:
-        DBAPIError: The database went, or a lock was not had: nothing happened, do it again.
+        DBAPIError: The database went, or a lock was not had: what was done before stands, and what
+            was not is still placed. Do it again.
     """
+    done: list[int] = []
+    sizes = [BATCH_MAX]  # of the runs to come, the next one last
+    while sizes:
+        work = partial(_work, size=sizes.pop(), may_post=may_post, now=now)
+        ids, left = transact(databases, work)
+        done += ids
+        sizes += reversed(left)
+    return done
 
-    def batch(session: Session) -> list[int]:
-        if may_post is not None and not may_post(session):
-            return []
-        claimed = orders.claim(session, kinds=tuple(PLANNERS), orders_max=BATCH_MAX)
-        if not claimed:
-            return []
-        try:
-            with session.begin_nested():
-                _execute(session, claimed, now=now)
-        except Exception as error:
-            if is_of_the_database(error):
-                raise
-            log.exception("execution.batch_failed", orders=len(claimed))
-            for each in claimed:
-                _execute_alone(session, each, now=now)
-        return [each.id for each in claimed]
 
-    return transact(databases, batch)
+def _work(
+    session: Session, *, size: int, may_post: Callable[[Session], bool] | None, now: datetime
+) -> tuple[list[int], list[int]]:
+    """Execute the first run of so many orders; the ids of it, and the sizes of the others."""
+    if may_post is not None and not may_post(session):
+        return [], []
+    claimed = orders.claim(session, kinds=tuple(PLANNERS), orders_max=size)
+    if not claimed:
+        return [], []
+    first, *others = _runs(claimed)
+    left = [len(each) for each in others]
+    try:
+        with session.begin_nested():
+            _execute(session, first, now=now)
+    except Exception as error:
+        if is_of_the_database(error):
+            raise
+        log.exception("execution.batch_failed", orders=len(first))
+        if len(first) > 1:
+            return [], [1] * len(first) + left
+        # Once more: somebody may have left since it was looked at.
+        _execute_alone(session, first[0], now=now)
+    return [each.id for each in first], left
+
+
+def _runs(claimed: Sequence[Claimed]) -> list[list[Claimed]]:
+    """
+    Cut a batch into runs, each of which the book takes in one call.
+
+    What posts by itself would post after those that come later, and lock accounts out of their
+    order. Of two orders about one thing, the second depends on what became of the first.
+    """
+    runs: list[list[Claimed]] = []
+    seen: set[tuple[Kind, str]] = set()
+    is_open = False
+    for each in claimed:
+        is_alone = each.kind in ALONE
+        about = None if each.about is None else (each.kind, each.about)
+        if not is_open or is_alone or about in seen:
+            runs.append([])
+            seen.clear()
+        runs[-1].append(each)
+        is_open = not is_alone
+        if about is not None:
+            seen.add(about)
+    return runs
 
 
 def oldest(session: Session, *, now: datetime) -> timedelta:
@@ -138,10 +181,12 @@ def _execute(session: Session, claimed: Sequence[Claimed], *, now: datetime) -> 
     by_kind: dict[Kind, list[int]] = {}
     for each in claimed:
         by_kind.setdefault(each.kind, []).append(each.id)
+    # Always in the same order: some lock what an order is about before any account.
     plans = [
         plan
-        for kind, ids in by_kind.items()
-        for plan in PLANNERS[kind].plan(session, ids=ids, now=now)
+        for kind, planner in PLANNERS.items()
+        if (ids := by_kind.get(kind))
+        for plan in planner.plan(session, ids=ids, now=now)
     ]
     plans.sort(key=lambda plan: plan.order)  # first come, first served
     drafts = [draft for plan in plans for draft in plan.drafts]

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from core import chart, holds, orders
 from core.errors import DomainError
+from core.fees import FeeChanged
 from core.holds import HoldState, HoldTooSmall, UnknownHold
 from core.ledger import Account, Posting
 from core.money import Currency, Money
@@ -87,6 +88,16 @@ def order(
     return orders.place(session, kind=Kind.HOLD, subscriber=owner.id, args=args, key=key, now=now)
 
 
+_FEE = text("""
+    SELECT fee('payment', :currency, :amount, :at) AS fee,
+           excise(fee('payment', :currency, :amount, :at), :at) AS duty
+""")
+
+
+def _priced(amount: Money, at: datetime) -> dict[str, object]:
+    return {"currency": amount.currency.value, "amount": amount.minor, "at": at}
+
+
 def take(
     session: Session,
     *,
@@ -99,9 +110,11 @@ def take(
     """
     Order what was set aside for a merchant to go to them, in whole or in part. The rest comes back.
 
+    The fee of today is ordered with it, and no other will be charged.
+
     Raises:
         UnknownHold: Nothing was set aside for them under that reference.
-        HoldTooSmall: Less was, or of another currency.
+        HoldTooSmall: Less was, or of another currency, or no more than the fee is to be taken.
         KeyReused: The key was used before for something else.
     """
     found = _for(session, merchant, reference)
@@ -109,8 +122,11 @@ def take(
         amount.currency is not found.amount.currency or found.amount < amount
     ):
         raise HoldTooSmall(held=found.amount)
-    minor = found.amount.minor if amount is None else amount.minor
-    args = {"hold": found.id, "amount": minor}
+    taken = found.amount if amount is None else amount
+    due = session.execute(_FEE, _priced(taken, now)).one()
+    if taken.minor <= due.fee:
+        raise HoldTooSmall(held=found.amount)
+    args = {"hold": found.id, "amount": taken.minor, "fee": int(due.fee)}
     return orders.place(
         session, kind=Kind.CAPTURE, subscriber=merchant, args=args, key=key, now=now
     )
@@ -201,7 +217,8 @@ _CLAIMED = text("""
            s.id AS subscriber, s.name, s.msisdn, s.language, s.account_id, s.closed_at,
            m.id AS merchant, m.name AS merchant_name, m.msisdn AS merchant_msisdn,
            m.language AS merchant_language, m.kind AS merchant_kind, m.closed_at AS merchant_left,
-           h.id AS hold, h.amount AS held, h.currency AS held_currency, w.name AS owner_name,
+           h.id AS hold, h.beneficiary_id AS beneficiary, h.amount AS held,
+           h.currency AS held_currency, w.name AS owner_name,
            w.msisdn AS owner_msisdn, w.language AS owner_language
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
@@ -269,19 +286,27 @@ def _hold(session: Session, row: Row[Any], now: datetime) -> list[Fact]:
     ]
 
 
-_FEE = text("""
-    SELECT fee('payment', :currency, :amount, :at) AS fee,
-           excise(fee('payment', :currency, :amount, :at), :at) AS duty
-""")
+def _require_theirs(row: Row[Any]) -> None:
+    """
+    See that a hold is for whom it is resolved by. A door's word is not enough: doors are outside.
+
+    Raises:
+        UnknownHold: It is for somebody else, or there is none.
+    """
+    if row.beneficiary != row.subscriber:
+        raise UnknownHold
 
 
 def _capture(session: Session, row: Row[Any], now: datetime) -> list[Fact]:
     if row.closed_at is not None:
         raise AccountClosed
+    _require_theirs(row)
     amount = Money(row.args["amount"], Currency[row.held_currency])
     currency = amount.currency
-    given = {"currency": currency.value, "amount": amount.minor, "at": row.placed_at}
-    due = session.execute(_FEE, given).one()
+    due = session.execute(_FEE, _priced(amount, row.placed_at)).one()
+    # Orders of before fees were ordered with them have none.
+    if row.args.get("fee", due.fee) != due.fee:
+        raise FeeChanged(fee=Money(int(due.fee), currency))
     fees: dict[int, int] = {}
     if due.fee > due.duty:
         fees[chart.PAYMENT_FEES.open(session, currency=currency)] = int(due.fee - due.duty)
@@ -311,6 +336,7 @@ def _capture(session: Session, row: Row[Any], now: datetime) -> list[Fact]:
 
 
 def _release(session: Session, row: Row[Any], now: datetime) -> list[Fact]:
+    _require_theirs(row)
     holds.release(session, hold=row.hold, now=now, reference=row.reference)
     amount = Money(row.held, Currency[row.held_currency])
     facts = _common(row, amount, now) | {"name": row.name}

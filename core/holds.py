@@ -7,13 +7,24 @@ row of the hold decides who resolves it; the journals' keys are the hold's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Index, Text, select, text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Text,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core import chart, cooling, ledger, limits
@@ -22,6 +33,7 @@ from core.errors import Invalid, NotFound, Refused
 from core.ledger import Account, Draft, InsufficientFunds, Reason
 from core.money import Currency, Money
 from core.orders import KeyReused
+from core.subscribers import AccountClosed
 
 
 class HoldState(StrEnum):
@@ -187,25 +199,52 @@ def capture(
     Raises:
         UnknownHold: There is none.
         HoldResolved: It was resolved before, or its time is over.
-        HoldTooSmall: Less is held, or the amount is not positive or of another currency.
+        HoldTooSmall: Less is held, or the amount is not above the fees, or of another currency.
         AccountSuspended: Its owner's money may not move any more; it can only come back.
         RecipientSuspended: Nor may that of whom it would go on to.
+        CeilingReached: They would hold more than they may.
     """
     found = _open(session, hold=hold)
     if found.expires_at <= now:
         raise HoldResolved
     taken = found.money if amount is None else amount
-    if taken.currency is not found.money.currency or not 0 < taken.minor <= found.amount:
+    due = sum((fees or {}).values())
+    # Of what a fee eats up whole nothing would go on.
+    if taken.currency is not found.money.currency or not due < taken.minor <= found.amount:
         raise HoldTooSmall(held=found.money)
     limits.require_standing(session, subscriber=found.owner_id)
     limits.require_recipient(session, account=to, sender=found.owner_id)
-    _resolve(found, state=HoldState.CAPTURED, captured=taken.minor, now=now)
-    legs = {found.held_account_id: -found.amount, to: taken.minor - sum((fees or {}).values())}
+    legs = {found.held_account_id: -found.amount, to: taken.minor - due}
     legs |= fees or {}
     if taken.minor < found.amount:
         # It may be the owner's own account that the captured part goes on to.
         legs[found.account_id] = legs.get(found.account_id, 0) + found.amount - taken.minor
-    _post(session, Draft(f"hold:{hold}:resolve", Reason.CAPTURE, legs, reference), now=now)
+    if to != found.account_id:
+        others = [account for account in {*legs, found.account_id} if account != to]
+        _require_room(session, account=to, others=others, amount=legs[to], now=now)
+    _resolve(found, state=HoldState.CAPTURED, captured=taken.minor, now=now)
+    draft = Draft(f"hold:{hold}:resolve", Reason.CAPTURE, legs, reference)
+    _post(session, [draft], now=now)
+
+
+def _require_room(
+    session: Session, *, account: int, others: Sequence[int], amount: int, now: datetime
+) -> None:
+    """
+    See that whoever has an account may hold so much more, under the locks of what is to be posted.
+
+    Raises:
+        RecipientSuspended: They have left.
+        CeilingReached: They may not.
+    """
+    asked = func.arrival_refusal(account, others, amount, now, type_=JSONB(none_as_null=True))
+    refusal = session.scalar(select(asked))
+    if refusal is not None:
+        raise (
+            limits.RecipientSuspended()
+            if refusal["code"] == AccountClosed.code
+            else limits.refusal(refusal["code"], refusal)
+        )
 
 
 def release(session: Session, *, hold: int, now: datetime, reference: str | None = None) -> None:
@@ -218,7 +257,7 @@ def release(session: Session, *, hold: int, now: datetime, reference: str | None
     """
     found = _open(session, hold=hold)
     _resolve(found, state=HoldState.RELEASED, now=now)
-    _give_back(session, found, now=now, reference=reference)
+    _post(session, [_giving_back(found, reference=reference)], now=now)
 
 
 def expire(session: Session, *, now: datetime, holds_max: int = 100) -> int:
@@ -232,7 +271,8 @@ def expire(session: Session, *, now: datetime, holds_max: int = 100) -> int:
     ).all()
     for found in due:
         _resolve(found, state=HoldState.EXPIRED, now=now)
-        _give_back(session, found, now=now)
+    # In one call, which locks the accounts of all of them in its order.
+    _post(session, [_giving_back(found) for found in due], now=now)
     return len(due)
 
 
@@ -250,14 +290,11 @@ def _resolve(found: Hold, *, state: HoldState, now: datetime, captured: int = 0)
     found.state, found.resolved_at, found.captured = state, now, captured
 
 
-def _give_back(
-    session: Session, hold: Hold, *, now: datetime, reference: str | None = None
-) -> None:
+def _giving_back(hold: Hold, *, reference: str | None = None) -> Draft:
     legs = {hold.held_account_id: -hold.amount, hold.account_id: hold.amount}
-    draft = Draft(f"hold:{hold.id}:resolve", Reason.RELEASE, legs, reference)
-    _post(session, draft, now=now)
+    return Draft(f"hold:{hold.id}:resolve", Reason.RELEASE, legs, reference)
 
 
-def _post(session: Session, draft: Draft, *, now: datetime) -> None:
-    [posting] = ledger.post(session, drafts=[draft], now=now)
-    assert posting.outcome == "posted", f"{draft.key}: {posting.outcome}"
+def _post(session: Session, drafts: Sequence[Draft], *, now: datetime) -> None:
+    for draft, posting in zip(drafts, ledger.post(session, drafts=drafts, now=now), strict=True):
+        assert posting.outcome == "posted", f"{draft.key}: {posting.outcome}"

@@ -9,7 +9,16 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Text, select, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Integer,
+    Text,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.cooling import AmountCooling, DayCooling
@@ -104,6 +113,7 @@ class Spending(Base):
     """What an account has sent in one clock hour; days and hours are added up from it."""
 
     __tablename__ = "spending"
+    __table_args__ = (CheckConstraint("amount >= 0 AND count >= 0", name="spent"),)
 
     account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), primary_key=True)
     hour: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)

@@ -131,10 +131,11 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An order that is ours to execute."""
+    """An order that is ours to execute; `about` is the payment, or the voucher, that it is for."""
 
     id: int
     kind: Kind
+    about: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,13 +271,15 @@ def claim(session: Session, *, kinds: Sequence[Kind], orders_max: int) -> list[C
     """
     rows = session.execute(
         text(
-            "SELECT id, kind FROM orders WHERE state = 'placed' AND kind = ANY (:kinds)"
+            "SELECT id, kind, CASE kind WHEN 'refund' THEN args ->> 'payment'"
+            " WHEN 'redemption' THEN concat_ws(':', args ->> 'batch', args ->> 'number')"
+            " END AS about FROM orders WHERE state = 'placed' AND kind = ANY (:kinds)"
             " ORDER BY id LIMIT :most"
             " FOR UPDATE SKIP LOCKED"
         ),
         {"most": orders_max, "kinds": list(kinds)},
     )
-    return [Claimed(row.id, Kind(row.kind)) for row in rows]
+    return [Claimed(row.id, Kind(row.kind), row.about) for row in rows]
 
 
 def oldest(session: Session, *, kinds: Sequence[Kind], now: datetime) -> timedelta:

@@ -109,26 +109,36 @@ PAYBILL: Final = _asked(
 )
 
 # Float that was taken for it, and what became of what is set aside. A payout that came to light
-# after its money had come back may leave its owner owing us, or the house at a loss.
+# after its money had come back may leave its owner owing us, or the house at a loss. What came back
+# after it was paid gives everybody what was theirs, unless its owner has left: then it is a case's.
 WITHDRAWALS: Final = _asked(
     "SELECT f.* FROM withdrawals r",
     _UNDER.format(key="concat_ws(':', 'withdrawal', r.id, 'send')", name="s"),
     _UNDER.format(key="concat_ws(':', 'withdrawal', r.id, 'paid')", name="p"),
     _UNDER.format(key="concat_ws(':', 'withdrawal', r.id, 'bounce')", name="b"),
     _UNDER.format(key="concat_ws(':', 'withdrawal', r.id, 'late')", name="t"),
+    _UNDER.format(key="concat_ws(':', 'withdrawal', r.id, 'return')", name="x"),
+    _UNDER.format(key="concat_ws(':', 'withdrawal', r.id, 'cost')", name="k"),
     """
     CROSS JOIN LATERAL (
         SELECT r.amount + r.fee + r.tariff AS total, lower(r.currency) AS currency,
                excise(r.fee, r.requested_at) AS duty,
                concat_ws(':', r.provider, CASE r.provider WHEN 'mpesa' THEN 'utility'
                    ELSE 'balance' END, lower(r.currency)) AS pot,
-               concat_ws(':', r.provider, 'underway', lower(r.currency)) AS underway
+               concat_ws(':', r.provider, 'underway', lower(r.currency)) AS underway,
+               concat_ws(':', 'costs', r.provider, lower(r.currency)) AS costs,
+               EXISTS (
+                   SELECT FROM suspense_cases u WHERE u.subject = concat_ws(':', 'withdrawal', r.id)
+                     AND u.kind = 'not-receivable' AND u.amount = r.amount
+               ) AS is_suspended
     ) n
+    CROSS JOIN LATERAL (SELECT -coalesce(CAST(k.legs ->> n.costs AS bigint), 0) AS cost) g
     CROSS JOIN LATERAL (
         SELECT jsonb_object_agg(l.path, l.amount) FILTER (WHERE l.name = 's') AS s,
                jsonb_object_agg(l.path, l.amount) FILTER (WHERE l.name = 'p') AS p,
                jsonb_object_agg(l.path, l.amount)
-                   FILTER (WHERE l.name = 'b' AND (s.id IS NOT NULL OR l.path LIKE 'user:%')) AS b
+                   FILTER (WHERE l.name = 'b' AND (s.id IS NOT NULL OR l.path LIKE 'user:%')) AS b,
+               jsonb_object_agg(l.path, l.amount) FILTER (WHERE l.name = 'x') AS x
         FROM (VALUES
             ('s', n.pot, r.amount),
             ('s', n.underway, -r.amount),
@@ -136,11 +146,16 @@ WITHDRAWALS: Final = _asked(
             ('p', n.underway, r.amount),
             ('p', 'fees:withdrawal:' || n.currency, r.fee - n.duty),
             ('p', 'tax:excise:' || n.currency, n.duty),
-            ('p', concat_ws(':', 'costs', r.provider, n.currency), r.tariff),
+            ('p', n.costs, r.tariff),
             ('b', concat_ws(':', 'user', r.subscriber_id, 'held', n.currency), -n.total),
             ('b', concat_ws(':', 'user', r.subscriber_id, 'main', n.currency), n.total),
             ('b', n.underway, r.amount),
-            ('b', n.pot, -r.amount)
+            ('b', n.pot, -r.amount),
+            ('x', concat_ws(':', 'user', r.subscriber_id, 'main', n.currency), n.total),
+            ('x', 'fees:withdrawal:' || n.currency, n.duty - r.fee),
+            ('x', 'tax:excise:' || n.currency, -n.duty),
+            ('x', n.costs, g.cost - r.tariff),
+            ('x', n.pot, -(r.amount + g.cost))
         ) AS l (name, path, amount)
         WHERE l.amount <> 0
     ) w
@@ -152,12 +167,15 @@ WITHDRAWALS: Final = _asked(
                    CASE WHEN o.is_paid AND b.id IS NULL THEN 'payout ' || w.p::text END,
                    CASE WHEN r.held = 0 AND NOT (o.is_paid AND b.id IS NULL)
                         THEN 'bounce ' || w.b::text END,
-                   CASE WHEN o.is_paid AND b.id IS NOT NULL THEN 'late' END) AS expected,
+                   CASE WHEN o.is_paid AND b.id IS NOT NULL THEN 'late' END,
+                   CASE WHEN r.state = 'returned' AND NOT n.is_suspended
+                        THEN 'return ' || w.x::text END) AS expected,
                concat_ws(', ', concat_ws(' ', s.reason, s.legs::text),
                    concat_ws(' ', p.reason, p.legs::text),
                    concat_ws(' ', b.reason, b.legs::text),
                    CASE WHEN t.legs ->> n.pot = r.amount::text
-                        THEN 'late' WHEN t.id IS NOT NULL THEN t.legs::text END) AS found
+                        THEN 'late' WHEN t.id IS NOT NULL THEN t.legs::text END,
+                   concat_ws(' ', x.reason, x.legs::text)) AS found
     ) c
     CROSS JOIN LATERAL (
         SELECT 'withdrawal-differs' AS kind, r.id,

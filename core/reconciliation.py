@@ -364,11 +364,12 @@ _ACCOUNTS_OF: Final = text(
     "SELECT DISTINCT account_id FROM entries WHERE journal_id = ANY (:ids) ORDER BY 1"
 )
 
-# Keys tell whose they are.
+# Keys tell whose they are, and references.
 _BEHIND: Final = {
     Scope.ORDER: text(
         "SELECT o.id FROM journals j CROSS JOIN LATERAL"
-        " (SELECT x.id FROM orders x WHERE x.key = j.key LIMIT 1) o WHERE j.id = ANY (:ids)"
+        " (SELECT x.id FROM orders x WHERE x.key = j.key UNION"
+        " SELECT x.id FROM orders x WHERE x.reference = j.reference) o WHERE j.id = ANY (:ids)"
     ),
     Scope.HOLD: text(
         "SELECT DISTINCT CAST(substring(key, '^hold:([0-9]{1,18}):') AS bigint) FROM journals"

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Row, insert, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import chart, ledger, limits, orders
+from core import chart, limits, orders
 from core.chart import Wanted
 from core.db import Base
 from core.errors import DomainError, NotFound, Refused
@@ -171,10 +171,10 @@ _LOCKED: Final = text(f"{_CLAIMED} FOR NO KEY UPDATE OF p")
 
 def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """
-    What placed refunds come to.
+    What placed refunds come to, each of another payment.
 
-    Of several for one payment the first is posted with the batch; the others learn what is left of
-    it when they are settled, for the first may be refused where they would not be.
+    Of two for one payment the second is planned when the first is settled, for the first may be
+    refused where the other would not be.
     """
     rows = session.execute(_LOCKED, {"ids": list(ids)}).all()
     assert len(rows) == len(ids), "each names a payment"
@@ -194,12 +194,9 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
             legs={merchant: -row.amount, payer: row.amount},
             reference=row.reference,
         )
-        settle = partial(_settle, session, row, draft, now)
-        if row.payment_id in seen:
-            plans.append(Plan(row.id, [], partial(_settle_late, session, row, draft, now)))
-        else:
-            seen.add(row.payment_id)
-            plans.append(Plan(row.id, [draft], settle))
+        assert row.payment_id not in seen, "two refunds of one payment are not of one run"
+        seen.add(row.payment_id)
+        plans.append(Plan(row.id, [draft], partial(_settle, session, row, draft, now)))
     return plans
 
 
@@ -254,15 +251,6 @@ def _settle(
     )
     done = Outcome(row.id, State.DONE, dict(posting.detail))
     return Result(done, _receipts(row, draft, posting, now=now))
-
-
-def _settle_late(
-    session: Session, row: Row[Any], draft: Draft, now: datetime, _postings: Sequence[Posting]
-) -> Result:
-    """Settle the second of two refunds of one payment, of which the first may have left enough."""
-    if (error := _objection(session, row)) is not None:
-        return Result(Outcome.refused(row.id, error), [_refused(row, error)])
-    return _settle(session, row, draft, now, ledger.post(session, drafts=[draft], now=now))
 
 
 def _wanted(row: Row[Any]) -> list[Wanted]:

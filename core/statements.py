@@ -147,14 +147,16 @@ class Page:
     last: int | None
 
 
-# The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it. A
-# withdrawal's is set aside with it, and earned later: its own row knows it, and the provider's.
+# The fee is legs of the same journal: shown apart, it is taken out of the entry of who bore it: of
+# a hold not its owner. A withdrawal's is earned later: its own row knows it, and the provider's.
 _FEE: Final = """
-    CASE WHEN (j.reason, e.amount > 0) IN (
-        ('transfer', false), ('payment', true), ('deposit', true), ('resolution', true))
+    CASE WHEN (j.reason, e.amount > 0) IN (('transfer', false), ('payment', true),
+        ('capture', true), ('deposit', true), ('resolution', true))
     THEN coalesce((
         SELECT sum(f.amount) FROM entries f JOIN accounts x ON x.id = f.account_id
-        WHERE f.journal_id = j.id AND x.path ~ '^(fees|tax)[:]'), 0)
+        WHERE f.journal_id = j.id AND x.path ~ '^(fees|tax)[:]' AND e.account_id NOT IN (
+            SELECT h.account_id FROM holds h
+            WHERE h.id = CAST(substring(j.key, '^hold:([0-9]{1,18}):') AS bigint))), 0)
     WHEN j.reason = 'withdrawal' AND e.amount < 0
     THEN coalesce((
         SELECT w.fee + w.tariff FROM orders o JOIN withdrawals w ON w.order_id = o.id

@@ -24,12 +24,11 @@ from sqlalchemy import (
     LargeBinary,
     Row,
     Text,
-    select,
     text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, chart, codes, ledger, limits, orders
+from core import audit, chart, codes, limits, orders
 from core.audit import Action, Actor
 from core.chart import Wanted
 from core.codes import Veil
@@ -253,10 +252,10 @@ _REDEEMED = text("""
 
 def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """
-    What placed redemptions come to.
+    What placed redemptions come to, each of another voucher.
 
-    Of several for one voucher the first is posted with the batch; the others learn what became of
-    it when they are settled, for it may be refused where theirs would not be.
+    Of two for one voucher the second is planned when the first is settled, for it may be refused
+    where the other would not be.
     """
     rows = session.execute(_LOCKED, {"ids": list(ids)}).all()
     assert len(rows) == len(ids), "each names a voucher"
@@ -279,11 +278,9 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
             spender=(row.account_id, 0),
         )
         voucher = (row.batch_id, row.number)
-        if voucher in seen:
-            plans.append(Plan(row.id, [], partial(_settle_late, session, row, draft, mine, now)))
-        else:
-            seen.add(voucher)
-            plans.append(Plan(row.id, [draft], partial(_settle, session, row, mine, now)))
+        assert voucher not in seen, "two orders for one voucher are not of one run"
+        seen.add(voucher)
+        plans.append(Plan(row.id, [draft], partial(_settle, session, row, mine, now)))
     return plans
 
 
@@ -312,24 +309,6 @@ def _settle(
     }
     told = Fact(Event.VOUCHER_REDEEMED, row.msisdn, row.language, facts)
     return Result(Outcome(row.id, State.DONE, dict(posting.detail)), [told])
-
-
-def _settle_late(
-    session: Session,
-    row: Row[Any],
-    draft: Draft,
-    mine: int,
-    now: datetime,
-    _postings: Sequence[Posting],
-) -> Result:
-    """Settle the second of two redemptions of one voucher, which the first may have left open."""
-    state = session.scalar(
-        select(Voucher.state).where(Voucher.batch_id == row.batch_id, Voucher.number == row.number)
-    )
-    if state != VoucherState.OPEN:
-        error = VoucherUsed()
-        return Result(Outcome.refused(row.id, error), [_refused(row, error)])
-    return _settle(session, row, mine, now, ledger.post(session, drafts=[draft], now=now))
 
 
 def issued_by(session: Session, *, subscriber: int) -> list[Issued]:

@@ -170,8 +170,9 @@ def rules(session: Session, *, now: datetime) -> list[Rule]:
 
 
 # What journals did to people: the sum of a person's entries in it, set aside or not, and the amount
-# that was ordered, which has no fee in it. Of each account of theirs, the entries about the newest
-# that is looked at now: those of one account come in order, whatever the journals do.
+# that was ordered, or paid out, which has no fee in it. Of each account of theirs, the entries
+# about the newest that is looked at now: those of one account come in order, whatever the journals
+# do.
 _LOOKED_AT: Final = """
     WITH looked AS (
         SELECT a.holder_id, e.account_id, max(e.version) AS version
@@ -200,10 +201,8 @@ _OF_ONE: Final = """
 """
 _TOLD: Final = """
     SELECT t.holder_id, s.kind, s.tier, t.currency, t.net, j.id, j.posted_at,
-           coalesce(j.reference, j.key) AS reference,
-           coalesce(CAST(o.args ->> 'amount' AS bigint), abs(t.net)) AS minor,
-           equivalent(coalesce(CAST(o.args ->> 'amount' AS bigint), abs(t.net))::bigint,
-               t.currency, 'KES', j.posted_at) AS cents,
+           coalesce(j.reference, w.reference, j.key) AS reference, m.minor,
+           equivalent(m.minor, t.currency, 'KES', j.posted_at) AS cents,
            ARRAY(
                SELECT DISTINCT b.holder_id FROM entries x JOIN accounts b ON b.id = x.account_id
                WHERE x.journal_id = j.id AND b.holder_id <> t.holder_id
@@ -212,6 +211,11 @@ _TOLD: Final = """
     JOIN journals j ON j.id = t.journal_id
     JOIN subscribers s ON s.id = t.holder_id
     LEFT JOIN orders o ON o.key = j.key
+    LEFT JOIN withdrawals w ON j.key LIKE 'withdrawal:%'
+        AND w.id = CAST(substring(j.key, '^withdrawal:([0-9]{1,18}):') AS bigint)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(CAST(o.args ->> 'amount' AS bigint), w.amount, abs(t.net))::bigint AS minor
+    ) m
     WHERE t.net <> 0 AND j.reason <> ALL (:still) AND j.posted_at > CAST(:since AS timestamptz)
 """
 

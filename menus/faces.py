@@ -70,6 +70,7 @@ from core.sanctions import UnknownHit
 from core.slips import NotASlip
 from core.sms_orders import SmsLimitReached, SmsTooLate
 from core.statements import InvalidPeriod, StatementTooLong
+from core.strangers import TooManyStrangers
 from core.subscribers import (
     AccountClosed,
     AlreadyRegistered,
@@ -228,6 +229,7 @@ FACES: Mapping[type[DomainError], Face] = {
     TicketOver: Face(_("That took too long. Please ask for a new code.")),
     TooManyApiKeys: Face(_("You have {count_max} keys. Revoke one first.")),
     TooManyCodes: Face(_("Too many wrong voucher codes. Try again tomorrow.")),
+    TooManyStrangers: Face(_("Too many numbers without an account. Try again tomorrow.")),
     TooManyOtps: Face(_("Too many codes. Try again after {until}."), dated=True),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
     TooManyWebhooks: Face(_("You have {count_max} webhooks already. Remove one first.")),

@@ -224,7 +224,7 @@ def _register(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - 
 def _statement(desk: Desk, given: argparse.Namespace) -> None:
     try:
         statement = OrganisationStatement(tuple(given.files))
-        unknown = desk.do_with_money(lambda _: taking.take(desk.databases, statement, now=desk.now))
+        unknown = taking.take(desk.do_with_money, statement, now=desk.now)
         summary = reconcile.bill(desk.databases, statement, None)
     except Misread as error:
         raise Unfit(str(error)) from None

@@ -26,6 +26,7 @@ from core import (
     rates,
     sms_orders,
     statements,
+    strangers,
     subscribers,
     vouchers,
 )
@@ -38,7 +39,7 @@ from core.money import Currency, Money
 from core.orders import Kind, Outcome
 from core.outbox import Event, Fact
 from core.rates import RateStale
-from core.subscribers import Language, Person
+from core.subscribers import Language, Person, UnknownRecipient
 from menus import keywords, notices
 from menus.gsm7 import SMS_SEPTETS_MAX, septets
 from menus.keywords import Ask, Keyword, Pay, Send, Speak, Unclear
@@ -246,7 +247,7 @@ def _order(writing: Writing, command: Send | Pay) -> None:
         sms_orders.order(
             session,
             sender=writing.person,
-            recipient=_recipient(session, command),
+            recipient=_recipient(writing, command),
             amount=command.amount,
             kind=Kind.TRANSFER if isinstance(command, Send) else Kind.PAYMENT,
             bounds=writing.have.by_sms,
@@ -261,12 +262,18 @@ def _order(writing: Writing, command: Send | Pay) -> None:
         writing.tell(Event.SMS_ORDER_REFUSED, facts)
 
 
-def _recipient(session: Session, command: Send | Pay) -> Person:
+def _recipient(writing: Writing, command: Send | Pay) -> Person:
+    session, person, now = writing.session, writing.person, writing.now
     if isinstance(command, Pay):
         return merchants.at_till(session, till=command.till)
-    if command.to.startswith("+"):
-        return subscribers.recipient(session, msisdn=command.to)
-    return subscribers.by_wallet_number(session, number=command.to)
+    strangers.require_few(session, person=person, now=now)
+    try:
+        if command.to.startswith("+"):
+            return subscribers.recipient(session, msisdn=command.to)
+        return subscribers.by_wallet_number(session, number=command.to)
+    except UnknownRecipient:
+        strangers.count(session, person=person, actor=writing.actor, now=now)
+        raise
 
 
 def _confirm(writing: Writing, veiled: bytes) -> None:

@@ -41,6 +41,9 @@ _REASON: Final = "Kabambe"
 def work(**_: object) -> None:
     """Do whatever is due on every rail."""
     have = current()
+    with have.databases() as session:
+        if not have.anchor.holds(session):
+            return
     for rail in have.rails.values():
         _open_pages(have, rail)
         _pay_out(have, rail)
@@ -51,9 +54,9 @@ def sweep(**_: object) -> None:
     """End waiting for pages, and be unsure of payouts whose hand died on the way."""
     have = current()
     now = have.clock()
-    ended = transact(have.databases, partial(deposits.lapse, now=now))
-    lost = transact(have.databases, partial(withdrawals.sweep, now=now))
-    transact(have.databases, partial(withdrawals.tell_delayed, now=now))
+    ended = have.do_with_money(partial(deposits.lapse, now=now))
+    lost = have.do_with_money(partial(withdrawals.sweep, now=now))
+    have.do_with_money(partial(withdrawals.tell_delayed, now=now))
     if ended or lost:
         log.info("rails.swept", lapsed=ended, unsure=lost)
 
@@ -76,6 +79,8 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
 
 def _understand(have: Resources, letter: int, session: Session) -> None:
     now = have.clock()
+    if not have.anchor.holds(session):
+        return  # it stays undone, and the relay rings again
     told = inbox.take(session, letter=letter)
     if told is None:
         return
@@ -129,7 +134,7 @@ def _open_pages(have: Resources, rail: PaymentRail) -> None:
 
 def _open_page(have: Resources, rail: PaymentRail, deposit: int) -> None:
     now = have.clock()
-    page = transact(have.databases, partial(deposits.begin_page, deposit=deposit, now=now))
+    page = have.do_with_money(partial(deposits.begin_page, deposit=deposit, now=now))
     if page is None:
         return
     record: Callable[[Session], None]
@@ -161,6 +166,8 @@ def _open_page(have: Resources, rail: PaymentRail, deposit: int) -> None:
 def _ask(have: Resources, rail: PaymentRail) -> None:
     now = have.clock()
     with have.databases() as session:
+        if not have.anchor.holds(session):
+            return
         pages = deposits.questions(session, provider=rail.provider, now=now, deposits_max=_DUE_MAX)
         payouts = withdrawals.questions(
             session, provider=rail.provider, now=now, withdrawals_max=_DUE_MAX
@@ -199,7 +206,7 @@ def _ask_page(have: Resources, rail: PaymentRail, question: deposits.Question) -
         deposits.answered(session, deposit=deposit, now=have.clock())
         return settled
 
-    settled = transact(have.databases, record)
+    settled = have.do_with_money(record)
     if settled is not None and settled.case is not None:
         log.error("rail.for_staff", rail=rail.provider, deposit=deposit, case=settled.case)
 
@@ -220,10 +227,10 @@ def _pay(have: Resources, rail: PaymentRail, withdrawal: int) -> None:
     begin = partial(
         withdrawals.begin, withdrawal=withdrawal, token_hash=token_hash, now=have.clock()
     )
-    payout = transact(have.databases, begin)
+    payout = have.do_with_money(begin)
     if payout is None:
         return
-    transact(have.databases, _sent(have, rail, payout))
+    have.do_with_money(_sent(have, rail, payout))
 
 
 def _sent(have: Resources, rail: PaymentRail, payout: Payout) -> Callable[[Session], object]:
@@ -281,7 +288,7 @@ def _ask_payout(have: Resources, rail: PaymentRail, question: withdrawals.Questi
         return
     log.info("rail.payout_told", state=told.state, **known)
     record = partial(_record, have=have, rail=rail, withdrawal=question.id, told=told)
-    transact(have.databases, record)
+    have.do_with_money(record)
 
 
 def _record(

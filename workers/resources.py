@@ -7,9 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
 
 from core.at_rest import Chest
-from core.db import Databases
+from core.db import Databases, transact
 from core.money import Money
 from core.otp_codes import OtpKey
 from core.rails import Provider
@@ -24,6 +27,8 @@ from workers.pace import Pace
 from workers.rails import PaymentRail
 from workers.ringing import Job
 from workers.sms import SmsSender
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,19 @@ class Resources:
     issuer: Issuer | None = None
     heard: Callable[[Job], None] = lambda _: None
     rails: Mapping[Provider, PaymentRail] = field(default_factory=dict)
+
+    def do_with_money(self, work: Callable[[Session], R]) -> R | None:
+        """
+        Do in one transaction what moves money, or is about to have a provider move it.
+
+        None, and nothing is done, where the log's tail is lost: an old copy was restored, and it
+        may have been done already. Whatever it is stays due, and is rung for again.
+        """
+
+        def guarded(session: Session) -> R | None:
+            return work(session) if self.anchor.holds(session) else None
+
+        return transact(self.databases, guarded)
 
 
 _installed: list[Resources] = []

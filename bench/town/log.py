@@ -36,6 +36,7 @@ class Log:
         faults: What went wrong on the way on purpose, and how often.
         plans: By flow, how often it was begun and brought to its end.
         left: The screens on which people hung up, or were cut off.
+        letters: By kind, how many SMS were written and went through, a code said again with them.
     """
 
     began: float = field(default_factory=time.perf_counter)
@@ -43,6 +44,7 @@ class Log:
     faults: Counter[str] = field(default_factory=Counter)
     plans: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     left: Counter[str] = field(default_factory=Counter)
+    letters: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     excuses: Counter[str] = field(default_factory=Counter)
     troubles: list[Trouble] = field(default_factory=list)
     wrongs: list[str] = field(default_factory=list)

@@ -49,6 +49,7 @@ def drawn(log: Log, ended: Endings, *, title: str) -> str:
         y += _CHART_HEIGHT + 74
     for heading, rows, is_done in (
         ("Flows begun, and brought to their end", _flows(ended), True),
+        ("SMS written, and gone through", _letters(log), True),
         ("Where calls were broken off, by screen", _left(ended), False),
     ):
         parts += _bars(heading, rows, y, is_done=is_done)
@@ -137,6 +138,12 @@ def _flows(ended: Endings) -> Rows:
             begun[flow] += path.sessions
             done[flow] += path.sessions * is_done
     return [(flow, count, done[flow]) for flow, count in begun.most_common()]
+
+
+def _letters(log: Log) -> Rows:
+    """Of each kind of SMS: how many were written, and went through."""
+    kinds = sorted(log.letters.items(), key=lambda each: -each[1]["begun"])
+    return [(kind, counted["begun"], counted["done"]) for kind, counted in kinds]
 
 
 def _left(ended: Endings) -> Rows:

@@ -5,117 +5,50 @@ What people come for: what they type, and what must be shown then.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Final
 
-from bench.town.people import PIN, Neighbour
+from bench.town import changes, mpesa
+from bench.town.people import Neighbour
+from bench.town.steps import Making, Plan, Step, amount, shop, someone, step
 from core import msisdn
 from core.orders import Kind
-from core.subscribers import Language
-
-NAME: Final = "Jirani"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """
-    One answer.
-
-    Args:
-        typed: What is typed.
-        leads: The screens it may lead to.
-        says: What must then be on the handset, as a regular expression.
-        wrong: What somebody might type here instead, that leads nowhere.
-        confirms: Whether it is the PIN that orders something.
-        between: Screens that may come before that, and what is typed there.
-        may_end: Screens at which there is nothing to be had, and the plan is given up.
-    """
-
-    typed: str
-    leads: frozenset[str]
-    says: str = ""
-    wrong: str = ""
-    confirms: bool = False
-    between: Mapping[str, str] = field(default_factory=dict)
-    may_end: frozenset[str] = frozenset()
-
-    @property
-    def kind(self) -> str:
-        return "confirm" if self.confirms else "navigate"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """
-    What somebody comes for.
-
-    Args:
-        flow: Its name.
-        steps: What they type.
-        orders: What the ledger will have been asked for: kind and amount in minor units.
-        to: The number of whom they send money to.
-    """
-
-    flow: str
-    steps: Sequence[Step]
-    orders: tuple[Kind, int] | None = None
-    to: str = ""
-
-
-Making = Callable[[Neighbour, Sequence[Neighbour], Random], Plan]
-
-
-def step(typed: str, *leads: str, says: str = "", wrong: str = "", confirms: bool = False) -> Step:
-    """An answer, and where it may lead."""
-    return Step(typed, frozenset(leads), says, wrong, confirms)
-
-
-def _amount(shillings: int) -> str:
-    return re.escape(f"KES {shillings:,}.00")
-
-
-def _someone(me: Neighbour, all_: Sequence[Neighbour], chance: Random) -> Neighbour:
-    return all_[(me.number + chance.randrange(1, len(all_))) % len(all_)]
 
 
 def send(me: Neighbour, all_: Sequence[Neighbour], chance: Random) -> Plan:
     """Send money to somebody, their number typed as people type numbers."""
-    to, shillings = _someone(me, all_, chance), chance.randint(1, 400)
+    to, shillings = someone(me, all_, chance), chance.randint(1, 400)
     national = "0" + to.msisdn[4:]
     number = chance.choice(
         [national, to.msisdn, to.msisdn[1:], f"{national[:4]} {national[4:7]} {national[7:]}"]
     )
-    amount = chance.choice(
-        [str(shillings), f"KES {shillings}", f"{shillings}.00", f"{shillings}/="]
-    )
+    typed = chance.choice([str(shillings), f"KES {shillings}", f"{shillings}.00", f"{shillings}/="])
     whom = re.escape(msisdn.masked(to.msisdn))
     return Plan(
         "send",
         [
             step("1", "send.Recipient", wrong="7"),
             step(number, "send.Amount", says=whom, wrong="12"),
-            step(amount, "send.Confirm", says=f"{_amount(shillings)}.*{whom}", wrong="much"),
-            step(PIN, "send.Outcome", says=_amount(shillings), wrong="12", confirms=True),
+            step(typed, "send.Confirm", says=f"{amount(shillings)}.*{whom}", wrong="much"),
+            step(me.pin, "send.Outcome", says=amount(shillings), wrong="12", confirms=True),
         ],
         (Kind.TRANSFER, shillings * 100),
-        to.msisdn,
+        to=to.msisdn,
     )
 
 
 def pay(me: Neighbour, all_: Sequence[Neighbour], chance: Random) -> Plan:
     """Pay a shop."""
-    shops = [each for each in all_ if each.till and each is not me]
-    shop, shillings = chance.choice(shops), chance.randint(10, 900)
+    paid, shillings = shop(me, all_, chance), chance.randint(10, 900)
     return Plan(
         "pay",
         [
             step("5", "more.More", wrong="8"),
             step("1", "pay.Till", wrong="x"),
-            step(shop.till, "pay.Amount", says=shop.till, wrong="1234567"),
-            step(str(shillings), "pay.Confirm", says=_amount(shillings), wrong="0.001"),
-            step(PIN, "pay.Outcome", says=_amount(shillings), confirms=True),
+            step(paid.till, "pay.Amount", says=paid.till, wrong="1234567"),
+            step(str(shillings), "pay.Confirm", says=amount(shillings), wrong="0.001"),
+            step(me.pin, "pay.Outcome", says=amount(shillings), confirms=True),
         ],
         (Kind.PAYMENT, shillings * 100),
     )
@@ -129,13 +62,14 @@ def redeem(me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
         [
             step("5", "more.More"),
             step("2", "voucher.Code"),
-            step(code, "voucher.Outcome", says=_amount(100), confirms=True),
+            step(code, "voucher.Outcome", says=amount(100), confirms=True),
         ],
         (Kind.REDEMPTION, 100_00),
+        is_once=True,
     )
 
 
-def exchange(_me: Neighbour, _all: Sequence[Neighbour], chance: Random) -> Plan:
+def exchange(me: Neighbour, _all: Sequence[Neighbour], chance: Random) -> Plan:
     """Change shillings into dollars, or whatever the menu has first."""
     shillings = chance.randint(300, 900)
     return Plan(
@@ -145,8 +79,8 @@ def exchange(_me: Neighbour, _all: Sequence[Neighbour], chance: Random) -> Plan:
             # Who holds one currency alone is not asked which.
             Step("3", frozenset({"exchange.Get"}), between={"exchange.Give": "1"}),
             step("1", "exchange.Amount", wrong="9"),
-            step(str(shillings), "exchange.Confirm", says=_amount(shillings), wrong="much"),
-            step(PIN, "exchange.Outcome", says=_amount(shillings), confirms=True),
+            step(str(shillings), "exchange.Confirm", says=amount(shillings), wrong="much"),
+            step(me.pin, "exchange.Outcome", says=amount(shillings), confirms=True),
         ],
         (Kind.EXCHANGE, shillings * 100),
     )
@@ -185,33 +119,6 @@ def limits(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
     )
 
 
-def change_pin(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
-    """Set out to change one's PIN, and think better of it at the new one."""
-    return Plan(
-        "account",
-        [
-            step("3", "account.Account"),
-            step("1", "account.Pin"),
-            step("1", "account.OldPin"),
-            step(PIN, "account.NewPin"),
-            step("1234", "account.NewPin"),
-            step("00", "home.Home", says="KES"),
-        ],
-    )
-
-
-def language(me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
-    """Look for a language and stay with one's own."""
-    return Plan(
-        "account",
-        [
-            step("3", "account.Account"),
-            step("2", "account.ChooseLanguage", wrong="77"),
-            step("2" if me.language is Language.KISWAHILI else "1", "screen.Done"),
-        ],
-    )
-
-
 def help_(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
     """Read help."""
     return Plan(
@@ -220,20 +127,7 @@ def help_(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
     )
 
 
-def rename(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
-    """Be called otherwise."""
-    return Plan(
-        "naming",
-        [
-            step("3", "account.Account"),
-            step("3", "naming.NewName"),
-            step(NAME, "naming.ConfirmName", says=NAME, wrong="7"),
-            step(PIN, "screen.Done", says=NAME, confirms=True),
-        ],
-    )
-
-
-def ask_back(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
+def ask_back(me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
     """Ask for the last movement back, if it was one's own."""
     return Plan(
         "reversal",
@@ -242,48 +136,55 @@ def ask_back(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan
             step("1", "statement.Detail"),
             Step("1", frozenset({"reversal.Why"}), may_end=frozenset({"statement.Detail"})),
             step("1", "reversal.Confirm", wrong="9"),
-            step(PIN, "screen.Done", confirms=True),
+            step(me.pin, "screen.Done", confirms=True),
         ],
+        is_once=True,
     )
 
 
-def close(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
-    """Leave for good."""
-    return Plan(
-        "closing",
-        [
-            step("3", "account.Account"),
-            step("5", "closing.Close"),
-            step(PIN, "screen.Done", confirms=True),
-        ],
-    )
-
-
-def register(_me: Neighbour, _all: Sequence[Neighbour], _chance: Random) -> Plan:
-    """Open an account."""
-    return Plan(
-        "register",
-        [
-            step("1", "register.Name", wrong="9"),
-            step("Newcomer", "register.NewPin", wrong="!"),
-            step(PIN, "register.RepeatPin"),
-            step(PIN, "register.Terms"),
-            step("1", "screen.Done", says="Newcomer", confirms=True),
-        ],
-    )
-
-
-# How often each is come for, among a hundred calls.
+# How often each is come for, among a hundred calls: most send and look, a tenth use M-Pesa.
 SHARES: Final[Mapping[Making, int]] = {
-    send: 40,
-    pay: 15,
+    send: 36,
+    pay: 14,
     statement: 12,
-    exchange: 6,
+    exchange: 5,
     redeem: 5,
-    balances: 6,
-    limits: 4,
-    change_pin: 4,
-    language: 3,
-    rename: 2,
-    help_: 5,
+    balances: 5,
+    limits: 3,
+    changes.change_pin: 2,
+    changes.keep_pin: 2,
+    changes.language: 2,
+    changes.rename: 1,
+    help_: 3,
+    mpesa.deposit: 4,
+    mpesa.withdraw: 3,
+    mpesa.till: 2,
+    mpesa.last: 1,
 }
+# What those come for who have a shop.
+SHOP_SHARES: Final[Mapping[Making, int]] = {
+    mpesa.settle: 25,
+    statement: 35,
+    balances: 20,
+    send: 20,
+}
+# What the first people of the town come for, so that in a small one too everything is come for:
+# the first has a shop, the sixth a voucher, the third's phone pays and the eighth's cancels.
+FIRST: Final[Sequence[Making]] = (
+    *(mpesa.settle, send, mpesa.deposit, mpesa.withdraw, mpesa.till, redeem, exchange),
+    *(mpesa.deposit, pay, mpesa.last, changes.change_pin, changes.language, changes.rename),
+    *(statement, balances, limits, changes.keep_pin, help_),
+)
+
+
+def drawn(me: Neighbour, all_: Sequence[Neighbour], chance: Random) -> Plan:
+    """What somebody comes for."""
+    if me.is_new:
+        return changes.register(me, all_, chance)
+    shares = SHOP_SHARES if me.till else SHARES
+    making = chance.choices(list(shares), list(shares.values()))[0]
+    if me.number < len(FIRST):
+        making = FIRST[me.number]
+    if making is redeem and not me.vouchers:
+        making = send
+    return making(me, all_, chance)

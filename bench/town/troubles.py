@@ -44,6 +44,7 @@ RESTARTS: Final[Sequence[Restart]] = (
     Restart(0.45, "ledger", is_killed=True),
     Restart(0.55, "sms", is_killed=True),
     Restart(0.65, "web", is_killed=True),
+    Restart(0.75, "mpesa"),
     Restart(0.8, "relay", is_killed=True),
 )
 

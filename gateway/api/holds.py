@@ -9,10 +9,11 @@ from flask import Response
 
 from core import hold_orders, merchants, msisdn, transfers
 from core.access.principals import Permission
+from core.fees import FeeChanged
 from core.hold_orders import Shown
 from core.holds import HoldResolved, HoldTooSmall, UnknownHold
 from core.ledger import InsufficientFunds
-from core.limits import AmountTooLarge, AmountTooSmall
+from core.limits import AmountTooLarge, AmountTooSmall, CeilingReached
 from core.money import InvalidAmount
 from core.orders import Asked, KeyReused, Kind, Placed
 from core.subscribers import Person
@@ -96,7 +97,10 @@ def _resolves(door: APIBlueprint, api: Api) -> None:
     @needs(Permission.TRANSFER)
     @keyed
     @waits
-    @refuses(UnknownHold, HoldResolved, HoldTooSmall, InvalidAmount, KeyReused)
+    @refuses(
+        *(UnknownHold, HoldResolved, HoldTooSmall, InvalidAmount, KeyReused),
+        *(CeilingReached, FeeChanged),
+    )
     @door.input(Taking)
     @door.output(Ordered, 201)
     def capture(reference: str, json_data: Taking) -> Response:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core import favourites, msisdn, subscribers, transfers
+from core import favourites, msisdn, strangers, subscribers, transfers
 from core.favourites import Payee
 from core.money import Currency, Money
 from core.orders import Placed
-from core.subscribers import Person
+from core.subscribers import Person, UnknownRecipient
 from core.transfers import Quote, SameAccount
 from menus.screen import AnyScreen, Ask, Hop, Pick, View
 from menus.screens.ordering import OutcomeTell, PinAsk
@@ -36,10 +36,18 @@ class Recipient(Ask[Person | None]):
         if text.strip() == "1":
             return None
         # No country's code is 384, so no phone number looks like one of ours.
-        if re.fullmatch(r"384[0-9]{10}", "".join(text.split())):
-            found = subscribers.by_wallet_number(hop.unit.reading, number=text)
-        else:
-            found = subscribers.recipient(hop.unit.reading, msisdn=msisdn.parse(text))
+        is_ours = re.fullmatch(r"384[0-9]{10}", "".join(text.split())) is not None
+        number = text if is_ours else msisdn.parse(text)
+        reading = hop.unit.reading
+        strangers.require_few(reading, person=hop.caller, now=hop.now)
+        try:
+            if is_ours:
+                found = subscribers.by_wallet_number(reading, number=number)
+            else:
+                found = subscribers.recipient(reading, msisdn=number)
+        except UnknownRecipient:
+            strangers.count(hop.db, person=hop.caller, actor=hop.actor, now=hop.now)
+            raise
         if found.msisdn == hop.msisdn:
             raise SameAccount
         return found

@@ -45,6 +45,8 @@ def test_money_is_set_aside_and_taken_by_the_shop(house, wanjiru_s, shop_s, aske
     )
     taken = shop_s.posts(f"/holds/{reference}/capture", {"amount": kes("200.00")})
     assert (taken.status_code, taken.json["state"]) == (201, "done")
+    [line] = taken.json["lines"]
+    assert (line["amount"], line["fee"]) == (kes("200.00"), kes("1.00"))
     assert balances(wanjiru_s) == ("1050.00", "0.00")
     got = float(balances(shop_s)[0])
     assert 190 < got < 200, "the shop bears the fee"

@@ -76,6 +76,22 @@ RAIL_SEEDS = [
         ["withdrawal-differs withdrawal:3", "held-differs user:1:held:kes"],
     ),
     (
+        "UPDATE withdrawals SET state = 'paid' WHERE state = 'returned'",
+        ["withdrawal-differs withdrawal:4"],
+    ),
+    (
+        "UPDATE withdrawals SET state = 'returned' WHERE state = 'paid'",
+        ["withdrawal-differs withdrawal:1"],
+    ),
+    (
+        "UPDATE journals SET key = 'withdrawal:2:return' WHERE reason = 'return'",
+        ["withdrawal-differs withdrawal:2", "withdrawal-differs withdrawal:4"],
+    ),
+    (
+        "UPDATE journals SET key = 'withdrawal:1:cost' WHERE key = 'withdrawal:4:cost'",
+        ["withdrawal-differs withdrawal:4"],
+    ),
+    (
         "DELETE FROM withdrawals WHERE state = 'paid'",
         ["journal-unexplained withdrawal:1:send", "journal-unexplained withdrawal:1:paid"],
     ),

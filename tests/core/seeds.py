@@ -23,7 +23,10 @@ PICKS = {
     "record": "SELECT id FROM accounts WHERE path = 'fees:transfer:kes'",
     "open_hold": "SELECT min(id) FROM holds WHERE state = 'open'",
     "captured": "SELECT min(id) FROM holds WHERE state = 'captured' AND captured < amount",
-    "released": "SELECT min(id) FROM holds WHERE state = 'released'",
+    "release": ORDER.format("release"),
+    "released": "SELECT CAST(args ->> 'hold' AS bigint) FROM orders WHERE id = {release}",
+    "hold": ORDER.format("hold"),
+    "capture": ORDER.format("capture"),
     "held": "SELECT held_account_id FROM holds WHERE id = {open_hold}",
     "held_released": "SELECT held_account_id FROM holds WHERE id = {released}",
     "reversal": "SELECT min(id) FROM reversals WHERE state = 'approved' AND debt = 0",
@@ -206,7 +209,7 @@ SEEDS = {
             ),
             (
                 "SELECT 'order-differs order:' || o.id FROM orders o"
-                " JOIN journals j ON j.key = o.key"
+                " JOIN journals j ON j.key = o.key OR j.reference = o.reference"
                 " JOIN entries e ON e.journal_id = j.id WHERE e.account_id = {quiet}"
             ),
         ],
@@ -281,8 +284,36 @@ SEEDS = {
             (
                 "SELECT 'journal-unexplained journal:' || id FROM journals"
                 " WHERE key LIKE 'hold:{released}:%'"
+            ),
+            "order-differs order:{release}",
+        ],
+    ),
+    "the fee of a capture is ordered otherwise": (
+        [
+            (
+                "UPDATE orders SET args = args || jsonb_build_object('fee',"
+                " CAST(args ->> 'fee' AS bigint) + 1) WHERE id = {capture}"
             )
         ],
+        ["order-differs order:{capture}"],
+    ),
+    "a capture is of a hold for somebody else": (
+        [
+            (
+                "UPDATE holds SET beneficiary_id = owner_id WHERE id = (SELECT"
+                " CAST(args ->> 'hold' AS bigint) FROM orders WHERE id = {capture})"
+            )
+        ],
+        ["order-differs order:{capture}"],
+    ),
+    "what was set aside was ordered to be more": (
+        [
+            (
+                "UPDATE orders SET args = args || jsonb_build_object('amount',"
+                " CAST(args ->> 'amount' AS bigint) + 1) WHERE id = {hold}"
+            )
+        ],
+        ["order-differs order:{hold}"],
     ),
     "a reversal's debt is changed": (
         ["UPDATE reversals SET debt = debt + 1 WHERE id = {debt}"],

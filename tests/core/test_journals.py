@@ -16,6 +16,7 @@ from core import (
     deposits,
     exchange,
     execution,
+    hold_orders,
     holds,
     merchants,
     rails,
@@ -103,10 +104,27 @@ class Street:
         self.send(self.wanjiru, self.otieno, 500_00, kind=Kind.PAYMENT)
 
     def capture(self) -> None:
-        hold = self.hold()
+        now = self.house.clock()
         with self.worker() as session:
-            shop = subscribers.recipient(session, msisdn=self.otieno.phone.msisdn).account_id
-            holds.capture(session, hold=hold, to=shop, amount=kes(200_00), now=self.house.clock())
+            owner, shop = (
+                subscribers.recipient(session, msisdn=each.phone.msisdn)
+                for each in (self.wanjiru, self.otieno)
+            )
+            merchants.open_till(session, subscriber=shop.id, actor=JANE, now=now)
+            placed = hold_orders.order(
+                session, owner=owner, merchant=shop, amount=kes(300_00), days=1, key="h", now=now
+            )
+        self.execute()
+        with self.worker() as session:
+            hold_orders.take(
+                session,
+                merchant=shop.id,
+                reference=placed.reference,
+                amount=kes(200_00),
+                key="c",
+                now=now,
+            )
+        self.execute()
 
     def release(self) -> None:
         self.hold()

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tampered import NEWEST, Saved, found, run, tamper
 from traffic import Traffic
 
+from core import orders
 from core.breaks import OF_PROVIDERS, Kind
 from core.ledger import Reason
 
@@ -43,6 +44,8 @@ def book(kept, built):
 def test_a_book_of_every_kind_raises_no_alarm(book, built):
     kinds = {row[0] for row in built.bank.rows("SELECT DISTINCT reason FROM journals")}
     assert kinds == set(Reason) - OF_RAILS
+    done = built.bank.rows("SELECT DISTINCT kind FROM orders WHERE state = 'done'")
+    assert {row[0] for row in done} == set(orders.Kind) - {orders.Kind.WITHDRAWAL}  # a rail's
     assert built.bank.one("SELECT count(*) FROM reversals WHERE debt > 0") > 0
     assert run(built).opened == []
     assert run(built, NEWEST).opened == []

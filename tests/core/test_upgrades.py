@@ -9,6 +9,7 @@ import alembic.command
 import pytest
 from databases import config_of, create, drop, migrate, url_of
 from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import IntegrityError
 
 from core import db, ledger
 from core.ledger import Draft, Reason
@@ -75,3 +76,33 @@ def test_a_database_whose_tables_have_their_later_form_already_is_left_as_it_is(
     migrate(url)
     alembic.command.check(config_of(url))
     assert [each.outcome for each in send(url, "first", 1)] == ["insufficient-funds"]
+
+
+FAILED_IN_NAIRA = """
+SET LOCAL session_replication_role = replica;
+INSERT INTO orders (key, kind, reference, subscriber_id, args, args_hash, placed_at)
+SELECT n, 'withdrawal', 'W' || n, 1, '{}', '', '2026-11-28 10:10Z' FROM generate_series(1, 3) AS n;
+INSERT INTO withdrawals (order_id, reference, provider, purpose, subscriber_id, payee, currency,
+    amount, fee, tariff, held, conversation, state, requested_at, due_at)
+SELECT id, reference, 'paystack', 'own', 1, '', c.currency, 5000000, 0, 0, 0, key,
+    CASE id WHEN 3 THEN 'paid' ELSE 'failed' END, '2026-11-28 10:20Z', '2026-11-28 10:20Z'
+FROM orders JOIN (VALUES (1, 'NGN'), (2, 'KES'), (3, 'NGN')) AS c (n, currency) ON c.n = id;
+INSERT INTO journals (key, reason, posted_at)
+SELECT concat_ws(':', 'withdrawal', n, 'bounce'), 'bounce', '2026-11-28 10:30Z'
+FROM generate_series(1, 2) AS n;
+INSERT INTO spending SELECT account_id, '2026-11-28 10:00Z',
+    equivalent(5000000, 'NGN', 'KES', '2026-11-28') * 2 - 5000000, 1 FROM subscribers WHERE id = 1;
+INSERT INTO spending SELECT account_id, '2026-11-28 11:00Z', -1, -1 FROM subscribers WHERE id = 1;
+"""
+
+
+def test_what_failed_payouts_in_naira_took_too_much_of_is_put_right(url):
+    migrate(url, "grants")
+    run(url, PEOPLE)
+    migrate(url, "strangers")
+    run(url, FAILED_IN_NAIRA)
+    migrate(url)
+    [(paid,)] = run(url, "SELECT equivalent(5000000, 'NGN', 'KES', '2026-11-28')")
+    assert run(url, "SELECT amount, count FROM spending ORDER BY hour") == [(paid, 1), (0, 0)]
+    with pytest.raises(IntegrityError, match="ck_spending_spent"):
+        run(url, "UPDATE spending SET amount = -1")

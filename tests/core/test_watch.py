@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from compliance import JANE, JOHN, Office, evidence, structured
+from rail import opened
 from sqlalchemy import text
 
 from core import cases, holds, reversals, watch
@@ -73,6 +75,20 @@ class TestStructuring:
         structured(office, *two, amount=249_999)  # with the fee more than the limit
         office.look()
         assert office.raised() == [("structuring", two[0], "open")]
+
+    @pytest.mark.parametrize(("minor", "is_raised"), [(249_990_00, True), (224_990_00, False)])
+    def test_nor_do_the_fee_and_the_tariff_of_a_payout(self, office, two, minor, is_raised):
+        with opened(office.house) as rail:
+            rail.fund(2_000_000_00)
+            payer = SimpleNamespace(phone=SimpleNamespace(msisdn=HERS))
+            for number in range(3):
+                rail.complete(rail.payout(payer, minor), receipt=f"R{number:09}")
+        office.look()
+        assert office.raised() == [("structuring", two[0], "open")] * is_raised
+        references = office.house.bank.rows("SELECT reference FROM withdrawals ORDER BY id")
+        told = [fact.evidence for fact in evidence(office)] if is_raised else []
+        assert [each["reference"] for each in told] == [row[0] for row in references] * is_raised
+        assert {each["amount"] for each in told} == ({minor} if is_raised else set())
 
     def test_other_currencies_count_by_their_equivalent(self, office, two):
         payer, paid = two

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import text
 from voucher_shop import PRESS
 
 from core import (
@@ -18,6 +17,7 @@ from core import (
     debts,
     exchange,
     execution,
+    hold_orders,
     holds,
     ledger,
     merchants,
@@ -124,35 +124,34 @@ class Traffic:
             exchange.order(session, subscriber=owner, quote=quoted.id, key=key, now=now)
 
     def hold(self, chance, key) -> None:
-        now = self.house.clock()
-        with self.worker() as session:
-            owner = recipient(session, msisdn=chance.choice(self.msisdns)).id
-            amount = Money(chance.randint(1_00, 500_00), Currency.KES)
-            holds.place(
+        with self.web() as session:
+            hold_orders.order(
                 session,
-                owner=owner,
-                amount=amount,
+                owner=recipient(session, msisdn=chance.choice(self.msisdns[1:])),
+                merchant=recipient(session, msisdn=self.msisdns[0]),
+                amount=kes(chance.randint(1_00, 500_00)),
+                days=1,
                 key=key,
-                expires_at=now + timedelta(hours=1),
-                now=now,
+                now=self.house.clock(),
             )
 
     def resolve(self, chance, key) -> None:
+        open_ = self.house.bank.rows(
+            "SELECT reference, amount FROM holds WHERE state = 'open' ORDER BY id LIMIT 5"
+        )
+        if not open_:
+            return
+        reference, amount = chance.choice(open_)
         now = self.house.clock()
-        with self.worker() as session:
-            open_ = session.execute(
-                text("SELECT id, amount FROM holds WHERE state = 'open' ORDER BY id LIMIT 5")
-            ).all()
-            if not open_:
-                return
-            hold = chance.choice(open_)
+        with self.web() as session:
+            shop = recipient(session, msisdn=self.msisdns[0]).id
             if chance.random() < 0.4:
-                holds.release(session, hold=hold.id, now=now)
+                hold_orders.give_back(session, merchant=shop, reference=reference, key=key, now=now)
             else:
-                shop = recipient(session, msisdn=self.msisdns[0]).account_id
-                part = Money(chance.randint(1, hold.amount), Currency.KES)
-                amount = chance.choice([None, part])
-                holds.capture(session, hold=hold.id, to=shop, amount=amount, now=now)
+                part = chance.choice([None, kes(chance.randint(1, amount))])
+                hold_orders.take(
+                    session, merchant=shop, reference=reference, amount=part, key=key, now=now
+                )
 
     def reverse(self, chance, key) -> None:
         now = self.house.clock()

@@ -15,6 +15,7 @@ from core import (
     msisdn,
     pins,
     rates,
+    strangers,
     subscribers,
     transfers,
 )
@@ -103,6 +104,7 @@ EXAMPLES = [
 RAISED = {
     send.Recipient: [
         msisdn.InvalidMsisdn,
+        strangers.TooManyStrangers,
         subscribers.InvalidWalletNumber,
         subscribers.UnknownRecipient,
         transfers.SameAccount,

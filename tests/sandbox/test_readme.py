@@ -93,7 +93,10 @@ def test_sixty_people_live_in_town(tmp_path):
     figures = {each["name"]: each["value"] for each in map(json.loads, out.splitlines())}
     assert figures["findings in the books"] == 0, err
     assert figures["hops"] > 200
-    assert picture.read_text().startswith("<svg")
+    assert figures["on the way: SMS written"] > 10
+    drawn = picture.read_text()
+    assert drawn.startswith("<svg")
+    assert "SMS written, and gone through" in drawn
 
 
 def test_continuous_integration_types_the_readmes_test_command():

@@ -9,7 +9,7 @@ import pytest
 from rail_line import Line
 from rails_under_test import NAMES
 
-from core import withdrawals
+from core import limits, withdrawals
 from core.db import transact
 from workers import rail_work
 
@@ -34,6 +34,22 @@ class TestPayout:
     def orders(self, line) -> int:
         line.newest = line.orders(self.AMOUNT)
         return line.newest
+
+    def left(self, line) -> limits.Allowance:
+        with line.house.databases["worker"]() as session:
+            return limits.allowance(session, subscriber=line.ngozi().id, now=line.house.clock())
+
+    def test_what_failed_has_used_up_nothing_of_the_limits_whatever_its_currency(self, line):
+        before = self.left(line)
+        for _ in range(2):
+            withdrawal = self.orders(line)
+            assert self.left(line).today < before.today
+            line.works()
+            line.bank("failed", withdrawal)
+            line.works(minutes=3)
+            assert line.withdrawal(withdrawal).state == "failed"
+            assert self.left(line) == before
+        assert line.house.bank.rows("SELECT DISTINCT amount, count FROM spending") == [(0, 0)]
 
     def paid_once(self, line, withdrawal):
         assert line.withdrawal(withdrawal).state == "paid"

@@ -2,55 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import timedelta
 
+import copies as copying
 import pytest
-from databases import create, drop, url_of
-from house_under_test import build
-from verifier_of import libpq
 
 from core import holds
 from core.money import kes
-from sandbox.engines import binaries
-from workers import ledger, resources
-
-
-class Copies:
-    """Backups of a house's database, made and restored as an operator would."""
-
-    def __init__(self, house, server: str, name: str, folder) -> None:
-        self.house, self.server, self.name, self.folder = house, server, name, folder
-
-    def _run(self, program: str, *arguments: object) -> None:
-        command = [str(binaries.postgres() / program), *(str(each) for each in arguments)]
-        ran = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
-        assert ran.returncode == 0, ran.stderr
-
-    def back_up(self, copy: str) -> None:
-        self._run("pg_dump", "-Fc", "-f", self.folder / copy, libpq(self.house.database_url))
-
-    def restore(self, copy: str) -> None:
-        """The workers keep the connections they had: to them, PostgreSQL went and came back."""
-        drop(self.server, self.name)
-        create(self.server, self.name, template="template0")
-        self._run("pg_restore", "-d", libpq(self.house.database_url), self.folder / copy)
-        for role in ("owner", "web"):
-            self.house.databases[role].kw["bind"].dispose()
+from workers import ledger
 
 
 @pytest.fixture
-def copies(built, servers, template, tmp_path, monkeypatch):
-    name, before = template.replace("template", "restore"), list(resources._installed)
-    create(servers[0], name, template=template)
-    monkeypatch.setattr("core.logs.configure", lambda *_: None)  # the first house has done that
-    try:
-        with build(url_of(servers[0], name), built.redis_url) as house:
-            house.reset()
-            yield Copies(house, servers[0], name, tmp_path)
-    finally:
-        resources._installed[:] = before
-        drop(servers[0], name)
+def copies(built, servers, template, tmp_path):
+    with copying.opened(built, servers, template, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
@@ -124,17 +89,15 @@ def test_a_copy_that_went_another_way_moves_no_money(copies, people, capfd):
     send(wanjiru, "100")
     house.sealer.once()
     copies.back_up("old")
-    published = {each.name: each.read_bytes() for each in house.outside.iterdir()}
+    published = copies.said()
     send(wanjiru, "200")
     house.sealer.once()
-    later = {each.name: each.read_bytes() for each in house.outside.iterdir()}
+    later = copies.said()
     copies.restore("old")
-    for name, content in published.items():  # for a while, what was published is lost too
-        (house.outside / name).write_bytes(content)
+    copies.say(published)  # for a while, what was published is lost too
     send(wanjiru, "300")
     assert house.sealer.once() == 1
-    for name, content in later.items():
-        (house.outside / name).write_bytes(content)
+    copies.say(later)
     send(wanjiru, "50")
     assert states(house) == ["done", "done", "placed"]
     assert otieno.balance == kes(400_00)

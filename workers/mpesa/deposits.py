@@ -38,6 +38,8 @@ def prompt(**_: object) -> None:
         return
     have.heard(Job.PROMPT)
     with have.databases() as session:
+        if not have.anchor.holds(session):
+            return
         due = deposits.due(session, now=have.clock(), deposits_max=_LOT)
     hands.each(partial(_prompt, have, have.mpesa), due, job="prompt")
 
@@ -49,6 +51,8 @@ def ask(**_: object) -> None:
         return
     have.heard(Job.ASK)
     with have.databases() as session:
+        if not have.anchor.holds(session):
+            return
         doubtful = deposits.doubtful(session, now=have.clock(), deposits_max=_LOT)
     hands.each(partial(_ask, have, have.mpesa), doubtful, job="ask")
 
@@ -59,7 +63,7 @@ def _prompt(have: Resources, line: Line, deposit: int, *, until: float) -> None:
     token = secrets.token_hex(16)
     digest = hashlib.sha256(token.encode()).digest()
     begin = partial(deposits.begin, deposit=deposit, token_hash=digest, now=have.clock())
-    found = transact(have.databases, begin)
+    found = have.do_with_money(begin)
     if found is None:
         line.leave()
         return
@@ -122,12 +126,13 @@ def _believe(have: Resources, asking: Asking, ending: Ending) -> None:
             confirmed=True,
             now=now,
         )
-        settled = transact(have.databases, settle)
-        log.info("mpesa.deposit_paid", came=settled.came.value, **about)
+        settled = have.do_with_money(settle)
+        if settled is not None:
+            log.info("mpesa.deposit_paid", came=settled.came.value, **about)
     elif ending.code in codes.FAILED_PROMPTS:
         why = codes.FAILED_PROMPTS[ending.code]
         fail = partial(deposits.fail, deposit=asking.id, code=ending.code, why=why, now=now)
-        transact(have.databases, fail)
+        have.do_with_money(fail)
         log.info("mpesa.deposit_not_paid", **about)
     elif ending.code not in codes.PENDING_PROMPTS:
         log.error("mpesa.code_unknown", **about)

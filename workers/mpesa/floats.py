@@ -20,7 +20,7 @@ def look(**_: object) -> None:
         return
     have.heard(Job.LOOK)
     with have.databases() as session:
-        if bars_questions(session, now=have.clock()):
+        if not have.anchor.holds(session) or bars_questions(session, now=have.clock()):
             return
     line, account = have.mpesa, have.mpesa.client.account
     shortcodes = [True] if account.payout_shortcode == account.shortcode else [True, False]

@@ -50,6 +50,8 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
 
 
 def _understand(have: Resources, line: Line, letter: int, session: Session) -> None:
+    if not have.anchor.holds(session):
+        return  # it stays undone, and the relay rings again
     told = inbox.take(session, letter=letter)
     if told is None:
         return

@@ -29,7 +29,7 @@ def confirm(**_: object) -> None:
 def _due(have: Resources) -> list[str]:
     now = have.clock()
     with have.databases() as session:
-        if bars_questions(session, now=now):
+        if not have.anchor.holds(session) or bars_questions(session, now=now):
             return []
         return paybill.unconfirmed(session, now=now, payments_max=_LOT)
 

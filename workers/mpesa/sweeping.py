@@ -12,7 +12,6 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core import deposits, inquiries, paybill, settlements, withdrawals
-from core.db import transact
 from core.orders import Placed
 from workers.resources import Resources, current
 from workers.ringing import Job
@@ -37,7 +36,7 @@ def sweep(**_: object) -> None:
         "questions": partial(inquiries.lose, now=now, after=_LOST_AFTER),
     }
     for what, work in sweeps.items():
-        swept = transact(have.databases, work)
+        swept = have.do_with_money(work)
         if swept:
             log.warning("mpesa.swept", what=what, count=swept)
     _settle(have)
@@ -53,7 +52,7 @@ def _settle(have: Resources) -> None:
         def settle(session: Session, merchant: int = merchant) -> Placed | None:
             return settlements.settle(session, subscriber=merchant, now=have.clock())
 
-        ordered += transact(have.databases, settle) is not None
+        ordered += have.do_with_money(settle) is not None
     if ordered:
         log.info("mpesa.settlements_ordered", count=ordered)
         have.bell.ring()

@@ -7,6 +7,7 @@ for. Each such payment is asked about, and counts when Safaricom says so, too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -15,8 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core import paybill
-from core.db import Databases, transact
 from workers.daraja.statement import Arrival, OrganisationStatement
+
+Doing = Callable[[Callable[[Session], int]], int]
 
 _LOT: Final = 500
 _KNOWN: Final = text("""
@@ -26,9 +28,14 @@ _KNOWN: Final = text("""
 """)
 
 
-def take(databases: Databases, statement: OrganisationStatement, *, now: datetime) -> int:
+def take(do: Doing, statement: OrganisationStatement, *, now: datetime) -> int:
     """
     Have Safaricom asked about payments that we did not know; return how many there are.
+
+    Args:
+        do: Does each lot in one transaction in which money may be moved.
+        statement: Whose arrivals are looked at.
+        now: When.
 
     Raises:
         Misread: The statement is none.
@@ -36,7 +43,7 @@ def take(databases: Databases, statement: OrganisationStatement, *, now: datetim
     told = list(statement.arrivals())
     taken = 0
     for first in range(0, len(told), _LOT):
-        taken += transact(databases, partial(_take, told[first : first + _LOT], now=now))
+        taken += do(partial(_take, told[first : first + _LOT], now=now))
     return taken
 
 

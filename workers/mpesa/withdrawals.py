@@ -45,6 +45,8 @@ def pay(**_: object) -> None:
         return
     have.heard(Job.PAY)
     with have.databases() as session:
+        if not have.anchor.holds(session):
+            return
         if rails.breaker(session, provider=Provider.MPESA, now=have.clock()) is not None:
             return
         due = withdrawals.due(session, now=have.clock(), withdrawals_max=_LOT)
@@ -58,7 +60,7 @@ def resolve(**_: object) -> None:
         return
     have.heard(Job.RESOLVE)
     with have.databases() as session:
-        if bars_questions(session, now=have.clock()):
+        if not have.anchor.holds(session) or bars_questions(session, now=have.clock()):
             return
         doubtful = withdrawals.doubtful(session, now=have.clock(), withdrawals_max=_LOT)
     hands.each(partial(_resolve, have, have.mpesa), doubtful, job="resolve")
@@ -70,7 +72,7 @@ def _pay(have: Resources, line: Line, withdrawal: int, *, until: float) -> None:
     token = secrets.token_hex(16)
     digest = hashlib.sha256(token.encode()).digest()
     begin = partial(withdrawals.begin, withdrawal=withdrawal, token_hash=digest, now=have.clock())
-    found = transact(have.databases, begin)
+    found = have.do_with_money(begin)
     if found is None:
         line.leave()
         return
@@ -87,7 +89,7 @@ def _pay(have: Resources, line: Line, withdrawal: int, *, until: float) -> None:
     except CallFailed as failure:
         species = type(failure).__name__
         log.warning("mpesa.payout_not_taken", species=species, why=failure.why, **about)
-        transact(have.databases, partial(_keep_failure, have, found, failure))
+        have.do_with_money(partial(_keep_failure, have, found, failure))
         return
     log.info("mpesa.payout_sent", **about)
     sent = partial(
