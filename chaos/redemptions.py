@@ -30,6 +30,7 @@ from core.vouchers import Found, VoucherUsed
 _VALUE: Final = kes(50_00)
 _DAY: Final = timedelta(days=1)
 _THOUGHT_SECONDS: Final = 0.1
+_CODE_HASH: Final = text("SELECT code_hash FROM vouchers WHERE batch_id = :batch AND number = 1")
 _NEXT: Final = text("""
     SELECT id FROM orders WHERE state = 'placed' AND CAST(args ->> 'batch' AS integer) = :batch
     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -52,7 +53,9 @@ def prepare(databases: Databases, book: Book, *, orders: int) -> int:
             actor=Actor("staff:chaos", "office", "chaos"),
             now=at,
         )
-    found = Found(batch, 1, _VALUE, at + _DAY)
+        code_hash = session.scalar(_CODE_HASH, {"batch": batch})
+        assert code_hash is not None
+    found = Found(batch, 1, _VALUE, at + _DAY, bytes(code_hash))
     with book.opened(role=db.WEB) as doors, doors.begin() as session:
         for number in range(orders):
             vouchers.order(

@@ -82,17 +82,24 @@ class Sanction(Base):
 
 
 class Hit(Base):
-    """A subscriber who is like somebody on a list. Cleared once, the pair hits no more."""
+    """
+    A subscriber who is like somebody on a list. Cleared once, the pair hits no more.
+
+    Until the list says something else of them: `entry_digest` is of what it said.
+    """
 
     __tablename__ = "hits"
     __table_args__ = (
-        UniqueConstraint("subscriber_id", "source", "list_id", name="uq_hits_subscriber_id"),
+        UniqueConstraint(
+            "subscriber_id", "source", "list_id", "entry_digest", name="uq_hits_subscriber_id"
+        ),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id))
     source: Mapped[str] = mapped_column(Text)
     list_id: Mapped[str] = mapped_column(Text)
+    entry_digest: Mapped[bytes] = mapped_column(LargeBinary, server_default=text(r"'\x'::bytea"))
     case_id: Mapped[int] = mapped_column(ForeignKey(Case.id))
     found_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     state: Mapped[str] = mapped_column(Text, server_default="open")
@@ -112,6 +119,12 @@ class Entry:
     aliases: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     born: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> bytes:
+        """Of what the list says, in whichever order."""
+        said = [self.name, *(sorted(each) for each in (self.aliases, self.numbers, self.born))]
+        return hashlib.sha256(json.dumps(said).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

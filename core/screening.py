@@ -19,7 +19,7 @@ from core import cases
 from core.audit import Actor
 from core.cases import Evidence, FactKind
 from core.names import THRESHOLD, Names
-from core.sanctions import Hit, Sanction, SanctionLoad
+from core.sanctions import Entry, Hit, Sanction, SanctionLoad
 from core.subscribers import Screening
 
 SCREENER: Final = Actor("system", "job", "screening")
@@ -40,8 +40,7 @@ class _Lists:
     version: tuple[int, bytes] | None = None
     names: Names[Tag] = field(default_factory=lambda: Names([]))
     numbers: dict[str, list[Tag]] = field(default_factory=dict)
-    born: dict[Tag, tuple[str, ...]] = field(default_factory=dict)
-    main_names: dict[Tag, str] = field(default_factory=dict)
+    entries: dict[Tag, Entry] = field(default_factory=dict)
 
 
 _lists = _Lists()
@@ -121,18 +120,17 @@ def current(session: Session) -> _Lists:
         return _lists
     named: list[tuple[Tag, str]] = []
     numbers: dict[str, list[Tag]] = {}
-    born: dict[Tag, tuple[str, ...]] = {}
-    main_names: dict[Tag, str] = {}
+    entries: dict[Tag, Entry] = {}
     for row in session.execute(select(*Sanction.__table__.columns)):
         tag = (row.source, row.list_id)
-        main_names[tag] = row.name
+        entries[tag] = Entry(
+            row.list_id, row.name, tuple(row.aliases), tuple(row.numbers), tuple(row.born)
+        )
         named += [(tag, name) for name in {row.name, *row.aliases}]
         for number in row.numbers:
             numbers.setdefault(number, []).append(tag)
-        if row.born:
-            born[tag] = tuple(row.born)
     _lists.names, _lists.numbers = Names(named), numbers
-    _lists.born, _lists.main_names, _lists.version = born, main_names, version
+    _lists.entries, _lists.version = entries, version
     return _lists
 
 
@@ -146,7 +144,7 @@ def matches(
     }
     for name in names:
         for like in lists.names.like(name):
-            listed = lists.born.get(like.tag, ())
+            listed = lists.entries[like.tag].born
             apart = _years_apart(born_on, listed)
             score = like.score
             if apart is not None and apart > _YEARS_APART_MAX:
@@ -183,12 +181,16 @@ def _screen(session: Session, rows: Sequence[Row[Any]], lists: _Lists, *, now: d
                 _standing(session, row.id, Screening.CLEAR, now)
             continue
         had = {
-            (hit.source, hit.list_id): hit.state
+            (hit.source, hit.list_id, hit.entry_digest): hit.state
             for hit in session.execute(
-                select(Hit.source, Hit.list_id, Hit.state).where(Hit.subscriber_id == row.id)
+                select(Hit.source, Hit.list_id, Hit.entry_digest, Hit.state).where(
+                    Hit.subscriber_id == row.id
+                )
             )
         }
-        news = [match for match in found if match.tag not in had]
+        # Cleared by what a list said: where it says something else by now, nobody has looked.
+        digests = {match.tag: lists.entries[match.tag].digest for match in found}
+        news = [match for match in found if (*match.tag, digests[match.tag]) not in had]
         if news:
             _hit(session, row.id, news, lists, now=now)
         is_hit = bool(news) or any(state != "cleared" for state in had.values())
@@ -205,15 +207,16 @@ def _standing(session: Session, subscriber: int, screening: Screening, now: date
 def _hit(
     session: Session, subscriber: int, news: Sequence[Match], lists: _Lists, *, now: datetime
 ) -> None:
+    digests = {match.tag: lists.entries[match.tag].digest for match in news}
     evidence = [
         Evidence(
             FactKind.HIT,
-            f"{match.tag[0]}:{match.tag[1]}",
+            f"{match.tag[0]}:{match.tag[1]}:{digests[match.tag].hex()[:16]}",
             now,
             {
                 "source": match.tag[0],
                 "list_id": match.tag[1],
-                "entry": lists.main_names[match.tag],
+                "entry": lists.entries[match.tag].name,
                 "score": round(match.score, 3),
                 "threshold": THRESHOLD,
             }
@@ -238,6 +241,7 @@ def _hit(
                 "subscriber_id": subscriber,
                 "source": match.tag[0],
                 "list_id": match.tag[1],
+                "entry_digest": digests[match.tag],
                 "case_id": case,
                 "found_at": now,
             }

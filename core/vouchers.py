@@ -7,12 +7,13 @@ row, which decides who resolves it: one redemption, or one refund.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -28,8 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, chart, codes, limits, orders
-from core.audit import Action, Actor
+from core import chart, codes, limits, orders, voucher_tries
+from core.audit import Actor
 from core.chart import Wanted
 from core.codes import Veil
 from core.db import Base
@@ -41,9 +42,7 @@ from core.orders import Kind, Order, Outcome, Placed, State
 from core.outbox import Event, Fact
 from core.plans import Plan, Result
 from core.subscribers import AccountClosed, Person, Subscriber
-
-TRIES_MAX: Final = 5
-TRIES_FOR: Final = timedelta(days=1)
+from core.voucher_tries import TRIES_MAX
 
 
 class VoucherState(StrEnum):
@@ -79,6 +78,10 @@ class VoucherExpired(Refused):
 @dataclass(eq=False)
 class VoucherCancelled(Refused):
     """Who issued the voucher has cancelled it."""
+
+
+class VoucherForged(Exception):
+    """Orders do not prove that the code was typed: somebody writes orders of their own."""
 
 
 class Batch(Base):
@@ -132,24 +135,15 @@ class Voucher(Base):
     resolved_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-class VoucherTries(Base):
-    """A subscriber's wrong codes since `first_at`."""
-
-    __tablename__ = "voucher_tries"
-
-    subscriber_id: Mapped[int] = mapped_column(ForeignKey(Subscriber.id), primary_key=True)
-    wrong_tries: Mapped[int] = mapped_column(Integer, server_default="0")
-    first_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A voucher whose code somebody has typed."""
+    """A voucher whose code somebody has typed; of the code, its keyed hash."""
 
     batch: int
     number: int
     value: Money
     expires_at: datetime
+    code_hash: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,36 +189,40 @@ def find_hashed(
     Raises:
         UnknownVoucher, TooManyCodes, VoucherUsed, VoucherExpired, VoucherCancelled: As `find`.
     """
-    wrong_tries = _wrong_tries(session, person, now=now)
+    wrong_tries = voucher_tries.wrong(session, person, now=now)
     if wrong_tries >= TRIES_MAX:
         raise TooManyCodes
     found = text("SELECT * FROM voucher_of(:hash)")
     row = session.execute(found, {"hash": hashed}).one_or_none()
     if row is None:
-        _count(session, person, wrong_tries + 1, actor=actor, now=now)
+        voucher_tries.count(session, person, wrong_tries + 1, actor=actor, now=now)
         if wrong_tries + 1 >= TRIES_MAX:
             raise TooManyCodes
         raise UnknownVoucher(tries_left=TRIES_MAX - wrong_tries - 1)
     if (error := _objection(row, at=now)) is not None:
         raise error
     value = Money(row.value, Currency[row.currency])
-    return Found(row.batch_id, row.number, value, row.expires_at)
+    return Found(row.batch_id, row.number, value, row.expires_at, hashed)
 
 
 def order(session: Session, *, subscriber: int, found: Found, key: str, now: datetime) -> Placed:
     """
     Order a voucher's money. Nothing has moved until a ledger worker executes it.
 
+    The order proves that its owner had the code, to the worker, which believes no door. What it
+    keeps is of no use to anybody else, nor for another order.
+
     Safe to repeat: the same key finds the first order.
 
     Raises:
         KeyReused: The key was used before for something else.
     """
+    had = hashlib.sha256(found.code_hash + f"{subscriber}:{key}".encode()).hexdigest()
     return orders.place(
         session,
         kind=Kind.REDEMPTION,
         subscriber=subscriber,
-        args={"batch": found.batch, "number": found.number},
+        args={"batch": found.batch, "number": found.number, "proof": had},
         key=key,
         now=now,
     )
@@ -233,6 +231,8 @@ def order(session: Session, *, subscriber: int, found: Found, key: str, now: dat
 _CLAIMED = text("""
     SELECT o.id, o.key, o.reference, o.placed_at, b.value, b.currency, b.expires_at,
            b.cancelled_at, v.batch_id, v.number, v.state,
+           o.args ->> 'proof' = encode(sha256(v.code_hash
+               || convert_to(concat_ws(':', s.id, o.key), 'UTF8')), 'hex') AS is_proved,
            s.id AS subscriber, s.msisdn, s.language, s.account_id, s.closed_at
     FROM orders o
     JOIN subscribers s ON s.id = o.subscriber_id
@@ -259,6 +259,9 @@ def plan(session: Session, *, ids: Sequence[int], now: datetime) -> list[Plan]:
     """
     rows = session.execute(_LOCKED, {"ids": list(ids)}).all()
     assert len(rows) == len(ids), "each names a voucher"
+    # One without any proof was placed before orders had one: nothing is lost, they type it again.
+    if any(unproved := [row.reference for row in rows if not row.is_proved]):
+        raise VoucherForged(unproved)
     there = [row for row in rows if row.closed_at is None]
     accounts = chart.opened(session, {want for row in there for want in _wanted(row)})
     plans: list[Plan] = []
@@ -338,40 +341,3 @@ def _objection(row: Row[Any], *, at: datetime) -> DomainError | None:
 def _refused(row: Row[Any], error: DomainError) -> Fact:
     facts = {"reference": row.reference, "refusal": Outcome.refused(row.id, error).facts}
     return Fact(Event.VOUCHER_REFUSED, row.msisdn, row.language, facts)
-
-
-def _wrong_tries(session: Session, person: Person, *, now: datetime) -> int:
-    """How many wrong codes somebody has typed within a day; their row is locked from here on."""
-    session.execute(
-        text(
-            "INSERT INTO voucher_tries (subscriber_id, first_at) VALUES (:subscriber, :now)"
-            " ON CONFLICT (subscriber_id) DO NOTHING"
-        ),
-        {"subscriber": person.id, "now": now},
-    )
-    wrong_tries, first_at = session.execute(
-        text(
-            "SELECT wrong_tries, first_at FROM voucher_tries"
-            " WHERE subscriber_id = :subscriber FOR UPDATE"
-        ),
-        {"subscriber": person.id},
-    ).one()
-    return 0 if first_at + TRIES_FOR <= now else int(wrong_tries)
-
-
-def _count(
-    session: Session, person: Person, wrong_tries: int, *, actor: Actor, now: datetime
-) -> None:
-    """Keep a wrong try. A right one forgets none: a code of one's own must buy no more guesses."""
-    session.execute(
-        text(
-            "UPDATE voucher_tries SET wrong_tries = :tries,"
-            " first_at = CASE WHEN :tries = 1 THEN :now ELSE first_at END"
-            " WHERE subscriber_id = :subscriber"
-        ),
-        {"tries": wrong_tries, "now": now, "subscriber": person.id},
-    )
-    if wrong_tries >= TRIES_MAX:
-        subject = f"subscriber:{person.id}"
-        action = Action.VOUCHER_TRIES_USED
-        audit.record(session, actor=actor, action=action, subject=subject, now=now)

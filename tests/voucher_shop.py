@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from core import chart, execution, ledger, subscribers, voucher_batches, vouchers
+from core import chart, execution, ledger, orders, subscribers, voucher_batches, vouchers
 from core.audit import Actor
 from core.codes import Veil
 from core.db import transact
 from core.money import Currency, kes
-from core.orders import State
+from core.orders import Kind, State
 from core.voucher_batches import Press
 
 STAFF = Actor("staff:jane", "127.0.0.1", "r1")
@@ -76,6 +76,13 @@ class Shop:
                 refusal = error
         raise refusal
 
+    def found(self, batch, number, value, ends):
+        """As if its code had been typed, open or not."""
+        code_hash = self.house.bank.one(
+            "SELECT code_hash FROM vouchers WHERE batch_id = :b AND number = :n", b=batch, n=number
+        )
+        return vouchers.Found(batch, number, value, ends, bytes(code_hash))
+
     def order(self, someone, found, *, key="r"):
         with self.house.databases["web"].begin() as session:
             return vouchers.order(
@@ -85,6 +92,14 @@ class Shop:
                 key=key,
                 now=self.house.clock(),
             ).id
+
+    def past(self, someone, args, *, key):
+        """Order past every guard of the web's, as whoever took it over may."""
+        owner, now = self.person(someone).id, self.house.clock()
+        with self.house.databases["web"].begin() as session:
+            orders.place(
+                session, kind=Kind.REDEMPTION, subscriber=owner, args=args, key=key, now=now
+            )
 
     def redeem(self, someone, typed, *, key="r"):
         self.order(someone, self.find(someone, typed), key=key)

@@ -28,6 +28,7 @@ from core import (
     statements,
     strangers,
     subscribers,
+    voucher_tries,
     vouchers,
 )
 from core.audit import Actor
@@ -53,7 +54,7 @@ _DAY: Final = timedelta(days=1)
 _ANSWERS_MAX: Final = 20
 _ANSWERS_AND_ORDERS_MAX: Final = 70
 # One more than there are tries at a voucher's code.
-_REFUSALS_MAX: Final = vouchers.TRIES_MAX + 1
+_REFUSALS_MAX: Final = voucher_tries.TRIES_MAX + 1
 _LINES_MAX: Final = 5
 
 

@@ -13,11 +13,12 @@ from tampered import NEWEST, WHOLE, found, run, tamper
 from test_model import STEPS, Machine, play
 from traffic import Traffic
 
-from core import breaks, ledger
+from core import breaks, chart, ledger
 from core.audit import Actor
 from core.breaks import BreakClosed, UnknownBreak
 from core.decisions import NoReason
 from core.ledger import Draft, Reason
+from core.money import Currency
 
 JANE = Actor("staff:jane", "desk", "r1")
 
@@ -28,14 +29,14 @@ def test_a_journal_that_commits_late_is_not_passed_over(house, wanjiru, otieno):
         house.bank.one("SELECT account_id FROM subscribers WHERE name = :n", n=name)
         for name in ("Wanjiru", "Otieno")
     ]
-    cash = house.bank.one("SELECT id FROM accounts WHERE path = 'sandbox:cash:kes'")
+    with house.databases["worker"].begin() as session:
+        fees = chart.TRANSFER_FEES.open(session, currency=Currency.KES)  # locked by nobody
 
     def post(session, key, account):
-        draft = Draft(key, Reason.OPENING, {cash: -5, account: 5})
+        draft = Draft(key, Reason.OPENING, {fees: -5, account: 5})
         [posting] = ledger.post(session, drafts=[draft], now=house.clock())
         assert posting.is_posted
 
-    house.bank.run("UPDATE accounts SET mode = 'record' WHERE path = 'sandbox:cash:kes'")
     late = house.databases["worker"]()
     post(late, "late", ids[0])
     with house.databases["worker"].begin() as session:

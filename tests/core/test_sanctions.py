@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from compliance import JANE, JOHN, Office, entry
@@ -305,6 +306,24 @@ class TestClearing:
         office.load(KONY, entry("2", "Somebody New"), entry("3", "Joseph Kony"))
         office.screen()
         assert office.standing(he) == "hit"  # another entry is another pair
+
+    def test_cleared_it_hits_anew_where_the_list_says_more(self, office, he):
+        self.propose(office)
+        self.clear(office)
+        office.load(KONY, entry("2", "Somebody New"))
+        office.screen()
+        assert office.standing(he) == "clear"
+        office.load(replace(KONY, numbers=(HIS,)))
+        office.screen()
+        assert office.standing(he) == "hit"
+        assert hits(office) == [(he, "un", "1", "cleared"), (he, "un", "1", "open")]
+        self.propose(office, hit=2)
+        self.clear(office, hit=2)
+        assert office.standing(he) == "clear"
+
+    def test_in_another_order_a_list_says_the_same(self):
+        one, other = (replace(KONY, aliases=each) for each in (("A", "B"), ("B", "A")))
+        assert one.digest == other.digest != KONY.digest
 
     def test_every_hit_must_be_cleared(self, office, he):
         office.load(entry("9", "Joseph Kony"), source="ofac")

@@ -17,7 +17,6 @@ from core.ledger import InsufficientFunds
 from core.money import kes
 from core.subscribers import Tier
 from core.voucher_batches import BatchOver
-from core.vouchers import Found
 
 STEPS = settings(
     max_examples=30,
@@ -113,7 +112,7 @@ class Machine(RuleBasedStateMachine):
             batch = self.batches[id_]
             number = 1 + which % (len(batch.open | batch.redeemed) or 1)
             key = self.key()
-            found = Found(id_, number, kes(batch.value), batch.ends)
+            found = self.shop.found(id_, number, kes(batch.value), batch.ends)
             self.shop.order(self.people[who], found, key=key)
             outcome = batch.objection(number, now)
             if outcome is None and who in self.suspended:

@@ -75,6 +75,29 @@ class TestRedeeming:
         shop.execute()
         assert otieno.balance == kes(100_00)
 
+    def test_an_order_without_the_code_has_nothing(self, shop, wanjiru, otieno):
+        """The web may write orders: taken over, it must not be able to take vouchers by number."""
+        shop.codes()
+        codes = {"guessed": {"proof": "0" * 64}, "none": {}, "empty": {"proof": None}}
+        for key, proof in codes.items():
+            shop.past(otieno, {"batch": 1, "number": 2} | proof, key=key)
+            shop.execute()
+            assert shop.outcome(key) == "not-executed"
+        assert shop.states() == [("open", 3)]
+        assert otieno.balance == kes(0)
+
+    def test_what_an_order_proves_is_of_no_use_to_another(self, shop, wanjiru, otieno):
+        [code, *_] = shop.codes()
+        shop.set_tier(wanjiru, Tier.SUSPENDED)
+        assert shop.redeem(wanjiru, code) == "recipient-suspended"
+        seen = shop.house.bank.one("SELECT args FROM orders WHERE key = 'r'")
+        assert shop.house.bank.one("SELECT encode(code_hash, 'hex') FROM vouchers") not in str(seen)
+        shop.past(otieno, seen, key="seen")
+        shop.past(wanjiru, seen, key="mine")
+        shop.execute()
+        assert [shop.outcome("seen"), shop.outcome("mine")] == ["not-executed", "not-executed"]
+        assert shop.redeem(otieno, code, key="typed") == "done"
+
     def test_a_hundred_at_once_are_one_winner(self, shop, wanjiru, otieno, monkeypatch, capfd):
         [code, *_] = shop.codes()
         people = [wanjiru, otieno]
