@@ -56,6 +56,7 @@ class Action(StrEnum):
     REVERSAL_REQUESTED = "reversal-requested"
     REVERSAL_APPROVED = "reversal-approved"
     REVERSAL_DECLINED = "reversal-declined"
+    DEBT_COLLECTED = "debt-collected"
     DEVICE_ADDED = "device-added"
     DEVICES_REMOVED = "devices-removed"
     LOG_IN_LOCKED = "log-in-locked"

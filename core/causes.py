@@ -190,7 +190,7 @@ ORDERS: Final = text("""
     ) f
 """)
 
-# A journal that nobody asked for: no order, hold, batch or reversal has its key.
+# A journal that nobody asked for: no order, hold, batch, reversal or debt has its key.
 UNEXPLAINED: Final = text("""
     SELECT 'journal-unexplained' AS kind, j.id, 'what it was written for' AS expected,
            'nothing' AS found,
@@ -213,6 +213,23 @@ UNEXPLAINED: Final = text("""
                 WHERE b.id = CAST(substring(j.key, '^vouchers:refund:([0-9]{1,9}):') AS integer))
         WHEN j.reason = 'reversal'
             THEN NOT EXISTS (SELECT FROM reversals r WHERE r.journal_id = j.id)
+        -- Collected by staff, who signed for it: so much, from its owner to what they owed.
+        WHEN j.reason = 'repayment'
+            THEN NOT EXISTS (
+                SELECT FROM audit_log l
+                CROSS JOIN LATERAL (
+                    SELECT concat_ws(':', 'user', split_part(j.key, ':', 2)) AS owner,
+                           lower(l.detail ->> 'currency') AS currency,
+                           CAST(l.detail ->> 'amount' AS bigint) AS amount
+                ) o
+                WHERE l.subject = 'subscriber:' || split_part(j.key, ':', 2)
+                  AND l.action = 'debt-collected' AND l.detail ->> 'key' = j.key
+                  AND jsonb_build_object(
+                          concat_ws(':', o.owner, 'main', o.currency), -o.amount,
+                          concat_ws(':', o.owner, 'owed', o.currency), o.amount)
+                      = (SELECT jsonb_object_agg(coalesce(a.path, 'no account'), e.amount)
+                         FROM entries e LEFT JOIN accounts a ON a.id = e.account_id
+                         WHERE e.journal_id = j.id))
         ELSE false END
 """)
 

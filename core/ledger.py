@@ -82,6 +82,8 @@ class Reason(StrEnum):
     """A merchant gave back what was paid to them, or a part of it."""
     REVERSAL = "reversal"
     """The mirror of another journal."""
+    REPAYMENT = "repayment"
+    """What somebody owed us after a reversal was taken from what they have."""
     DEPOSIT = "deposit"
     """Money came in over a rail, to whom it was for."""
     SUSPENSE = "suspense"

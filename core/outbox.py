@@ -75,6 +75,8 @@ class Event(StrEnum):
     """The receiver no longer has it."""
     REVERSAL_DECLINED = "reversal-declined"
     """The sender asked for it back, in vain."""
+    DEBT_COLLECTED = "debt-collected"
+    """Told to the owner: staff took what they owed us from what they have."""
     TIER_SET = "tier-set"
     """Staff have decided how much somebody may move."""
     VOUCHERS_ISSUED = "vouchers-issued"

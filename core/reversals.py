@@ -54,7 +54,8 @@ class Reversal(Base):
     """
     A request that a transfer be reversed, and what was decided.
 
-    `debt` is what the receiver had spent already, in minor units; `journal_id` is the mirror.
+    `debt` is what the receiver had spent already, in minor units; `journal_id` is the mirror. Asked
+    for again under the same `key`, it is the same request.
     """
 
     __tablename__ = "reversals"
@@ -78,12 +79,20 @@ class Reversal(Base):
     decided_by: Mapped[str | None] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    key: Mapped[str | None] = mapped_column(Text(collation="C"))
     journal_id: Mapped[int | None] = mapped_column(ForeignKey(Journal.id), unique=True)
     debt: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 def request(
-    session: Session, *, subscriber: int, reference: str, actor: Actor, reason: str, now: datetime
+    session: Session,
+    *,
+    subscriber: int,
+    reference: str,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    key: str | None = None,
 ) -> int:
     """
     Ask for a transfer back; return the reversal's id.
@@ -95,6 +104,7 @@ def request(
         actor: Who asks: the subscriber, or the staff member they told.
         reason: Why, in words.
         now: When.
+        key: What makes a repeat harmless, if anything: it finds the first request.
 
     Raises:
         NoReason: There is none, or it is too long.
@@ -111,8 +121,8 @@ def request(
         raise UnknownTransfer
     made = session.scalar(
         text(
-            "INSERT INTO reversals (original_id, order_id, requested_by, reason, requested_at)"
-            " VALUES (:original, :order, :by, :reason, :now)"
+            "INSERT INTO reversals (original_id, order_id, requested_by, reason, requested_at, key)"
+            " VALUES (:original, :order, :by, :reason, :now, :key)"
             " ON CONFLICT (original_id) WHERE state <> 'declined' DO NOTHING RETURNING id"
         ),
         {
@@ -121,10 +131,11 @@ def request(
             "by": actor.name,
             "reason": words(reason),
             "now": now,
+            "key": key,
         },
     )
     if made is None:
-        raise AlreadyRequested
+        return _requested_under(session, key, original=original[0])
     audit.record(
         session,
         actor=actor,
@@ -134,6 +145,20 @@ def request(
         now=now,
     )
     return int(made)
+
+
+def _requested_under(session: Session, key: str | None, *, original: int) -> int:
+    """
+    The request that was made under a key before.
+
+    Raises:
+        AlreadyRequested: The one there is was made under another, or under none.
+    """
+    found = select(Reversal.id).where(Reversal.original_id == original, Reversal.key == key)
+    made = session.scalar(found) if key else None
+    if made is None:
+        raise AlreadyRequested
+    return made
 
 
 def states(

@@ -25,6 +25,7 @@ from sqlalchemy import (
     LargeBinary,
     Row,
     Text,
+    select,
     text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -161,13 +162,22 @@ class Issued:
 
 
 def find(
-    session: Session, *, person: Person, typed: str, veil: Veil, actor: Actor, now: datetime
+    session: Session,
+    *,
+    person: Person,
+    typed: str,
+    veil: Veil,
+    actor: Actor,
+    now: datetime,
+    key: str = "",
 ) -> Found:
     """
     Find the voucher of a code. Their tries stay locked, so that nobody guesses in parallel.
 
     A wrong try must be kept although it raises: call this outside of anything that is undone.
-    That a voucher is spent is said early as advice; it is decided when the order is executed.
+    That a voucher is spent is said early as advice; it is decided when the order is executed. Who
+    has ordered it under `key` already, and was not heard, finds it all the same: `order` says what
+    became of it.
 
     Raises:
         InvalidVoucherCode: A slip of the finger; no try is counted.
@@ -175,13 +185,18 @@ def find(
         TooManyCodes: Five wrong ones within a day, which is over a day after the first.
         VoucherUsed, VoucherExpired, VoucherCancelled: It is no more.
     """
-    return find_hashed(
-        session, person=person, hashed=veil.hash(codes.parse(typed)), actor=actor, now=now
-    )
+    hashed = veil.hash(codes.parse(typed))
+    return find_hashed(session, person=person, hashed=hashed, actor=actor, now=now, key=key)
 
 
 def find_hashed(
-    session: Session, *, person: Person, hashed: bytes, actor: Actor, now: datetime
+    session: Session,
+    *,
+    person: Person,
+    hashed: bytes,
+    actor: Actor,
+    now: datetime,
+    key: str = "",
 ) -> Found:
     """
     Find a voucher by its code's hash, where the code itself was never let in.
@@ -199,10 +214,23 @@ def find_hashed(
         if wrong_tries + 1 >= TRIES_MAX:
             raise TooManyCodes
         raise UnknownVoucher(tries_left=TRIES_MAX - wrong_tries - 1)
-    if (error := _objection(row, at=now)) is not None:
+    error = _objection(row, at=now)
+    voucher = {"batch": row.batch_id, "number": row.number}
+    if error is not None and not _is_ordered(session, person, voucher, key=key):
         raise error
     value = Money(row.value, Currency[row.currency])
     return Found(row.batch_id, row.number, value, row.expires_at, hashed)
+
+
+def _is_ordered(session: Session, person: Person, voucher: dict[str, int], *, key: str) -> bool:
+    """Whether somebody has ordered this voucher under a key."""
+    found = select(Order.id).where(
+        Order.key == key,
+        Order.kind == Kind.REDEMPTION.value,
+        Order.subscriber_id == person.id,
+        Order.args.contains(voucher),
+    )
+    return session.scalar(found) is not None
 
 
 def order(session: Session, *, subscriber: int, found: Found, key: str, now: datetime) -> Placed:

@@ -36,6 +36,7 @@ _STILL: Final = (
     Reason.RELEASE,
     Reason.EXCHANGE,
     Reason.REVERSAL,
+    Reason.REPAYMENT,
     Reason.REFUND,
     Reason.OPENING,
 )

@@ -18,6 +18,7 @@ _NOBODY: Final = {
     Reason.VOUCHERS: _("Vouchers"),
     Reason.REDEMPTION: _("Voucher"),
     Reason.REFUND: _("Vouchers"),
+    Reason.REPAYMENT: _("Debt paid"),
     Reason.DEPOSIT: _MPESA,
     Reason.RESOLUTION: _MPESA,
     Reason.WITHDRAWAL: _MPESA,

@@ -150,7 +150,7 @@ FACES: Mapping[type[DomainError], Face] = {
     FeeChanged: Face(_("The fee is now {fee}. Please try again.")),
     HoldResolved: Face(_("That was settled already.")),
     HoldTooSmall: Face(_("Only {held} is set aside.")),
-    InsufficientFunds: Face(_("You have {available}. You need {requested} with the fee.")),
+    InsufficientFunds: Face(_("You have {available}. You need {requested} in all.")),
     InvalidAmount: Face(_("That is not an amount.")),
     InvalidApiKey: Face(_("A key needs a name, and something it may do.")),
     InvalidBatch: Face(_("A batch has 1 to 50,000 vouchers and ends within 5 years.")),

@@ -211,6 +211,18 @@ def _reversal_declined(facts: Facts) -> Text:
     )
 
 
+def _debt_collected(facts: Facts) -> Text:
+    return _(
+        "{amount} that you owed us was taken from your account on {at}. You still owe {owed}."
+        " Balance {balance}. Seal {seal}",
+        amount=money(facts, "amount"),
+        at=when(facts),
+        owed=money(facts, "owed"),
+        balance=money(facts, "balance"),
+        seal=facts["seal"],
+    )
+
+
 def _tier_set(facts: Facts) -> Text:
     match Tier(facts["tier"]):
         case Tier.PENDING:
@@ -309,6 +321,7 @@ NOTICES: Final[Mapping[Event, Callable[[Facts], Text]]] = {
     Event.TRANSFER_REVERSED: _reversed,
     Event.TRANSFER_TAKEN_BACK: _taken_back,
     Event.REVERSAL_DECLINED: _reversal_declined,
+    Event.DEBT_COLLECTED: _debt_collected,
     Event.TIER_SET: _tier_set,
     Event.VOUCHERS_ISSUED: _vouchers_issued,
     Event.VOUCHERS_REFUNDED: _vouchers_refunded,

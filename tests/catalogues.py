@@ -12,7 +12,10 @@ import menus
 
 MENUS = Path(menus.__path__[0])
 # Said in English it would be a lie, however incomplete the language is.
-NEVER_LEFT_OUT = {"From now on we speak English to you."}
+NEVER_LEFT_OUT = {
+    "From now on we speak English to you.",
+    "Kabambe now speaks English to you.",
+}
 
 
 def marked() -> set[str]:

@@ -12,10 +12,9 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -25,16 +24,12 @@ from core import (
     db,
     kyc,
     merchants,
-    msisdn,
     reports,
-    reversals,
     sanctions,
     sanctions_file,
     staff_logins,
-    subscribers,
 )
 from core.audit import Actor
-from core.db import Databases, transact
 from core.errors import DomainError
 from core.kyc import Document, Papers
 from core.sanctions_file import BadList
@@ -42,57 +37,11 @@ from core.seal import Anchor
 from core.seal_outside import Outside
 from core.settings import load
 from core.subscribers import Tier
-from workers import strikes
-
-R = TypeVar("R")
+from workers import desk_reversals, strikes
+from workers.desk_seat import Desk, TailLost, Unfit
 
 REFUSED: Final = 1
 _STATEMENT_MS: Final = 120_000
-
-
-class Unfit(Exception):
-    """What was asked for will not do; the words say what to do instead."""
-
-
-class TailLost(Exception):
-    """The database does not contain what was published: money stays where it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Who sits there, and what they work with."""
-
-    databases: Databases
-    actor: Actor
-    pepper: str
-    now: datetime
-    anchor: Anchor
-
-    def do(self, work: Callable[[Session], R]) -> R:
-        """Do something in one transaction, as a whole or not at all."""
-        return transact(self.databases, work)
-
-    def do_with_money(self, work: Callable[[Session], R]) -> R:
-        """
-        As `do`, for what moves money or says that it will not.
-
-        Raises:
-            TailLost: An old copy was restored: the decision may have been taken already.
-        """
-
-        def guarded(session: Session) -> R:
-            if not self.anchor.holds(session):
-                raise TailLost(
-                    "No money moves: the log's tail is lost (seal.tail_lost in the runbook)."
-                )
-            return work(session)
-
-        return self.do(guarded)
-
-    def subscriber(self, number: str) -> int:
-        """Whose number that is."""
-        parsed = msisdn.parse(number)
-        return self.do(lambda session: subscribers.recipient(session, msisdn=parsed).id)
 
 
 def _load_list(desk: Desk, given: argparse.Namespace) -> None:
@@ -249,42 +198,6 @@ def _decide_lift(desk: Desk, given: argparse.Namespace) -> None:
     print(f"Lift {given.lift} is {given.what}d.")
 
 
-def _list_reversals(desk: Desk, given: argparse.Namespace) -> None:
-    found = desk.do(lambda session: reversals.requested(session, after=given.after))
-    for each in found:
-        print(
-            f"{each.id}  {each.reference}  {each.amount} from {each.sender} to {each.recipient};"
-            f" asked by {each.requested_by} {each.requested_at:%F %R}Z: {each.reason}"
-        )
-    if not found:
-        print("No reversal waits for a decision.")
-
-
-def _request_reversal(desk: Desk, given: argparse.Namespace) -> None:
-    subscriber = desk.subscriber(given.number)
-    reversal = desk.do(
-        lambda session: reversals.request(
-            session,
-            subscriber=subscriber,
-            reference=given.reference,
-            actor=desk.actor,
-            reason=given.why,
-            now=desk.now,
-        )
-    )
-    print(f"Reversal {reversal}: somebody else must `reversals approve` it.")
-
-
-def _decide_reversal(desk: Desk, given: argparse.Namespace) -> None:
-    decide = reversals.approve if given.what == "approve" else reversals.decline
-    desk.do_with_money(
-        lambda session: decide(
-            session, reversal=given.reversal, actor=desk.actor, note=given.why, now=desk.now
-        )
-    )
-    print(f"Reversal {given.reversal} is {given.what}d.")
-
-
 def _open_till(desk: Desk, given: argparse.Namespace) -> None:
     subscriber = desk.subscriber(given.number)
     till = desk.do(
@@ -353,11 +266,14 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("approve", "decline"):
         command(tiers, name, _decide_lift, lift=int, why=str)
     backs = commands.add_parser("reversals").add_subparsers(required=True)
-    waiting = command(backs, "list", _list_reversals)
-    waiting.add_argument("--after", type=int, default=0, help="go on from this reversal")
-    command(backs, "request", _request_reversal, number=str, reference=str, why=str)
+    for name, show in (("list", desk_reversals.listed), ("debts", desk_reversals.owed)):
+        waiting = command(backs, name, show)
+        waiting.add_argument("--after", type=int, default=0, help="go on from this number")
+    command(backs, "request", desk_reversals.request, number=str, reference=str, why=str)
     for name in ("approve", "decline"):
-        command(backs, name, _decide_reversal, reversal=int, why=str)
+        command(backs, name, desk_reversals.decide, reversal=int, why=str)
+    collecting = command(backs, "collect", desk_reversals.collect, why=str)
+    collecting.add_argument("number", help="whose debt, or all")
     tills = commands.add_parser("till").add_subparsers(required=True)
     command(tills, "open", _open_till, number=str)
     return parser

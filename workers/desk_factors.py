@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from core import lost_factors
-from workers.desk import Desk, signature, sit
+from workers.desk import signature, sit
+from workers.desk_seat import Desk
 
 
 def _list(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as all commands

@@ -29,7 +29,8 @@ from workers.bills import Misread
 from workers.daraja.credential import BadCertificate
 from workers.daraja.line import Line
 from workers.daraja.statement import OrganisationStatement
-from workers.desk import Desk, Unfit, signature, sit
+from workers.desk import signature, sit
+from workers.desk_seat import Desk, Unfit
 from workers.errors import CallFailed
 from workers.mpesa import questions, taking
 from workers.mpesa.breaker import bars_questions

@@ -19,7 +19,8 @@ from core.announcements import AUDIENCES, EVERYBODY, AlreadyAnnounced, Audience
 from core.sms_figures import Figure
 from core.subscribers import Language
 from menus.gsm7 import OPT_OUT_SEPTETS_MAX, SMS_SEPTETS_MAX, parts, septets
-from workers.desk import Desk, Unfit, signature, sit
+from workers.desk import signature, sit
+from workers.desk_seat import Desk, Unfit
 
 _PARTS_MAX: Final = 3
 _NAMES: Final = {Language.ENGLISH: "English", Language.KISWAHILI: "Kiswahili"}

@@ -18,7 +18,8 @@ from core.at_rest import Chest
 from core.pins import Hasher
 from core.settings import load
 from core.staff_logins import Enrolled
-from workers.desk import Desk, Unfit, signature, sit
+from workers.desk import signature, sit
+from workers.desk_seat import Desk, Unfit
 
 
 def _password() -> str:

@@ -8,7 +8,7 @@ import argparse
 
 from core import resolutions, subscribers, suspense
 from core.suspense import Case
-from workers.desk import Desk
+from workers.desk_seat import Desk
 
 
 def listed(desk: Desk, given: argparse.Namespace) -> None:

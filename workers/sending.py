@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from core import messages, sms_line
 from core.db import transact
 from core.messages import Sending, Source
+from menus import gsm7
 from workers.errors import Blocked, CallFailed, Rejected, Unknown, Unreachable
 from workers.resources import Resources
 from workers.sms import Receipt
@@ -34,6 +35,10 @@ _BLOCKED_SECONDS: Final = 60.0
 
 # What stops receipts as well as news; that our sender id is refused stops news alone.
 _PAUSES: Final = frozenset({NO_CREDIT, BAD_KEY, BAD_URL})
+
+# Letters of 16 bits in a message of one part, and in each of several (3GPP TS 23.040).
+_WIDE_MAX: Final = 70
+_WIDE_PART_MAX: Final = 67
 
 Told = Receipt | CallFailed
 Record = Callable[[Session], None]
@@ -52,7 +57,7 @@ def send(have: Resources, message: Sending, text: str) -> Record:
         _refuse_sender(have)
         told = _told(partial(have.sender.send, to=message.msisdn, text=text, as_shared=True))
     _tell_the_line(have, [told], pauses_on={INVALID_SENDER, *_PAUSES})
-    return record(message, told, now=have.clock())
+    return record(message, told, text, now=have.clock())
 
 
 def send_many(have: Resources, batch: Sequence[Sending], text: str) -> Mapping[int, Record]:
@@ -75,7 +80,7 @@ def send_many(have: Resources, batch: Sequence[Sending], text: str) -> Mapping[i
         _refuse_sender(have)
     _tell_the_line(have, list(told.values()), pauses_on=_PAUSES)
     now = have.clock()
-    return {message.id: record(message, told[message.msisdn], now=now) for message in batch}
+    return {message.id: record(message, told[message.msisdn], text, now=now) for message in batch}
 
 
 def put_back(have: Resources, batch: Sequence[Sending], why: str) -> Mapping[int, Record]:
@@ -84,8 +89,12 @@ def put_back(have: Resources, batch: Sequence[Sending], why: str) -> Mapping[int
     return {message.id: partial(keep, message=message) for message in batch}
 
 
-def record(message: Sending, told: Told, *, now: datetime) -> Record:
-    """Log what became of a message; return what records it."""
+def record(message: Sending, told: Told, text: str, *, now: datetime) -> Record:
+    """
+    Log what became of a message; return what records it.
+
+    Its parts are counted here where the provider does not tell, and nothing says that it must.
+    """
     about: dict[str, object] = {"message": message.id, "notice": message.event.value}
     if isinstance(told, Receipt):
         log.info("sms.sent", **about)
@@ -93,7 +102,7 @@ def record(message: Sending, told: Told, *, now: datetime) -> Record:
             messages.sent,
             message=message,
             provider_id=told.provider_id,
-            parts=told.parts,
+            parts=told.parts or _parts(text),
             cost=told.cost,
             now=now,
         )
@@ -116,6 +125,15 @@ def record(message: Sending, told: Told, *, now: datetime) -> Record:
         )
     log.warning("sms.unknown", **about)
     return partial(messages.unknown, message=message, why=told.why, now=now)
+
+
+def _parts(text: str) -> int:
+    """How many SMS a text is charged as, in 16 bits a letter where GSM-7 lacks one."""
+    try:
+        return gsm7.parts(text)
+    except ValueError:
+        units = len(text.encode("utf-16-be", "replace")) // 2
+        return 1 if units <= _WIDE_MAX else -(-units // _WIDE_PART_MAX)
 
 
 def _reject(session: Session, *, message: Sending, error: Rejected, now: datetime) -> None:

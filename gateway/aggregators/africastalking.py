@@ -39,8 +39,8 @@ _ENDED: Final = (
     "cost",
     "durationInMillis",
     "hopsCount",
-    "errorMessage",
 )
+_ERROR_LENGTH_MAX: Final = 200
 _DELIVERY: Final = ("id", "status", "phoneNumber", "networkCode", "failureReason", "retryCount")
 _INBOUND: Final = ("id", "from", "to", "text", "date", "linkId", "cost", "networkCode")
 _OPTOUT: Final = ("senderId", "phoneNumber")
@@ -90,7 +90,8 @@ def dial(form: Mapping[str, str]) -> Dial:
 def ended(form: Mapping[str, str]) -> Told:
     """
     Read how a session ended. `input` holds PINs: only its length gets past this line, and of
-    `hopsMetadata` only what looks like a screen's name.
+    `hopsMetadata` only what looks like a screen's name. `errorMessage` may repeat what was typed:
+    no digit of it does.
 
     Raises:
         NotOurWire: It names no session.
@@ -100,6 +101,8 @@ def ended(form: Mapping[str, str]) -> Told:
         raise NotOurWire
     kept = _cut(form, _ENDED)
     kept["input"] = f"{len(form.get('input', ''))} characters"
+    error = form.get("errorMessage", "")[:_ERROR_LENGTH_MAX].replace("\0", "")
+    kept["errorMessage"] = re.sub(r"\d", "*", error)
     labels = form.get("hopsMetadata", "").split("|")[:HOPS_MAX]
     kept["hopsMetadata"] = "|".join(label for label in labels if _SCREEN.fullmatch(label))
     return Told(Kind.USSD_ENDED, session_id, kept)

@@ -30,6 +30,7 @@ MOVEMENTS: Final[Mapping[str, tuple[Text, Text]]] = {
     Reason.REDEMPTION: (_("Voucher"), _("Voucher")),
     Reason.REFUND: (_("Vouchers given back"), _("Vouchers given back")),
     Reason.REVERSAL: (_("Reversed, to"), _("Reversed, from")),
+    Reason.REPAYMENT: (_("Debt paid"), _("Debt paid")),
     Reason.DEPOSIT: (Text("M-Pesa"), _("Received by M-Pesa")),
     Reason.RESOLUTION: (Text("M-Pesa"), _("Received by M-Pesa")),
     Reason.WITHDRAWAL: (_("Withdrawn to M-Pesa"), _("Set aside for M-Pesa")),

@@ -93,6 +93,7 @@ class Confirm(PinAsk):
             actor=hop.actor,
             reason=self.reason,
             now=hop.now,
+            key=hop.key,
         )
         return Done(
             _(

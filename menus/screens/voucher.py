@@ -22,7 +22,13 @@ class Code(Ask[Found]):
 
     def read(self, hop: Hop, text: str) -> Found:
         return vouchers.find(
-            hop.db, person=hop.caller, typed=text, veil=hop.veil, actor=hop.actor, now=hop.now
+            hop.db,
+            person=hop.caller,
+            typed=text,
+            veil=hop.veil,
+            actor=hop.actor,
+            now=hop.now,
+            key=hop.key,
         )
 
     def then(self, hop: Hop, answer: Found) -> Outcome:

@@ -92,14 +92,17 @@ class Recipient:
         return _COST_PER_PART * self.parts if self.accepted else Decimal(0)
 
     def fields(self) -> dict[str, object]:
-        """Say it as the API does; a refusal has no id and costs nothing."""
+        """
+        Say it as the API is documented to; a refusal has no id and costs nothing.
+
+        Some answers seen elsewhere have `messageParts`, which nobody may count on.
+        """
         return {
             "statusCode": self.code,
             "number": self.number,
             "status": STATUSES[self.code],
             "cost": f"KES {self.cost:.4f}" if self.accepted else "0",
             "messageId": self.message_id if self.accepted else "None",
-            "messageParts": self.parts if self.accepted else 0,
         }
 
 

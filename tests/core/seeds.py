@@ -31,6 +31,7 @@ PICKS = {
     "held_released": "SELECT held_account_id FROM holds WHERE id = {released}",
     "reversal": "SELECT min(id) FROM reversals WHERE state = 'approved' AND debt = 0",
     "debt": "SELECT min(id) FROM reversals WHERE debt > 0",
+    "repayment": "SELECT id FROM journals WHERE reason = 'repayment'",
     "declined": (
         "SELECT min(id) FROM reversals r WHERE state = 'declined' AND NOT EXISTS (SELECT FROM"
         " reversals x WHERE x.original_id = r.original_id AND x.state <> 'declined')"
@@ -317,6 +318,17 @@ SEEDS = {
     "a reversal's debt is changed": (
         ["UPDATE reversals SET debt = debt + 1 WHERE id = {debt}"],
         ["reversal-differs reversal:{debt}"],
+    ),
+    "nobody signed for a debt that was collected": (
+        ["DELETE FROM audit_log WHERE action = 'debt-collected'"],
+        ["journal-unexplained journal:{repayment}"],
+    ),
+    "more of a debt was collected than was signed for": (
+        [
+            """UPDATE audit_log SET detail = detail || '{{"amount": 1}}'
+            WHERE action = 'debt-collected'"""
+        ],
+        ["journal-unexplained journal:{repayment}"],
     ),
     "a reversal mirrors another journal": (
         ["UPDATE reversals SET original_id = 1 WHERE id = {reversal}"],

@@ -40,6 +40,7 @@ class Saved:
         "quotes",
         "vouchers",
         "voucher_batches",
+        "audit_log",
     )
 
     def __init__(self, house) -> None:

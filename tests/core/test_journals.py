@@ -12,6 +12,7 @@ from rail import Rail
 from voucher_shop import Shop
 
 from core import (
+    debts,
     deposits,
     exchange,
     execution,
@@ -153,6 +154,14 @@ class Street:
                 session, subscriber=1, reference=reference, actor=JANE, reason="wrong", now=now
             )
             reversals.approve(session, reversal=asked, actor=JOHN, note="so it is", now=now)
+
+    def repayment(self) -> None:
+        self.reversal()
+        self.send(self.wanjiru, self.otieno, 150_00)
+        with self.worker() as session:
+            debts.collect(
+                session, subscriber=2, actor=JOHN, note="he has it", now=self.house.clock()
+            )
 
     def vouchers(self) -> list[str]:
         self.house.clock.began = self.house.clock()

@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from verifier_of import audited
 
-from core import chart, ledger, reconciliation, reversals
+from core import chart, closing, debts, ledger, reconciliation, reversals, subscribers
 from core.audit import Actor
 from core.decisions import AlreadyDecided, AlreadyRequested, NoReason, OwnRequest
+from core.ledger import Draft, Reason
 from core.money import Currency, kes
 from core.reversals import UnknownReversal, UnknownTransfer
 
@@ -58,6 +59,30 @@ class Desk:
         with self.house.databases["worker"]() as session:
             path = chart.OWED.named(Currency.KES, owner=owner)
             return ledger.balance(session, path=path)
+
+    def owing(self, otieno):
+        """He has spent KES 102.00 of what goes back, and owes it."""
+        reversal = self.request(self.sent())
+        otieno.phone.dial().types("1", "0711000003", "100", "4071")
+        self.decide(reversals.approve, reversal)
+        assert self.owed() == kes(-102_00)
+
+    def spend(self, minor, *, key):
+        """He pays somebody, past orders."""
+        found = "SELECT account_id FROM subscribers WHERE name = '{}'"
+        him, her = (self.house.bank.one(found.format(name)) for name in ("Otieno", "Amina"))
+        with self.house.databases["worker"].begin() as session:
+            draft = Draft(key, Reason.TRANSFER, {him: -minor, her: minor})
+            [posting] = ledger.post(session, drafts=[draft], now=self.house.clock())
+            return posting.outcome
+
+    def collect(self, *, note="He has it"):
+        owner = self.house.bank.one("SELECT id FROM subscribers WHERE name = 'Otieno'")
+        with self.house.databases["worker"].begin() as session:
+            actor = Actor("jane", "desk", "r3")
+            return debts.collect(
+                session, subscriber=owner, actor=actor, note=note, now=self.house.clock()
+            )
 
 
 @pytest.fixture
@@ -223,3 +248,66 @@ def test_another_journal_than_staff_are_shown_is_not_mirrored_and_is_found(desk,
         ("reversal-differs", "reversal:1")
     ]
     desk.decide(reversals.decline, 1)
+
+
+def test_a_debt_is_paid_from_what_comes_in_and_no_further(desk, otieno, amina):
+    desk.owing(otieno)
+    assert desk.collect() == []
+    amina.phone.dial().types("1", "0733000002", "60", "4071")
+    assert [(each.amount, each.owed) for each in desk.collect()] == [(kes(60_00), kes(42_00))]
+    assert (desk.owed(), otieno.balance) == (kes(-42_00), kes(0))
+    amina.phone.dial().types("1", "0733000002", "50", "4071")
+    assert [(each.amount, each.owed) for each in desk.collect()] == [(kes(42_00), kes(0))]
+    assert (desk.owed(), otieno.balance) == (kes(0), kes(8_00))
+    assert desk.collect() == []
+    his = [each["message"] for each in desk.house.messages("+254733000002")]
+    assert any("KES 60.00 that you owed us was taken" in each for each in his)
+    [last] = [each for each in his if "You still owe KES 0.00. Balance KES 8.00." in each]
+    assert re.search(r" Seal [0-9A-Z]{16}$", last)
+    signed = desk.house.bank.rows(
+        "SELECT actor, detail ->> 'amount' FROM audit_log WHERE action = 'debt-collected'"
+        " ORDER BY id"
+    )
+    assert signed == [("jane", "6000"), ("jane", "4200")]
+    looked = reconciliation.whole(desk.house.databases["worker"], clock=desk.house.clock)
+    assert looked.opened == []
+
+
+def test_who_has_paid_their_debt_may_leave(desk, wanjiru, otieno, amina):
+    desk.owing(otieno)
+
+    def leave():
+        desk.house.relay._swept_at = 0.0
+        desk.house.send_messages()  # whoever is screened may close
+        with desk.house.databases["web"].begin() as session:
+            person = subscribers.recipient(session, msisdn=otieno.phone.msisdn)
+            closing.close(
+                session, person=person, actor=Actor("him", "ussd", "r4"), now=desk.house.clock()
+            )
+
+    with pytest.raises(closing.MoneyOwed):
+        leave()
+    amina.phone.dial().types("1", "0733000002", "102", "4071")
+    desk.collect()
+    leave()
+    assert desk.house.bank.one("SELECT closed_at FROM subscribers WHERE name = 'Otieno'")
+
+
+def test_a_debt_is_collected_once_however_many_collect_while_it_is_spent(desk, otieno, amina):
+    desk.owing(otieno)
+    amina.phone.dial().types("1", "0733000002", "90", "4071")
+
+    def act(number):
+        return desk.collect() if number % 4 else [desk.spend(30_00, key=f"spent {number}")]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(act, range(16)))
+    spent = desk.house.bank.one("SELECT count(*) FROM journals WHERE key LIKE 'spent %'") * 30_00
+    desk.collect()
+    assert desk.owed() == kes(-102_00 + 90_00 - spent)
+    assert otieno.balance == kes(0)
+    repaid = "SELECT sum(e.amount) FROM entries e JOIN journals j ON j.id = e.journal_id"
+    assert (
+        desk.house.bank.one(f"{repaid} WHERE j.reason = 'repayment' AND e.amount > 0")
+        == 90_00 - spent
+    )

@@ -14,6 +14,7 @@ from voucher_shop import PRESS
 
 from core import (
     chart,
+    debts,
     exchange,
     execution,
     hold_orders,
@@ -211,6 +212,11 @@ class Traffic:
                 session, subscriber=owner, reference=reference, actor=JANE, reason="x", now=now
             )
             reversals.approve(session, reversal=id_, actor=OTTO, note="y", now=now)
+        # Some of it comes back.
+        self.send(self.msisdns[0], poor, 20_00, key="earned")
+        with self.worker() as session:
+            owner = recipient(session, msisdn=poor).id
+            assert debts.collect(session, subscriber=owner, actor=JANE, note="z", now=now)
 
     def leave_a_refund(self) -> None:
         """Somebody pays at the shop, and has a part of it back."""

@@ -49,7 +49,7 @@ class TestTransfer:
         house.workers_are_there = True
         house.ring()
         assert first_line(wanjiru.phone.redials()) == (
-            "Not sent: You have KES 543.00. You need KES 707.00 with the fee."
+            "Not sent: You have KES 543.00. You need KES 707.00 in all."
         )
 
     def test_not_done_yet(self, house, wanjiru, otieno):

@@ -237,9 +237,7 @@ def test_more_than_there_is_and_next_to_nothing(wanjiru, market):
 def test_money_that_went_meanwhile_is_refused_by_the_ledger(wanjiru, otieno, market):
     wanjiru.phone.dial().types("5", "3", "1", "1000")
     wanjiru.phone.house.phone(wanjiru.phone.msisdn).dial().types("1", "0733000002", "500", "4071")
-    wanjiru.phone.types("4071").ends_with(
-        "You have KES 745.00. You need KES 1,000.00 with the fee."
-    )
+    wanjiru.phone.types("4071").ends_with("You have KES 745.00. You need KES 1,000.00 in all.")
     assert wanjiru.balance == kes(745_00)
 
 

@@ -80,7 +80,7 @@ def test_umesahau_pin(house, amina, otieno):
     """)
     amina.phone.types("Amina", "0733000002").sees("""
         Weka tarakimu 6 kutoka kwa SMS yetu:
-        1. Nitumie nambari nyingine
+        1. Nitumie msimbo mwingine
         0. Rudi 00. Mwanzo
     """)
     amina.phone.types(code(house, amina), "5823", "5823").ends_with(

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from handset import Handset
+
+
+def test_choosing_naija_by_sms(house, wanjiru):
+    handset = Handset(house, wanjiru.phone.msisdn)
+    handset.writes("LANG NAIJA").hears("Kabambe go dey follow you talk Naija now.")
+    handset.writes("LANG EN").hears("Kabambe now speaks English to you.")
+
 
 def test_choosing_naija(house, wanjiru, otieno):
     phone = wanjiru.phone

@@ -150,7 +150,7 @@ def test_what_is_no_number_or_no_amount_is_asked_again(wanjiru, otieno):
 
 def test_too_much_is_refused_on_the_same_screen(wanjiru, otieno):
     wanjiru.phone.dial().types("1", "0733000002", "1250").sees("""
-        You have KES 1,250.00. You need KES 1,262.50 with the fee.
+        You have KES 1,250.00. You need KES 1,262.50 in all.
         To Otieno 0733***002
         Amount in KES:
         0. Back 00. Home
@@ -193,7 +193,7 @@ def test_money_that_went_between_the_amount_and_the_pin_is_refused_by_the_ledger
     first, second = wanjiru.phone, wanjiru.phone.house.phone(wanjiru.phone.msisdn)
     first.dial().types("1", "0733000002", "700")
     second.dial().types("1", "0733000002", "700", "4071")
-    first.types("4071").ends_with("You have KES 543.00. You need KES 707.00 with the fee.")
+    first.types("4071").ends_with("You have KES 543.00. You need KES 707.00 in all.")
 
     assert otieno.balance == kes(700_00)
     messages = [each["message"] for each in wanjiru.phone.house.messages(first.msisdn)]

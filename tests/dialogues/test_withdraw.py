@@ -98,7 +98,7 @@ def test_dialled_ahead_it_stops_at_the_pin(mpesa, wanjiru):
 @pytest.mark.parametrize(
     ("typed", "refusal"),
     [
-        ("1245", "You have KES 1,250.00. You need KES 1,260.00 with the fee."),
+        ("1245", "You have KES 1,250.00. You need KES 1,260.00 in all."),
         ("9", "The least is KES 10.00."),
         ("99.99", "M-Pesa takes whole shillings only."),
         ("4071.5.5", "That is not an amount."),
@@ -149,7 +149,7 @@ class TestWhatBecameOfIt:
         house.workers_are_there = True
         house.ring()
         assert first_line(wanjiru.phone.redials()) == (
-            "Not withdrawn: You have KES 240.00. You need KES 510.00 with the fee."
+            "Not withdrawn: You have KES 240.00. You need KES 510.00 in all."
         )
 
     def test_m_pesa_is_slow_and_that_is_told_once(self, house, mpesa, wanjiru):

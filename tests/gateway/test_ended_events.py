@@ -36,6 +36,14 @@ def test_a_forged_end_ends_nobodys_session(house, wanjiru, otieno, status):
     assert phone.screen.startswith("Sent KES 100.00 to Otieno.")
 
 
+def test_an_error_is_kept_without_a_digit_and_cut(house):
+    error = "App did not respond to 1*0733000002*500*4071 at \u0664\u0660\0"
+    ((form,),) = end(house, "ATUid_1", errorMessage=error + "x" * 3000)
+    assert form["errorMessage"].startswith("App did not respond to ***********")
+    assert not any(char.isdigit() for char in form["errorMessage"])
+    assert len(form["errorMessage"]) <= 200
+
+
 def test_it_is_kept_once_and_without_what_was_typed(house, wanjiru):
     end(house, "ATUid_1")
     ((form,),) = end(house, "ATUid_1", status="Success")

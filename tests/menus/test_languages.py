@@ -15,7 +15,9 @@ from menus.text import _
 KIKUYU = Language("ki")
 HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n'
 SAID = 'msgid "Send money"\nmsgstr "Tuma mbeca"\n'
-NEEDED = f'msgid "{min(NEVER_LEFT_OUT)}"\nmsgstr "Tukwaria Gikuyu"\n'
+NEEDED = "\n".join(
+    f'msgid "{message}"\nmsgstr "Tukwaria Gikuyu"\n' for message in sorted(NEVER_LEFT_OUT)
+)
 
 
 @pytest.fixture

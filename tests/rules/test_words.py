@@ -136,6 +136,7 @@ FACTS = {
     "amount": MUCH.minor,
     "fee": 9_999_99,
     "balance": BALANCE.minor,
+    "owed": BALANCE.minor,
     "at": AT.isoformat(),
     "until": AT.isoformat(),
     "reference": REFERENCE,

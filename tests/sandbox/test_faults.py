@@ -61,7 +61,6 @@ class TestFaults:
                 "status": status,
                 "cost": "0",
                 "messageId": "None",
-                "messageParts": 0,
             }
         ]
 

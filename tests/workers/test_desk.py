@@ -167,6 +167,45 @@ class TestReversals:
             ("reversal-approved", "staff:john", "desk"),
         ]
 
+    def test_what_was_spent_already_is_collected_from_what_comes_in(self, house, sit, reference):
+        shop = house.register("+254711000003", name="Amina", balance="1,000")
+        house.phone(self.HIS).dial().types("1", "0711000003", "100", "4071")
+        sit("reversals", "request", self.HERS, reference, "--why", "The wrong Otieno")
+        assert sit("reversals", "debts") == (0, "Nobody owes us anything.\n")
+        sit("reversals", "approve", 1, "--why", "He agrees", by="john")
+        said = sit("reversals", "debts")[1]
+        assert f"{self.HIS} owes KES 102.00, has KES 0.00" in said
+        collecting = ("reversals", "collect", "--why", "He has it")
+        for number in ("0733 000 002", "all"):
+            assert sit(*collecting, number) == (0, "There is nothing to collect.\n")
+        shop.phone.dial().types("1", "0733000002", "60", "4071")
+        assert sit(*collecting, "0733 000 002")[1] == (
+            "0733 000 002: KES 60.00 collected, KES 42.00 still owed.\n"
+        )
+        shop.phone.dial().types("1", "0733000002", "50", "4071")
+        assert sit(*collecting, "all")[1] == (
+            f"{self.HIS}: KES 42.00 collected, KES 0.00 still owed.\n"
+        )
+        assert self.balance(house)[1] == 8_00
+        assert sit("reversals", "debts") == (0, "Nobody owes us anything.\n")
+
+    def test_on_a_copy_that_lost_its_tail_nothing_is_collected(self, house, sit, reference):
+        shop = house.register("+254711000003", name="Amina", balance="1,000")
+        house.phone(self.HIS).dial().types("1", "0711000003", "100", "4071")
+        sit("reversals", "request", self.HERS, reference, "--why", "The wrong Otieno")
+        sit("reversals", "approve", 1, "--why", "He agrees", by="john")
+        shop.phone.dial().types("1", "0733000002", "60", "4071")
+        while house.sealer.once():
+            pass
+        with house.bank.owner.begin() as session:
+            session.connection().exec_driver_sql(
+                "SET LOCAL session_replication_role = replica;"
+                " DELETE FROM positions WHERE position = (SELECT max(position) FROM positions)"
+            )
+        status, said = sit("reversals", "collect", "all", "--why", "He has it")
+        assert (status, "the log's tail is lost" in said) == (1, True)
+        assert self.balance(house)[1] == 60_00
+
     def test_declined_nothing_moves(self, house, sit, reference):
         sit("reversals", "request", self.HERS, reference, "--why", "The wrong Otieno")
         declined = sit("reversals", "decline", 1, "--why", "It was his", by="john")
