@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import breaks, causes, checks, rail_causes
+from core import breaks, causes, checks, order_causes, rail_causes
 from core.breaks import OF_PROVIDERS, Finding
 from core.checks import Scope
 from core.db import Base, Databases
@@ -50,7 +50,7 @@ _STATEMENT_SECONDS_MAX: Final = 600
 _QUESTIONS: Final[dict[Scope, Sequence[TextClause]]] = {
     Scope.ACCOUNT: (checks.WHOLE_ACCOUNTS, causes.HELD, rail_causes.SUSPENDED),
     Scope.JOURNAL: (checks.JOURNALS, causes.UNEXPLAINED, rail_causes.UNEXPLAINED),
-    Scope.ORDER: (causes.ORDERS,),
+    Scope.ORDER: (order_causes.ORDERS,),
     Scope.HOLD: (causes.HOLDS,),
     Scope.REVERSAL: (causes.REVERSALS,),
     Scope.BATCH: (causes.BATCHES,),

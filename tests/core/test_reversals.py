@@ -306,7 +306,9 @@ def test_a_debt_is_collected_once_however_many_collect_while_it_is_spent(desk, o
     desk.collect()
     assert desk.owed() == kes(-102_00 + 90_00 - spent)
     assert otieno.balance == kes(0)
-    repaid = "SELECT sum(e.amount) FROM entries e JOIN journals j ON j.id = e.journal_id"
+    repaid = (
+        "SELECT coalesce(sum(e.amount), 0) FROM entries e JOIN journals j ON j.id = e.journal_id"
+    )
     assert (
         desk.house.bank.one(f"{repaid} WHERE j.reason = 'repayment' AND e.amount > 0")
         == 90_00 - spent
