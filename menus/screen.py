@@ -227,8 +227,15 @@ class Pick(Screen[T]):
     def show(self, hop: Hop) -> View:
         return View(self.title(hop), [self.label(item) for item in self.items(hop)])
 
+    def word(self, item: T) -> str:
+        """What may be typed for a thing instead of its number, in capitals; empty for nothing."""
+        return ""
+
     def read(self, hop: Hop, text: str) -> T:
-        return numbered(self.items(hop), text)
+        items, typed = self.items(hop), chosen(text).upper()
+        named = (item for item in items if typed and self.word(item) == typed)
+        found = next(named, None)
+        return numbered(items, text) if found is None else found
 
 
 class Ask(Screen[T]):

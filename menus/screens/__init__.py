@@ -44,6 +44,7 @@ SCREENS: Final[Mapping[str, type[AnyScreen]]] = {
         register.NewPin,
         register.RepeatPin,
         register.Terms,
+        register.Declined,
         send.Recipient,
         send.Amount,
         send.Confirm,

@@ -18,6 +18,7 @@ from core.holdings import LISTED, Holding
 from core.money import Currency, Money
 from core.orders import Placed
 from core.rates import Price
+from menus.pages import LINES_MAX
 from menus.screen import AnyScreen, Ask, Hop, Pick
 from menus.screens.ordering import OutcomeTell, PinAsk
 from menus.text import Text, _
@@ -46,6 +47,10 @@ class Give(Pick[Holding]):
     def title(self, hop: Hop) -> Text:
         if not self.held:
             return _("You have no money to exchange.")
+        if len(self.held) > LINES_MAX:
+            return _(
+                "Exchange which money? Or type its code, as {code}:", code=self.held[-1].currency
+            )
         return _("Exchange which money?")
 
     def items(self, hop: Hop) -> Sequence[Holding]:
@@ -54,26 +59,40 @@ class Give(Pick[Holding]):
     def label(self, item: Holding) -> Text:
         return Text("{balance}", {"balance": item.balance})
 
+    def word(self, item: Holding) -> str:
+        return item.currency.value
+
     def then(self, hop: Hop, answer: Holding) -> Get:
         return Get(answer)
 
 
 @dataclass(frozen=True)
 class Get(Pick[Currency]):
-    """For what. A currency that has no rate now is refused here, before anybody types."""
+    """
+    For what. A currency that has no rate now is refused here, before anybody types.
+
+    They are more than a page holds, and a page turned is an answer more: the last may be typed.
+    """
 
     mine: Holding
     fetched: ClassVar[bool] = True
     left_out: ClassVar[bool] = True
 
     def title(self, hop: Hop) -> Text:
-        return _("You have {balance}. Exchange to:", balance=self.mine.balance)
+        return _(
+            "You have {balance}. Exchange to (or type {code}):",
+            balance=self.mine.balance,
+            code=self.items(hop)[-1],
+        )
 
     def items(self, hop: Hop) -> Sequence[Currency]:
         return [currency for currency in LISTED if currency is not self.mine.currency]
 
     def label(self, item: Currency) -> Text:
         return Text(item.value)
+
+    def word(self, item: Currency) -> str:
+        return item.value
 
     def then(self, hop: Hop, answer: Currency) -> Amount:
         price = rates.price(hop.unit.reading, give=self.mine.balance, currency=answer, now=hop.now)

@@ -133,5 +133,11 @@ class Terms(Menu):
         words = _("Welcome {name}. Your account is open. Dial *384# to use it.", name=self.name)
         return Done(words, self.language)
 
-    def _decline(self, hop: Hop) -> Done:
-        return Done(_("No account was opened. Dial *384# if you change your mind."), self.language)
+    def _decline(self, hop: Hop) -> Declined:
+        words = _("No account was opened. Dial *384# if you change your mind.")
+        return Declined(words, self.language)
+
+
+@dataclass(frozen=True)
+class Declined(Done):
+    """The caller's own no: a last word, and not what registering is for."""

@@ -41,7 +41,7 @@ def test_shillings_for_dollars(house, wanjiru, market):
         0. Back
     """)
     wanjiru.phone.types("3").sees("""
-        You have KES 1,250.00. Exchange to:
+        You have KES 1,250.00. Exchange to (or type NGN):
         1. USD
         2. EUR
         3. GBP
@@ -84,7 +84,7 @@ def test_who_holds_several_currencies_says_which_to_give(house, wanjiru, market)
         0. Back 00. Home
     """)
     wanjiru.phone.types("2").sees("""
-        You have USD 20.00. Exchange to:
+        You have USD 20.00. Exchange to (or type NGN):
         1. KES
         2. EUR
         3. GBP
@@ -109,7 +109,7 @@ def test_the_home_screens_balance_stays_that_of_shillings(house, wanjiru, market
 
 def test_more_currencies_than_five_are_on_a_second_page_and_keep_their_numbers(wanjiru, market):
     wanjiru.phone.dial().types("5", "3", "98").sees("""
-        You have KES 1,250.00. Exchange to:
+        You have KES 1,250.00. Exchange to (or type NGN):
         6. NGN
         0. Back 00. Home
     """)
@@ -119,7 +119,7 @@ def test_who_holds_many_chooses_among_five_a_page(house, wanjiru, market):
     for minor, currency in ((1, "USD"), (2, "EUR"), (3, "GBP"), (4, "BTC"), (5, "NGN")):
         give(house, wanjiru, Money(minor, Currency[currency]))
     wanjiru.phone.dial().types("5", "3").sees("""
-        Exchange which money?
+        Exchange which money? Or type its code, as NGN:
         1. KES 1,250.00
         2. USD 0.01
         3. EUR 0.02
@@ -149,7 +149,8 @@ def test_who_has_nothing_is_told_so(otieno, market):
 def test_without_a_fresh_rate_nothing_is_asked(house, wanjiru, market):
     wanjiru.phone.dial().types("5", "3", "6")
     assert wanjiru.phone.screen.startswith(
-        "We have no fresh rate. Please try again shortly.\nYou have KES 1,250.00. Exchange to:\n"
+        "We have no fresh rate. Please try again shortly.\n"
+        "You have KES 1,250.00. Exchange to (or type NGN):\n"
     )
     house.clock.passes(seconds=90)
     wanjiru.phone.types("1")
@@ -218,7 +219,7 @@ def test_what_is_no_amount_is_asked_again(wanjiru, market, typed):
 
 def test_nought_leads_back(wanjiru, market):
     wanjiru.phone.dial().types("5", "3", "1", "0")
-    assert wanjiru.phone.screen.startswith("You have KES 1,250.00. Exchange to:\n")
+    assert wanjiru.phone.screen.startswith("You have KES 1,250.00. Exchange to (or type NGN):\n")
 
 
 def test_shillings_are_not_dollars(house, wanjiru, market):
@@ -286,7 +287,9 @@ def test_kwa_kiswahili(amina, market):
         0. Rudi
     """)
     amina.phone.types("3")
-    assert amina.phone.screen.startswith("Una KES 1,250.00. Badilisha kuwa:\n1. USD\n")
+    assert amina.phone.screen.startswith(
+        "Una KES 1,250.00. Badilisha kuwa (au andika NGN):\n1. USD\n"
+    )
     amina.phone.types("1").sees("""
         1 USD = KES 132.32, sek 0 zilizopita
         Kiasi kwa KES (una 1,250.00):

@@ -7,6 +7,7 @@ from currencies import give, tell_rates
 
 from core import merchants, subscribers
 from core.audit import Actor
+from core.holdings import LISTED
 from core.money import Currency, Money
 
 ANSWERS_MAX = 6
@@ -45,6 +46,43 @@ def test_done_within_six_answers(wanjiru, till, flow):
     assert wanjiru.phone.screen.startswith(outcome)
     assert not wanjiru.phone.on_the_line
     assert len(wanjiru.phone.text.split("*")) == len(answers) <= ANSWERS_MAX
+
+
+RATES = {"EURUSD": "1.08", "GBPUSD": "1.3", "USDTUSD": "1", "BTCUSD": "90000", "USDNGN": "1500"}
+
+
+@pytest.fixture
+def everything(house, wanjiru):
+    """She holds some of every currency, and all have a rate."""
+    for currency in LISTED[1:]:
+        give(house, wanjiru, Money.parse("100", currency))
+    tell_rates(house, USDKES=("130", "130"), **{pair: (at, at) for pair, at in RATES.items()})
+    return wanjiru
+
+
+@pytest.mark.parametrize("got", LISTED)
+@pytest.mark.parametrize("given", LISTED)
+def test_any_currency_for_any_other_by_what_is_shown(everything, given, got):
+    """Whoever reads the first page alone finds it there, by its number or to be typed."""
+    if given is got:
+        return
+    phone = everything.phone.dial().types("5", "3")
+    phone.types(shown(phone.screen, given)).types(shown(phone.screen, got))
+    assert phone.screen.splitlines()[1].startswith(f"Amount in {given} ")
+    phone.types("100" if given is not Currency.BTC else "0.01", "4071")
+    assert phone.screen.startswith(f"Exchanged {given} ")
+    assert f" for {got} " in phone.screen
+    assert len(phone.text.split("*")) == ANSWERS_MAX
+
+
+def shown(screen: str, currency: Currency) -> str:
+    """What is answered for a currency, by a screen that shows it."""
+    for line in screen.splitlines():
+        number, _, label = line.partition(". ")
+        if number.isdigit() and label.split()[0] == currency:
+            return number
+    assert f"type {currency}" in screen or "Or type its code, as NGN" in screen
+    return currency.lower()
 
 
 AMOUNTS = {

@@ -33,6 +33,7 @@ from menus.screens import SCREENS
         ),
         ("resume.Offer send.Amount", {"send": False}),
         ("register.Welcome register.Terms screen.Done", {"register": True}),
+        ("register.Welcome register.Terms register.Declined", {"register": False}),
         ("screen.Done", {}),
         ("send.Recipient send.Outcome home.Home send.Recipient", {"send": True}),
         ("gone.Away send.Renamed", {"send": False}),
@@ -57,6 +58,12 @@ def test_flows(screens, taken):
 )
 def test_hops_of_each_flow(screens, hops):
     assert flows.hops(screens.split()) == hops
+
+
+def test_whoever_declines_the_terms_has_not_registered(house):
+    phone = house.phone("+254720000009").dial().types("1", "Njeri", "5823", "5823", "2")
+    assert phone.screen == "No account was opened. Dial *384# if you change your mind."
+    assert phone.label == "register.Declined"
 
 
 BY_A_LAST_WORD = {"account", "closing", "forgotten", "naming", "register", "reversal", "settle"}

@@ -89,6 +89,7 @@ EXAMPLES = [
     *(register.NewPin(language, NAME) for language in spoken()),
     *(register.RepeatPin(language, NAME, Span(1, 5)) for language in spoken()),
     *(register.Terms(language, NAME, Span(1, 5)) for language in spoken()),
+    register.Declined(_("No account was opened. Dial *384# if you change your mind.")),
     send.Recipient(),
     send.Amount(1, NAME, "0733***002"),
     send.Confirm(1, NAME, "0733***002", QUOTED),
