@@ -4,6 +4,7 @@ R6, R7 and R11: what people are told after kills of every part of the house, how
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -68,16 +69,17 @@ class Window:
     began: datetime
     ended: datetime
 
-    def slowest(self, effects: Sequence[Effect]) -> float:
-        """The longest time to effect of what was ordered meanwhile."""
-        return max(
-            (
-                each.seconds
-                for each in effects
-                if self.began <= each.ordered_at < self.ended and each.arrived_at
-            ),
-            default=0.0,
+    def seconds(self, effects: Sequence[Effect]) -> list[float]:
+        """The times to effect of what was ordered meanwhile, shortest first."""
+        return sorted(
+            each.seconds
+            for each in effects
+            if self.began <= each.ordered_at < self.ended and each.arrived_at
         )
+
+    def slowest(self, effects: Sequence[Effect]) -> float:
+        """The longest of them: for ever, where nothing had an effect."""
+        return max(self.seconds(effects), default=math.inf)
 
 
 def check(
@@ -127,7 +129,7 @@ def check(
         _drain(house)
     later = neighbours.share()
     found = traffic.effects(house)
-    slow = down.slowest(found)
+    slow = _p99(down.seconds(found))
     figures.soon(
         "R7 time to effect undisturbed, p99",
         calm,
@@ -167,10 +169,14 @@ def _calm(house: House, orders: Orders, pace: Pace, figures: Figures) -> float:
         orders.end()
         stack.until(lambda: traffic.undone(house) == 0)
         found = [each for each in traffic.effects(house) if each.outbox > after]
-        took = sorted(each.seconds for each in found if each.arrived_at)
-        p99, tries = took[min(int(len(took) * 0.99), len(took) - 1)], tries + 1
+        p99, tries = _p99(sorted(each.seconds for each in found if each.arrived_at)), tries + 1
     figures.told("times that the undisturbed house was measured", tries, "1")
     return p99
+
+
+def _p99(took: Sequence[float]) -> float:
+    """The time within which all but one of a hundred were, of times that are sorted."""
+    return took[min(int(len(took) * 0.99), len(took) - 1)] if took else math.inf
 
 
 def _recovery(house: House, orders: Orders, *, down_seconds: float = 0.0) -> tuple[float, Window]:

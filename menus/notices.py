@@ -64,11 +64,12 @@ def _received(facts: Facts) -> Text:
 
 def _paid(facts: Facts) -> Text:
     return _(
-        "{reference} Paid {amount} to {name} on {at}. Balance {balance}. Seal {seal}",
+        "{reference} Paid {amount} to {name} on {at}. Fee {fee}. Balance {balance}. Seal {seal}",
         reference=facts["reference"],
         amount=money(facts, "amount"),
         name=facts["name"],
         at=when(facts),
+        fee=Money(0, currency(facts)),  # whoever is paid bears it
         balance=money(facts, "balance"),
         seal=facts["seal"],
     )

@@ -149,7 +149,8 @@ class TestPayments:
         [hers] = street.house.messages(wanjiru.phone.msisdn)
         [his] = street.house.messages(otieno.phone.msisdn)
         assert (
-            "Paid KES 1,000.00 to Otieno on 21/11/26 09:30. Balance KES 250.00." in hers["message"]
+            "Paid KES 1,000.00 to Otieno on 21/11/26 09:30. Fee KES 0.00. Balance KES 250.00."
+            in hers["message"]
         )
         assert "Fee KES 5.00. Balance KES 995.00." in his["message"]
 

@@ -50,7 +50,8 @@ def test_pay(house, wanjiru, otieno, till):
     [hers] = house.messages(wanjiru.phone.msisdn)
     [his] = house.messages(otieno.phone.msisdn)
     assert (
-        "Paid KES 500.00 to Otieno on 21/11/26 09:30. Balance KES 750.00. Seal " in hers["message"]
+        "Paid KES 500.00 to Otieno on 21/11/26 09:30. Fee KES 0.00. Balance KES 750.00. Seal "
+        in hers["message"]
     )
     assert "Wanjiru 0712***001 paid you KES 500.00" in his["message"]
 
