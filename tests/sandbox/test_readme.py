@@ -44,7 +44,7 @@ def typed(line, **variables):
         start_new_session=True,
     ) as typing:
         try:
-            out, err = typing.communicate(timeout=180)
+            out, err = typing.communicate(timeout=400)
         except subprocess.TimeoutExpired:
             os.killpg(typing.pid, signal.SIGINT)
             raise
