@@ -86,7 +86,7 @@ def test_cut_off_before_the_pin_nothing_goes(mpesa, wanjiru):
     wanjiru.phone.dial().types(*WITHDRAW, "500").hangs_up()
     mpesa.is_silent()
     assert wanjiru.balance == kes(1_250_00)
-    assert wanjiru.phone.redials().screen.splitlines()[1] == "1. Continue: M-Pesa"
+    assert wanjiru.phone.redials().screen.splitlines()[1] == "1. Continue: withdraw to M-Pesa"
 
 
 def test_dialled_ahead_it_stops_at_the_pin(mpesa, wanjiru):
