@@ -258,7 +258,13 @@ CONTESTS: Final = (
         final={"decision_is_final": "reversals"},
         keyed=reversals,
     ),
-    Contest("one promised price", _promise, (_take,), role=db.WEB),
+    Contest(
+        "one promised price",
+        _promise,
+        (_take,),
+        final={"order_is_final": "quotes"},
+        role=db.WEB,
+    ),
     Contest(
         "one voucher",
         partial(redemptions.prepare, orders=RESOLVERS),

@@ -10,6 +10,7 @@ shows it. Usually there is credit for ever, and no limit:
 | `per_second`     | messages a second; a send that is too soon is answered 429                |
 | `retry_after`    | seconds that a 429 asks for in its `Retry-After`; left out when null      |
 | `appended`       | opt-out words that end the first message to each number from then on      |
+| `tells_parts`    | answers say `messageParts`, as some seen elsewhere do and the docs do not |
 | `sender_refused` | our sender id gets `InvalidSenderId`; the provider's shared one does not  |
 """
 
@@ -40,6 +41,7 @@ class Terms(BaseModel):
     retry_after: Annotated[int, Field(ge=0, le=3_600)] | None = None
     sender_refused: bool = False
     appended: Annotated[str, Field(max_length=100)] = ""
+    tells_parts: bool = False
 
 
 class Account:

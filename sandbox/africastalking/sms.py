@@ -106,7 +106,7 @@ class SmsApi:
         told = recipients
         if isinstance(fault, Recipients):
             told = [each for each in recipients if each.number not in fault.left_out]
-        return _after(fault, wire.answer(told))
+        return _after(fault, wire.answer(told, tells_parts=self.account.terms.tells_parts))
 
     def _accept(
         self,

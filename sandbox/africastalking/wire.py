@@ -91,13 +91,14 @@ class Recipient:
         """What the send costs, in KES."""
         return _COST_PER_PART * self.parts if self.accepted else Decimal(0)
 
-    def fields(self) -> dict[str, object]:
+    def fields(self, *, tells_parts: bool = False) -> dict[str, object]:
         """
         Say it as the API is documented to; a refusal has no id and costs nothing.
 
         Some answers seen elsewhere have `messageParts`, which nobody may count on.
         """
-        return {
+        more = {"messageParts": self.parts if self.accepted else 0} if tells_parts else {}
+        return more | {
             "statusCode": self.code,
             "number": self.number,
             "status": STATUSES[self.code],
@@ -117,14 +118,14 @@ def judge(raw: str, parts: int) -> Recipient:
     return Recipient(raw, code, identifier("ATXid_"), parts)
 
 
-def answer(recipients: Sequence[Recipient]) -> dict[str, object]:
+def answer(recipients: Sequence[Recipient], *, tells_parts: bool = False) -> dict[str, object]:
     """Build the body of a 201: the sum in words, then each recipient."""
     sent = sum(recipient.accepted for recipient in recipients)
     total = sum((recipient.cost for recipient in recipients), Decimal(0))
     cost = f"KES {total:.4f}" if total else "0"
     return data(
         f"Sent to {sent}/{len(recipients)} Total Cost: {cost}",
-        [recipient.fields() for recipient in recipients],
+        [recipient.fields(tells_parts=tells_parts) for recipient in recipients],
     )
 
 

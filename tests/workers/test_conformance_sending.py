@@ -178,7 +178,7 @@ class TestPitfall21:
     WORDS = "STOP*456*9*5#"
 
     def test_what_it_comes_to_is_kept_as_the_provider_tells_it(self, house, wanjiru, otieno):
-        house.account(appended=self.WORDS * 4)
+        house.account(appended=self.WORDS * 4, tells_parts=True)
         pay(wanjiru)
         house.send_messages()
         found = house.bank.rows("SELECT DISTINCT parts, cost FROM messages")
@@ -190,7 +190,7 @@ class TestPitfall21:
 
     @pytest.mark.parametrize(("length", "parts"), [(136, 1), (160, 2)])
     def test_news_that_staff_are_not_warned_of_stays_in_one(self, house, wanjiru, length, parts):
-        house.account(appended=self.WORDS)
+        house.account(appended=self.WORDS, tells_parts=True)
         fact = Fact(Event.ANNOUNCED, wanjiru.phone.msisdn, "en", {"said": "a" * length})
         with house.databases["worker"].begin() as session:
             stage(session, facts=[fact], now=house.clock())
