@@ -89,6 +89,7 @@ def test_it_is_shown(country, treat):
         "retry_after": None,
         "sender_refused": True,
         "appended": "",
+        "tells_parts": False,
     }
 
 
