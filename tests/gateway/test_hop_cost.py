@@ -32,6 +32,9 @@ def counting(house):
         event.listen(engine, "before_cursor_execute", asked)
         try:
             with house.redis.monitor() as monitor:
+                house.redis.echo("from here on")  # and not what its connection says at first
+                while "from here on" not in monitor.next_command()["command"]:
+                    pass
                 yield bill
                 house.redis.echo("that is all")
                 while "that is all" not in (seen := monitor.next_command())["command"]:
