@@ -73,19 +73,21 @@ _PAID = text("""
 def tills(session: Session, *, subscriber: int) -> list[Payee]:
     """The shops a person pays most, at most four; of equals, the one paid last."""
     given = {"subscriber": subscriber, "orders_max": ORDERS_MAX}
-    names: dict[str, str] = {}
-    rank: dict[str, tuple[int, datetime, int]] = {}
-    for row in (
+    ways = (
         *_paid(session, subscriber, Kind.PAYMENT),
         *session.execute(_PAID_FROM_OUTSIDE, given),
-    ):
+    )
+    paid: dict[str, list[Row[Any]]] = {}
+    for row in ways:
         if row.till:
-            times, *newest = rank.get(row.till, (0, row.newest_at, row.newest))
-            latest = max(tuple(newest), (row.newest_at, row.newest))
-            rank[row.till] = (times + row.times, *latest)
-            names[row.till] = row.name
-    paid = sorted(rank, key=lambda till: rank[till], reverse=True)
-    return [Payee(names[till], till, till) for till in paid[:COUNT_MAX]]
+            paid.setdefault(row.till, []).append(row)
+
+    def rank(rows: Sequence[Row[Any]]) -> tuple[int, datetime, int]:
+        newest_at, newest = max((row.newest_at, row.newest) for row in rows)
+        return sum(row.times for row in rows), newest_at, newest
+
+    ranked = sorted(paid.values(), key=rank, reverse=True)
+    return [Payee(rows[0].name, rows[0].till, rows[0].till) for rows in ranked[:COUNT_MAX]]
 
 
 def people(session: Session, *, subscriber: int) -> list[Payee]:

@@ -192,7 +192,7 @@ def _screen(session: Session, rows: Sequence[Row[Any]], lists: _Lists, *, now: d
         digests = {match.tag: lists.entries[match.tag].digest for match in found}
         news = [match for match in found if (*match.tag, digests[match.tag]) not in had]
         if news:
-            _hit(session, row.id, news, lists, now=now)
+            _hit(session, row.id, news, lists, digests, now=now)
         is_hit = bool(news) or any(state != "cleared" for state in had.values())
         _standing(session, row.id, Screening.HIT if is_hit else Screening.CLEAR, now)
 
@@ -205,9 +205,14 @@ def _standing(session: Session, subscriber: int, screening: Screening, now: date
 
 
 def _hit(
-    session: Session, subscriber: int, news: Sequence[Match], lists: _Lists, *, now: datetime
+    session: Session,
+    subscriber: int,
+    news: Sequence[Match],
+    lists: _Lists,
+    digests: Mapping[Tag, bytes],
+    *,
+    now: datetime,
 ) -> None:
-    digests = {match.tag: lists.entries[match.tag].digest for match in news}
     evidence = [
         Evidence(
             FactKind.HIT,

@@ -8,6 +8,7 @@ time, which whoever pays people they know hardly ever does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,11 +16,11 @@ from typing import Final
 from sqlalchemy import DateTime, ForeignKey, Integer, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit
+from core import audit, subscribers
 from core.audit import Action, Actor
 from core.db import Base
 from core.errors import Denied
-from core.subscribers import Person, Subscriber
+from core.subscribers import Person, Subscriber, UnknownRecipient
 
 ASKED_MAX: Final = 20
 ASKED_FOR: Final = timedelta(days=1)
@@ -50,30 +51,50 @@ _COUNTED: Final = text("""
 """)
 
 
-def require_few(session: Session, *, person: Person, now: datetime) -> None:
+def find(
+    reading: Session,
+    *,
+    number: str,
+    person: Person,
+    actor: Actor,
+    now: datetime,
+    counting: Callable[[], Session],
+) -> Person:
     """
-    See that somebody may be told whose a number is. Known numbers are refused like others from then
-    on: else the answer would tell which they are.
+    Find whose number somebody has asked for, and count where it is nobody's.
+
+    Known numbers are refused like others once too many were nobody's: else the answer would tell
+    which they are.
+
+    Args:
+        reading: Where it is looked up.
+        number: A phone number in E.164, or one of ours.
+        person: Who asks.
+        actor: As whom.
+        now: When.
+        counting: The transaction in which it is counted, outside of anything that is undone.
 
     Raises:
-        TooManyStrangers: They have asked for too many that are nobody's, within a day of the first.
+        UnknownRecipient: It is nobody's.
+        TooManyStrangers: So were too many, within a day of the first.
     """
-    asked = session.scalar(
+    asked = reading.scalar(
         select(Strangers.asked).where(
             Strangers.subscriber_id == person.id, Strangers.first_at > now - ASKED_FOR
         )
     )
     if asked is not None and asked >= ASKED_MAX:
         raise TooManyStrangers
+    try:
+        if number.startswith("+"):
+            return subscribers.recipient(reading, msisdn=number)
+        return subscribers.by_wallet_number(reading, number=number)
+    except UnknownRecipient:
+        _count(counting(), person=person, actor=actor, now=now)
+        raise
 
 
-def count(session: Session, *, person: Person, actor: Actor, now: datetime) -> None:
-    """
-    Count a number that was nobody's. Call this outside of anything that is undone.
-
-    Raises:
-        TooManyStrangers: It was the last.
-    """
+def _count(session: Session, *, person: Person, actor: Actor, now: datetime) -> None:
     since = now - ASKED_FOR
     asked = session.scalar(_COUNTED, {"subscriber": person.id, "now": now, "since": since})
     if asked < ASKED_MAX:

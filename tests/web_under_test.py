@@ -146,6 +146,18 @@ class Web:
         return said.text, time.monotonic() - began
 
 
+@contextmanager
+def opened(house, folder) -> Iterator[Web]:
+    """Serve one in which Wanjiru and Otieno have accounts; end it afterwards."""
+    web = Web(house, folder)
+    try:
+        for number, name in enumerate(("Wanjiru", "Otieno"), 1):
+            web.opens(f"+25471200000{number}", name=name)
+        yield web
+    finally:
+        web.close()
+
+
 def _signal(pids: Iterable[int], what: signal.Signals) -> None:
     """Tell processes; one of a server's own may have ended meanwhile."""
     for pid in pids:

@@ -42,11 +42,7 @@ def roll_up(**_: object) -> None:
 def expire_holds(**_: object) -> None:
     """Give back what is held by holds whose time is over."""
     have = current()
-
-    def expire(session: Session) -> int:
-        return holds.expire(session, now=have.clock()) if have.anchor.holds(session) else 0
-
-    while transact(have.databases, expire):
+    while have.do_with_money(lambda session: holds.expire(session, now=have.clock())):
         pass
 
 
@@ -55,11 +51,9 @@ def refund_vouchers(**_: object) -> None:
     have = current()
 
     def refund(session: Session) -> Refunded | None:
-        if not have.anchor.holds(session):
-            return None
         return voucher_batches.refund(session, now=have.clock())
 
-    while (done := transact(have.databases, refund)) is not None:
+    while (done := have.do_with_money(refund)) is not None:
         log.info("ledger.vouchers_refunded", batch=done.batch, vouchers=done.count)
 
 

@@ -40,7 +40,7 @@ from core.money import Currency, Money
 from core.orders import Kind, Outcome
 from core.outbox import Event, Fact
 from core.rates import RateStale
-from core.subscribers import Language, Person, UnknownRecipient
+from core.subscribers import Language, Person
 from menus import keywords, notices
 from menus.gsm7 import SMS_SEPTETS_MAX, septets
 from menus.keywords import Ask, Keyword, Pay, Send, Speak, Unclear
@@ -264,17 +264,16 @@ def _order(writing: Writing, command: Send | Pay) -> None:
 
 
 def _recipient(writing: Writing, command: Send | Pay) -> Person:
-    session, person, now = writing.session, writing.person, writing.now
     if isinstance(command, Pay):
-        return merchants.at_till(session, till=command.till)
-    strangers.require_few(session, person=person, now=now)
-    try:
-        if command.to.startswith("+"):
-            return subscribers.recipient(session, msisdn=command.to)
-        return subscribers.by_wallet_number(session, number=command.to)
-    except UnknownRecipient:
-        strangers.count(session, person=person, actor=writing.actor, now=now)
-        raise
+        return merchants.at_till(writing.session, till=command.till)
+    return strangers.find(
+        writing.session,
+        number=command.to,
+        person=writing.person,
+        actor=writing.actor,
+        now=writing.now,
+        counting=lambda: writing.session,
+    )
 
 
 def _confirm(writing: Writing, veiled: bytes) -> None:

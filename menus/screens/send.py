@@ -11,7 +11,7 @@ from core import favourites, msisdn, strangers, subscribers, transfers
 from core.favourites import Payee
 from core.money import Currency, Money
 from core.orders import Placed
-from core.subscribers import Person, UnknownRecipient
+from core.subscribers import Person
 from core.transfers import Quote, SameAccount
 from menus.screen import AnyScreen, Ask, Hop, Pick, View
 from menus.screens.ordering import OutcomeTell, PinAsk
@@ -37,17 +37,14 @@ class Recipient(Ask[Person | None]):
             return None
         # No country's code is 384, so no phone number looks like one of ours.
         is_ours = re.fullmatch(r"384[0-9]{10}", "".join(text.split())) is not None
-        number = text if is_ours else msisdn.parse(text)
-        reading = hop.unit.reading
-        strangers.require_few(reading, person=hop.caller, now=hop.now)
-        try:
-            if is_ours:
-                found = subscribers.by_wallet_number(reading, number=number)
-            else:
-                found = subscribers.recipient(reading, msisdn=number)
-        except UnknownRecipient:
-            strangers.count(hop.db, person=hop.caller, actor=hop.actor, now=hop.now)
-            raise
+        found = strangers.find(
+            hop.unit.reading,
+            number=text if is_ours else msisdn.parse(text),
+            person=hop.caller,
+            actor=hop.actor,
+            now=hop.now,
+            counting=lambda: hop.db,
+        )
         if found.msisdn == hop.msisdn:
             raise SameAccount
         return found

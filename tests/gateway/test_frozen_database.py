@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 from processes import until
-from web_under_test import Web
+from web_under_test import Web, opened
 
 CALLERS = 20
 FAILED = (
@@ -20,13 +20,8 @@ FAILED = (
 
 @pytest.fixture
 def web(house, tmp_path) -> Iterator[Web]:
-    web = Web(house, tmp_path)
-    try:
-        for number, name in enumerate(("Wanjiru", "Otieno"), 1):
-            web.opens(f"+25471200000{number}", name=name)
+    with opened(house, tmp_path) as web:
         yield web
-    finally:
-        web.close()
 
 
 def test_every_hop_is_answered_and_the_process_stays_alive(web):

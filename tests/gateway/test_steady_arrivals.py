@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from web_under_test import Web
+from web_under_test import Web, opened
 
 RATE, SECONDS = 25, 6
 IN_TIME, QUICK = 8.5, 3.0
@@ -21,13 +21,8 @@ WALKS = 6
 
 @pytest.fixture
 def web(built, tmp_path) -> Iterator[Web]:
-    web = Web(built, tmp_path)
-    try:
-        for number, name in enumerate(("Wanjiru", "Otieno"), 1):
-            web.opens(f"+25471200000{number}", name=name)
+    with opened(built, tmp_path) as web:
         yield web
-    finally:
-        web.close()
 
 
 def arriving(web: Web, engine, hands: ThreadPoolExecutor) -> tuple[list[Future], list[Future]]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import copies as copying
 import pytest
 from processes import environment
 from programs import Programs
 
 from workers import desk, desk_sms
+
+
+@pytest.fixture
+def copies(built, servers, template, tmp_path):
+    """A house of its own, whose database can be backed up and restored."""
+    with copying.opened(built, servers, template, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -124,6 +124,16 @@ def test_everybody_signs(sit, signature):
         desk.main(["cases", "list", *signature])
 
 
+def lose_the_tail(house):
+    while house.sealer.once():
+        pass
+    with house.bank.owner.begin() as session:
+        session.connection().exec_driver_sql(
+            "SET LOCAL session_replication_role = replica;"
+            " DELETE FROM positions WHERE position = (SELECT max(position) FROM positions)"
+        )
+
+
 class TestReversals:
     HERS, HIS = "+254712000001", "+254733000002"
 
@@ -195,13 +205,7 @@ class TestReversals:
         sit("reversals", "request", self.HERS, reference, "--why", "The wrong Otieno")
         sit("reversals", "approve", 1, "--why", "He agrees", by="john")
         shop.phone.dial().types("1", "0733000002", "60", "4071")
-        while house.sealer.once():
-            pass
-        with house.bank.owner.begin() as session:
-            session.connection().exec_driver_sql(
-                "SET LOCAL session_replication_role = replica;"
-                " DELETE FROM positions WHERE position = (SELECT max(position) FROM positions)"
-            )
+        lose_the_tail(house)
         status, said = sit("reversals", "collect", "all", "--why", "He has it")
         assert (status, "the log's tail is lost" in said) == (1, True)
         assert self.balance(house)[1] == 60_00
@@ -216,13 +220,7 @@ class TestReversals:
     @pytest.mark.parametrize("decision", ["approve", "decline"])
     def test_on_a_copy_that_lost_its_tail_nothing_is_decided(self, house, sit, reference, decision):
         sit("reversals", "request", self.HERS, reference, "--why", "The wrong Otieno")
-        while house.sealer.once():
-            pass
-        with house.bank.owner.begin() as session:
-            session.connection().exec_driver_sql(
-                "SET LOCAL session_replication_role = replica;"
-                " DELETE FROM positions WHERE position = (SELECT max(position) FROM positions)"
-            )
+        lose_the_tail(house)
         status, said = sit("reversals", decision, 1, "--why", "He agrees", by="john")
         assert (status, "the log's tail is lost" in said) == (1, True)
         assert self.balance(house) == (745_00, 500_00)

@@ -61,26 +61,14 @@ def tell(house):
         stage(session, facts=[fact], now=house.clock())
 
 
-def hear(house):
+def hear(house, kind, form):
     with house.databases["web"].begin() as session:
         inbox.receive(
             session,
             provider="africastalking",
-            kind=Kind.SMS_INBOUND,
-            key="letter-1",
-            form={"text": "BAL"},
-            now=house.clock(),
-        )
-
-
-def ends(house):
-    with house.databases["web"].begin() as session:
-        inbox.receive(
-            session,
-            provider="africastalking",
-            kind=Kind.USSD_ENDED,
-            key="session-1",
-            form={"status": "Success"},
+            kind=kind,
+            key="1",
+            form=form,
             now=house.clock(),
         )
 
@@ -101,7 +89,7 @@ def test_events_alone_are_rung_for_at_once_and_nothing_else_is_asked(house, line
 def test_a_letter_has_it_ask_for_everything(house, line):
     with awake(house, poll_seconds=60) as once:
         asked = once.call_count
-        hear(house)
+        hear(house, Kind.SMS_INBOUND, {"text": "BAL"})
         until(lambda: UNDERSTAND in rung(line))
         assert once.call_count > asked
 
@@ -109,7 +97,7 @@ def test_a_letter_has_it_ask_for_everything(house, line):
 def test_how_a_session_ended_wakes_nobody(house, line):
     with awake(house, poll_seconds=60) as once:
         asked = once.call_count
-        ends(house)
+        hear(house, Kind.USSD_ENDED, {"status": "Success"})
         tell(house)
         until(lambda: DELIVER in rung(line))
         assert once.call_count == asked

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import copies as copying
 import pytest
 
 from core import holds
 from core.money import kes
 from workers import ledger
-
-
-@pytest.fixture
-def copies(built, servers, template, tmp_path):
-    with copying.opened(built, servers, template, tmp_path) as found:
-        yield found
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copies as copying
 import pytest
 import rail
 from rail_line import Line
@@ -13,12 +12,6 @@ from workers.mpesa import floats
 
 JOURNALS = "SELECT count(*) FROM journals"
 UNDONE = "SELECT count(*) FROM inbox WHERE done_at IS NULL"
-
-
-@pytest.fixture
-def copies(built, servers, template, tmp_path):
-    with copying.opened(built, servers, template, tmp_path) as found:
-        yield found
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core import rails
 from core.rails import Provider
 from workers.daraja import codes
+from workers.resources import Resources
 
 log = structlog.get_logger(__name__)
 
@@ -46,3 +47,8 @@ def bars_questions(session: Session, *, now: datetime) -> bool:
     """Whether our initiator is broken, so that nothing may be asked in its name until it is not."""
     found = rails.breaker(session, provider=Provider.MPESA, now=now)
     return found is not None and found.code in codes.BROKEN_INITIATOR
+
+
+def may_ask(have: Resources, session: Session) -> bool:
+    """Whether questions may be asked in our initiator's name, and what they bring be booked."""
+    return have.anchor.holds(session) and not bars_questions(session, now=have.clock())

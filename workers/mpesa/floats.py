@@ -8,7 +8,7 @@ import time
 
 from workers.daraja.line import Hurry
 from workers.mpesa import hands, questions
-from workers.mpesa.breaker import bars_questions
+from workers.mpesa.breaker import may_ask
 from workers.resources import current
 from workers.ringing import Job
 
@@ -20,7 +20,7 @@ def look(**_: object) -> None:
         return
     have.heard(Job.LOOK)
     with have.databases() as session:
-        if not have.anchor.holds(session) or bars_questions(session, now=have.clock()):
+        if not may_ask(have, session):
             return
     line, account = have.mpesa, have.mpesa.client.account
     shortcodes = [True] if account.payout_shortcode == account.shortcode else [True, False]

@@ -10,7 +10,7 @@ from typing import Final
 from core import paybill
 from workers.daraja.line import Hurry, Line
 from workers.mpesa import hands, questions
-from workers.mpesa.breaker import bars_questions
+from workers.mpesa.breaker import may_ask
 from workers.resources import Resources, current
 from workers.ringing import Job
 
@@ -27,11 +27,10 @@ def confirm(**_: object) -> None:
 
 
 def _due(have: Resources) -> list[str]:
-    now = have.clock()
     with have.databases() as session:
-        if not have.anchor.holds(session) or bars_questions(session, now=now):
+        if not may_ask(have, session):
             return []
-        return paybill.unconfirmed(session, now=now, payments_max=_LOT)
+        return paybill.unconfirmed(session, now=have.clock(), payments_max=_LOT)
 
 
 def _confirm(have: Resources, line: Line, receipt: str, *, until: float) -> None:

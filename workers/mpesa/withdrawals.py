@@ -24,7 +24,7 @@ from core.withdrawals import Asking, Payout
 from workers.daraja.line import Hurry, Line
 from workers.errors import Blocked, CallFailed, Rejected, Unreachable
 from workers.mpesa import hands, questions
-from workers.mpesa.breaker import bars_questions, trip
+from workers.mpesa.breaker import may_ask, trip
 from workers.mpesa.questions import WITHDRAWAL
 from workers.resources import Resources, current
 from workers.ringing import Job
@@ -60,7 +60,7 @@ def resolve(**_: object) -> None:
         return
     have.heard(Job.RESOLVE)
     with have.databases() as session:
-        if not have.anchor.holds(session) or bars_questions(session, now=have.clock()):
+        if not may_ask(have, session):
             return
         doubtful = withdrawals.doubtful(session, now=have.clock(), withdrawals_max=_LOT)
     hands.each(partial(_resolve, have, have.mpesa), doubtful, job="resolve")
