@@ -256,6 +256,7 @@ class Unit:
         """Remember where a session can be had."""
         self._databases = databases
         self.is_in_doubt = False
+        self._is_asked_for = False
         self._session: Session | None = None
         self._reading: Session | None = None
 
@@ -264,8 +265,12 @@ class Unit:
         """
         A session for a look at what stands committed, without a transaction around it.
 
-        Half of what a lone SELECT costs is its BEGIN and COMMIT.
+        Half of what a lone SELECT costs is its BEGIN and COMMIT. Once the transaction's session
+        was asked for it is that one: who held a connection and waited for another would, with as
+        many like it as the pool has connections, wait for ever.
         """
+        if self._session is not None and self._is_asked_for:
+            return self._session
         if self._reading is None:
             self._reading = self._databases(bind=_autocommitting(self._databases.kw["bind"]))
         return self._reading
@@ -273,8 +278,12 @@ class Unit:
     @property
     def session(self) -> Session:
         """The session of this transaction; its first statement begins it."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
         if self._session is None:
             self._session = self._databases()
+        self._is_asked_for = True
         return self._session
 
     @contextmanager
@@ -303,7 +312,7 @@ class Unit:
         if self._session is not None:
             self.is_in_doubt = self._session.in_transaction()
             self._session.commit()
-            self.is_in_doubt = False
+            self.is_in_doubt = self._is_asked_for = False
 
     def close(self) -> None:
         """Give up what was not committed, and give the connection back."""

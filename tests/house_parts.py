@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 from rails_under_test import OFFERED, SIGNED, SLOW, rail_clients
 from redis import Redis
+from sqlalchemy import event
 from werkzeug.serving import make_server
 
 from core import db
@@ -131,6 +132,25 @@ def resources_of(
     )
 
 
+def _one_each(databases: db.Databases) -> None:
+    """
+    Let no thread hold two connections of a pool at once.
+
+    Who has one and waits for another waits for ever with as many like it as there are.
+    """
+    holding: dict[object, int] = {}
+
+    @event.listens_for(databases.kw["bind"], "checkout")
+    def _taken(_connection: object, record: object, _proxy: object) -> None:
+        thread = threading.get_ident()
+        assert thread not in holding.values(), "a second connection for the same request"
+        holding[record] = thread
+
+    @event.listens_for(databases.kw["bind"], "checkin")
+    def _given_back(_connection: object, record: object) -> None:
+        holding.pop(record, None)
+
+
 @contextmanager
 def connected(url: str) -> Iterator[dict[str, db.Databases]]:
     databases = {
@@ -139,6 +159,7 @@ def connected(url: str) -> Iterator[dict[str, db.Databases]]:
         "web": db.connect(url, role=db.WEB, connections_max=20, turn_seconds=60),
         "worker": db.connect(url, role=db.WORKER, connections_max=20),
     }
+    _one_each(databases["web"])
     yield databases
     for each in databases.values():
         each.kw["bind"].dispose()
