@@ -284,4 +284,5 @@ def _about(row: Row[Any]) -> dict[str, object]:
         "given_currency": row.give_currency,
         "got": row.get,
         "got_currency": row.get_currency,
+        "spread": row.spread,
     }

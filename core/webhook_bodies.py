@@ -29,6 +29,7 @@ _MONEY: Final[Mapping[str, str]] = {
     "balance": "currency",
     "given": "given_currency",
     "got": "got_currency",
+    "spread": "got_currency",
     "balance_given": "given_currency",
     "balance_got": "got_currency",
 }

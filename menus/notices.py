@@ -149,10 +149,11 @@ def _refused(facts: Facts) -> Text:
 def _exchanged(facts: Facts) -> Text:
     given, got = Currency[facts["given_currency"]], Currency[facts["got_currency"]]
     return _(
-        "{reference} You exchanged {given} for {got} on {at}. Balances {left}, {now}. Seal {seal}",
+        "{reference} Got {got} for {given}, fee {fee}, {at}. Balances {left}, {now}. Seal {seal}",
         reference=facts["reference"],
         given=Money(facts["given"], given),
         got=Money(facts["got"], got),
+        fee=Money(facts["spread"], got),
         at=when(facts),
         left=Money(facts["balance_given"], given),
         now=Money(facts["balance_got"], got),

@@ -19,9 +19,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core import db, endings
+from core import db, endings, journeys
 from core.db import transact
 from core.endings import NETWORKS, Endings, Path, Tally
+from core.journeys import Journey
 from core.settings import load
 from core.statements import NAIROBI
 from core.subscribers import Language
@@ -64,10 +65,10 @@ _PARTS: Final[Mapping[str, Part]] = {
 }
 
 
-def report(found: Endings) -> str:
+def report(found: Endings, travelled: Sequence[Journey]) -> str:
     """All figures as tables, each by what most of them is."""
     if not found.total.sessions:
-        return "\n".join([_EMPTY, *_unheard(found)])
+        return "\n".join([_EMPTY, *filter(None, [_journeys(travelled)]), *_unheard(found)])
     parts = [
         _tallies("all sessions", [found.total], lambda _name: ""),
         _tallies("by day", found.days, str),
@@ -78,6 +79,7 @@ def report(found: Endings) -> str:
             for title, table in (("by flow", _flows), ("broken off at", _drop_offs))
             for among, part in _PARTS.items()
         ),
+        _journeys(travelled),
         *_unheard(found),
     ]
     return "\n".join(part for part in parts if part)
@@ -148,6 +150,22 @@ def _drop_offs(title: str, paths: Sequence[Path], part: Part) -> str:
     return _table([title, "sessions", "were shown it", "share"], rows[:_SCREENS_SHOWN])
 
 
+def _journeys(travelled: Sequence[Journey]) -> str:
+    """What money that was asked for by phone took, from the dial to the last SMS about it."""
+    rows = [
+        [
+            each.kind.replace("_", " "),
+            f"{each.count:,}",
+            "-" if each.hops is None else f"{each.hops:.1f}",
+            f"{each.parts:.1f}",
+            _cost(each.session_costs),
+            _cost(each.sms_costs),
+        ]
+        for each in travelled
+    ]
+    return _table(["by journey", "count", "hops", "SMS parts", "sessions' cost", "SMS cost"], rows)
+
+
 def _unheard(found: Endings) -> Iterator[str]:
     """What these figures do not know."""
     if found.untold:
@@ -197,10 +215,13 @@ def _cost(costs: Mapping[str, Decimal]) -> str:
     return ", ".join(f"{currency} {sum_:,.2f}".strip() for currency, sum_ in sorted(costs.items()))
 
 
-def _look(session: Session, *, since: datetime, until: datetime, now: datetime) -> Endings:
+def _look(
+    session: Session, *, since: datetime, until: datetime, now: datetime
+) -> tuple[Endings, Sequence[Journey]]:
     session.execute(text("SET LOCAL statement_timeout = '300s'"))
     session.execute(text("SET TRANSACTION READ ONLY"))
-    return endings.figures(session, since=since, until=until, now=now)
+    found = endings.figures(session, since=since, until=until, now=now)
+    return found, journeys.figures(session, since=since, until=until)
 
 
 def _midnight(day: date) -> datetime:
@@ -236,7 +257,7 @@ def main(argv: Sequence[str]) -> int:
     finally:
         databases.kw["bind"].dispose()
     print(f"{since.astimezone(NAIROBI):%F %R %Z} to {until.astimezone(NAIROBI):%F %R %Z}\n")
-    print(report(found))
+    print(report(*found))
     return 0
 
 

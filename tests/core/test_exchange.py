@@ -102,7 +102,7 @@ def test_what_was_promised_is_what_is_posted(hers, house, wanjiru):
     assert hers.balance(chart.LIQUIDITY, USD) == Money(-7_69, USD)
     assert hers.balance(chart.SPREAD, USD) == Money(14, USD)
     messages = [each["message"] for each in house.messages(wanjiru.phone.msisdn)]
-    assert any("You exchanged KES 1,000.00 for USD 7.55" in each for each in messages)
+    assert any("Got USD 7.55 for KES 1,000.00, fee USD 0.14" in each for each in messages)
 
 
 @pytest.mark.parametrize("promised", [{"get": 7_70}, {"get": 10**15}, {"spread": 15}])

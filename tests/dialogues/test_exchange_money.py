@@ -70,7 +70,7 @@ def test_shillings_for_dollars(house, wanjiru, market):
     assert wanjiru.balance == kes(250_00)
     assert held(house, wanjiru, USD) == Money(7_55, USD)
     wanjiru.phone.received(
-        "REF You exchanged KES 1,000.00 for USD 7.55 on 21/11/26 09:30. Balances KES 250.00,"
+        "REF Got USD 7.55 for KES 1,000.00, fee USD 0.14, 21/11/26 09:30. Balances KES 250.00,"
         " USD 7.55. Seal SEAL"
     )
 
@@ -273,7 +273,7 @@ def test_without_a_worker_an_sms_is_promised_and_comes(house, wanjiru, market):
     house.send_messages()
     house.clock.passes(seconds=2)
     [message] = house.messages(wanjiru.phone.msisdn)
-    assert "You exchanged KES 1,000.00 for USD 7.55" in message["message"]
+    assert "Got USD 7.55 for KES 1,000.00, fee USD 0.14" in message["message"]
 
 
 def test_kwa_kiswahili(amina, market):

@@ -147,6 +147,7 @@ FACTS = {
     "given_currency": "NGN",
     "got": 99_99999999,
     "got_currency": "BTC",
+    "spread": 1_99999999,
     "balance_given": 99_999_999_99,
     "balance_got": 99_99999999,
     "seal": "W" * 16,

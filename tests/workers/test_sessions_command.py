@@ -76,9 +76,8 @@ def test_a_week(run, told, house, wanjiru, amina):
     wanjiru.phone.dial().types("1", "0711000003", "100", "4071")
     house.clock.passes(days=1)
     told(5, status="Incomplete", hopsMetadata="home.Home|statement.Statement", cost="USD 1")
-    status, said = run()
-    assert status == 0
-    assert said.partition("\n\n")[2] == textwrap.dedent("""\
+    said = run()[1].partition("\n\n")[2]
+    assert said == textwrap.dedent("""\
         all sessions  sessions  ended  broken off  failed  hops  median s  p99 s                cost
         --------------------------------------------------------------------------------------------
                              5  40.0%       40.0%   20.0%   4.8      20.0   61.2  KES 0.30, USD 1.00
@@ -130,6 +129,10 @@ def test_a_week(run, told, house, wanjiru, amina):
         send.Confirm English                1              2   50.0%
         statement.Statement English         1              1  100.0%
 
+        by journey  count  hops  SMS parts  sessions' cost  SMS cost
+        ------------------------------------------------------------
+        transfer        1     -        0.0
+
         Of 1 sessions in which something was ordered, 1 (100.0%) were never told to have ended: \
 the aggregator does not deliver every event.
         1 told no screen; they are in no flow.
@@ -150,6 +153,18 @@ def test_flows_and_drop_offs_of_each_network_and_language_are_their_own(run, tol
     assert ("send", "strangers", "1", "3.0", "0", "0.0%") in rows
     assert ("send.Confirm", "Airtel", "1", "2", "50.0%") in rows
     assert ("send.Confirm", "strangers", "1", "1", "100.0%") in rows
+
+
+def test_a_journey_is_told_with_its_sms(run, told, house, wanjiru, amina):
+    wanjiru.phone.dial().types("1", "0711000003", "100", "4071")
+    house.send_messages()
+    told(1, sessionId=wanjiru.phone.session_id)
+    _status, said = run()
+    assert textwrap.dedent("""\
+        by journey  count  hops  SMS parts  sessions' cost  SMS cost
+        ------------------------------------------------------------
+        transfer        1   5.0        2.0        KES 0.10  KES 1.60
+    """) in said
 
 
 def test_nothing_that_was_told_steers_the_terminal(run, told):
