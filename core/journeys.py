@@ -50,14 +50,15 @@ _JOURNEYS = text("""
     ), ended AS (
         SELECT form->>'sessionId' AS session,
                substring(form->>'hopsCount' FROM '^[0-9]{1,4}$')::int AS hops,
-               regexp_match(form->>'cost', '^ *([A-Z]{3})? *([0-9]{1,9}([.][0-9]{1,6})?) *$') AS cost
+               regexp_match(form->>'cost', '^ *([A-Z]{3})? *([0-9]{1,9}([.][0-9]{1,6})?) *$')
+                   AS cost
         FROM inbox WHERE kind = :kind AND received_at >= :since
     ), said AS (
         SELECT o.facts->>'reference' AS reference, m.parts,
                regexp_match(m.cost, '^([A-Z]{3,4}) ([0-9]{1,12}([.][0-9]{1,12})?)$') AS cost
         FROM outbox o JOIN messages m ON m.outbox_id = o.id WHERE o.staged_at >= :since
     ), counts AS (
-        SELECT kind, count(*) AS count, avg(hops)::float AS hops
+        SELECT kind, count(*) AS times, avg(hops)::float AS hops
         FROM asked LEFT JOIN ended USING (session) GROUP BY kind
     ), parts AS (
         SELECT kind, sum(parts) AS parts FROM asked JOIN said USING (reference) GROUP BY kind
@@ -69,12 +70,12 @@ _JOURNEYS = text("""
         SELECT kind, cost[1], sum(cost[2]::numeric), 'sms'
         FROM asked JOIN said USING (reference) WHERE cost IS NOT NULL GROUP BY kind, cost[1]
     )
-    SELECT kind, count, hops, coalesce(parts, 0)::float / count AS parts,
+    SELECT kind, times, hops, coalesce(parts, 0)::float / times AS parts,
            (SELECT jsonb_object_agg(currency, cost::text) FROM spent s
             WHERE s.kind = counts.kind AND s.for = 'session') AS session_costs,
            (SELECT jsonb_object_agg(currency, cost::text) FROM spent s
             WHERE s.kind = counts.kind AND s.for = 'sms') AS sms_costs
-    FROM counts LEFT JOIN parts USING (kind) ORDER BY count DESC, kind
+    FROM counts LEFT JOIN parts USING (kind) ORDER BY times DESC, kind
 """)
 
 
@@ -84,7 +85,7 @@ def figures(session: Session, *, since: datetime, until: datetime) -> Sequence[J
     return [
         Journey(
             row.kind,
-            row.count,
+            row.times,
             row.hops,
             row.parts,
             session_costs=_costs(row.session_costs),

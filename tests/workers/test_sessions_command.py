@@ -160,11 +160,14 @@ def test_a_journey_is_told_with_its_sms(run, told, house, wanjiru, amina):
     house.send_messages()
     told(1, sessionId=wanjiru.phone.session_id)
     _status, said = run()
-    assert textwrap.dedent("""\
+    assert (
+        textwrap.dedent("""\
         by journey  count  hops  SMS parts  sessions' cost  SMS cost
         ------------------------------------------------------------
         transfer        1   5.0        2.0        KES 0.10  KES 1.60
-    """) in said
+    """)
+        in said
+    )
 
 
 def test_nothing_that_was_told_steers_the_terminal(run, told):
