@@ -56,6 +56,8 @@ class Kind(StrEnum):
     """An account's entries are not numbered one by one up to its version."""
     RUNNING = "running"
     """The balance after an entry is not the one before it and its amount."""
+    ACCOUNT_DIFFERS = "account-differs"
+    """An account's bounds, mode, holder or path are not those of the chart."""
     ACCOUNT_MISSING = "account-missing"
     """There are entries on an account that does not exist."""
     JOURNAL_MISSING = "journal-missing"

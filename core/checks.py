@@ -17,6 +17,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from core.breaks import Finding, Kind
+from core.chart import CHART, Place
 
 
 class Scope(StrEnum):
@@ -82,6 +83,43 @@ WHOLE_ACCOUNTS: Final = text("""
            jsonb_build_object('path', path)
     FROM looked WHERE mode = 'authorise' AND misrun IS NOT NULL
 """)
+
+# An account is as the chart opens it, and one of somebody who has left takes and gives nothing. Its
+# bounds are what `post` keeps: whoever widened them could overdraw it without a break elsewhere.
+_PLACED: Final = """
+    WITH chart (path, is_owned, low, high, mode) AS (VALUES {chart}), looked AS (
+        SELECT a.id, a.path, a.mode, a.balance_min, a.balance_max, c.path AS place,
+               c.mode AS expected_mode,
+               CASE WHEN s.closed_at IS NULL THEN c.low ELSE 0 END AS low,
+               CASE WHEN s.closed_at IS NULL THEN c.high ELSE 0 END AS high
+        FROM accounts a
+        LEFT JOIN subscribers s ON s.id = a.holder_id
+        LEFT JOIN chart c ON c.is_owned = (a.holder_id IS NOT NULL)
+            AND a.path = replace(replace(c.path, '{owner}', coalesce(a.holder_id::text, '')),
+                                 '{currency}', lower(a.currency))
+        WHERE a.id = ANY (:ids)
+    )
+    SELECT 'account-differs' AS kind, id, 'a place of the chart' AS expected,
+           CASE WHEN place IS NULL THEN 'none of this holder, currency and path'
+                WHEN mode::text <> expected_mode THEN 'another mode' ELSE 'other bounds' END
+               AS found,
+           jsonb_build_object('path', path, 'mode', mode, 'least', balance_min, 'most', balance_max)
+               AS detail
+    FROM looked
+    WHERE place IS NULL OR mode::text <> expected_mode
+       OR balance_min IS DISTINCT FROM low OR balance_max IS DISTINCT FROM high
+"""
+
+
+def _row(place: Place) -> str:
+    """A line of the chart, as SQL has it."""
+    bounds = (place.balance_min, place.balance_max)
+    low, high = ("NULL::bigint" if bound is None else str(bound) for bound in bounds)
+    path = place.path.replace(":", r"\:")  # what follows a colon is no parameter
+    return f"('{path}', {'{owner}' in place.path}, {low}, {high}, '{place.mode}')"
+
+
+PLACES: Final = text(_PLACED.replace("{chart}", ", ".join(map(_row, CHART))))
 
 # The newest entry of an account says what its balance is. What came before it was looked at then.
 NEWEST_OF_ACCOUNTS: Final = text("""

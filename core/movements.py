@@ -117,6 +117,14 @@ _NEWEST: Final = text("""
      WHERE subscriber_id = :subscriber AND provider = :provider
        AND deposit_id IS NULL AND state <> 'duplicate'
      ORDER BY id DESC LIMIT 1)
+    UNION ALL
+    -- What the ledger has not heard of yet is no withdrawal; who asked for it wants to see it.
+    (SELECT 'out', CAST(args ->> 'amount' AS bigint), args ->> 'currency', 'requested', NULL, '',
+            reference, NULL, placed_at
+     FROM orders
+     WHERE subscriber_id = :subscriber AND kind = 'withdrawal' AND state = 'placed'
+       AND args ->> 'provider' = :provider
+     ORDER BY id DESC LIMIT 1)
     ORDER BY asked_at DESC LIMIT 1
 """)
 

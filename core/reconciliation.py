@@ -48,7 +48,7 @@ _LOGGED_MAX: Final = 20
 _STATEMENT_SECONDS_MAX: Final = 600
 
 _QUESTIONS: Final[dict[Scope, Sequence[TextClause]]] = {
-    Scope.ACCOUNT: (checks.WHOLE_ACCOUNTS, causes.HELD, rail_causes.SUSPENDED),
+    Scope.ACCOUNT: (checks.WHOLE_ACCOUNTS, checks.PLACES, causes.HELD, rail_causes.SUSPENDED),
     Scope.JOURNAL: (checks.JOURNALS, causes.UNEXPLAINED, rail_causes.UNEXPLAINED),
     Scope.ORDER: (order_causes.ORDERS,),
     Scope.HOLD: (causes.HOLDS,),
@@ -212,7 +212,7 @@ def _touched(session: Session, journals: Sequence[int], *, now: datetime) -> lis
     given = {"ids": list(journals)}
     found = checks.look(session, Scope.ACCOUNT, [checks.RUN_OF_JOURNALS], journals, now=now)
     accounts = session.scalars(_ACCOUNTS_OF, given).all()
-    questions = [checks.NEWEST_OF_ACCOUNTS, causes.HELD, rail_causes.SUSPENDED]
+    questions = [checks.NEWEST_OF_ACCOUNTS, checks.PLACES, causes.HELD, rail_causes.SUSPENDED]
     found += checks.look(session, Scope.ACCOUNT, questions, accounts, now=now)
     for scope, query in _BEHIND.items():
         ids = session.scalars(query, given).all()

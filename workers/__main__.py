@@ -28,7 +28,7 @@ from workers.bell import Bell
 from workers.caller import Caller
 from workers.ledger import Heartbeat
 from workers.pace import Pace
-from workers.queues import Name, Worker, queue
+from workers.queues import Name, queue, serve
 from workers.rail_accounts import rails_of
 from workers.rates import RateFeed
 from workers.relay import Relay
@@ -98,7 +98,7 @@ def main(argv: Sequence[str]) -> int:
     if name is Name.LEDGER:
         _run_ledger(have, redis)
     else:
-        Worker(queue(name, redis)).work(logging_level="WARNING")
+        serve(name, redis)
     return 0
 
 
@@ -110,7 +110,7 @@ def _run_ledger(have: Resources, redis: Redis) -> None:
     heartbeat = Heartbeat(have)
     heartbeat.start()
     try:
-        Worker(queue(Name.LEDGER, redis)).work(logging_level="WARNING")
+        serve(Name.LEDGER, redis)
     finally:
         heartbeat.stop()
 

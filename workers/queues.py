@@ -4,17 +4,25 @@ RQ as a doorbell: a job means "there is work", carries ids at most, and may be l
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 
+import structlog
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+
+log = structlog.get_logger(__name__)
 
 # A job that has not finished by then is given up; the relay rings again for what is undone.
 _JOB_SECONDS_MAX: Final = 60
 # Past this many unheard rings another one says nothing new.
 _RINGS_MAX: Final = 20
+_PAUSE_SECONDS: Final = 1.0
 
 
 class Name(StrEnum):
@@ -72,6 +80,8 @@ class Worker(SimpleWorker):
     worker died between taking and starting it.
     """
 
+    is_told_to_stop = False
+
     def __init__(self, line: Queue, **kwargs: Any) -> None:  # noqa: ANN401 - rq's own signature
         """Listen to one queue."""
         super().__init__(
@@ -83,3 +93,28 @@ class Worker(SimpleWorker):
             log_job_description=False,
             **kwargs,
         )
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Remember it: RQ ends the same way when it is told to and when Redis was silent."""
+        self.is_told_to_stop = True
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+
+
+def serve(name: Name, redis: Redis) -> None:
+    """
+    Work off a queue until SIGTERM or SIGINT.
+
+    RQ's worker leaves for good when Redis was silent for once. Then another takes its place, so
+    that money moves on where nothing outside starts a process that ended.
+    """
+    worker: Worker | None = None
+    while worker is None or not worker.is_told_to_stop:
+        with suppress(StopRequested):
+            try:
+                worker = Worker(queue(name, redis))
+                worker.work(logging_level="WARNING")
+            except RedisError as error:
+                log.warning("worker.redis_silent", queue=name.value, error=type(error).__name__)
+            if worker is None or not worker.is_told_to_stop:
+                log.warning("worker.begins_anew", queue=name.value)
+                time.sleep(_PAUSE_SECONDS)

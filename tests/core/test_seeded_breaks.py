@@ -64,7 +64,8 @@ def test_what_is_tampered_with_is_found_and_nothing_else_is(book, built, seed):
     names = {}
     for name, query in PICKS.items():
         names[name] = built.bank.one(query.format(**names))
-    names["journals_next"] = names["journals"] + 1
+    for each in ("journals", "accounts"):
+        names[f"{each}_next"] = names[each] + 1
     missing = [name for name, value in names.items() if value is None]
     assert not missing
     wanted = set()

@@ -152,6 +152,12 @@ class TestWhatBecameOfIt:
             "Not withdrawn: You have KES 240.00. You need KES 510.00 in all."
         )
 
+    def test_the_ledger_is_late_and_last_m_pesa_knows_of_it(self, house, mpesa, wanjiru):
+        house.workers_are_there = False
+        wanjiru.phone.dial().types(*WITHDRAW, "500", "4071")
+        wanjiru.phone.dial().types("5", "5", "4")
+        assert first_line(wanjiru.phone) == "Withdrawal of KES 500.00: pending."
+
     def test_m_pesa_is_slow_and_that_is_told_once(self, house, mpesa, wanjiru):
         mpesa.safaricom.fault(on="b2c", answer={"kind": "http", "status": 503})
         mpesa.safaricom.fault(on="status", next=9, fate="Initiated")
