@@ -4,7 +4,7 @@ What providers told us, verbatim. A door stores and acknowledges; a worker under
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -76,6 +76,13 @@ class Inbox(Base):
             "ring_at",
             "id",
             postgresql_where=text("done_at IS NULL"),
+        ),
+        Index(
+            "ix_inbox_written",
+            "provider",
+            "ring_at",
+            "id",
+            postgresql_where=text("done_at IS NULL AND kind <> 'sms-delivery'"),
         ),
         Index("ix_inbox_ended", "received_at", postgresql_where=text("kind = 'ussd-ended'")),
     )
@@ -153,8 +160,14 @@ def receive(
 
 def take(session: Session, *, letter: int) -> Letter | None:
     """Take a letter to understand it; None when it is done, or in somebody else's hands."""
-    row = session.execute(
+    return next(iter(take_lot(session, letters=[letter])), None)
+
+
+def take_lot(session: Session, *, letters: Sequence[int]) -> list[Letter]:
+    """Take letters to understand them together: those of a lot that `take` would give."""
+    rows = session.execute(
         select(
+            Inbox.id,
             Inbox.kind,
             Inbox.form,
             Inbox.received_at,
@@ -162,25 +175,27 @@ def take(session: Session, *, letter: int) -> Letter | None:
             Inbox.token_hash,
             Inbox.provider,
         )
-        .where(Inbox.id == letter, Inbox.done_at.is_(None))
+        .where(Inbox.id.in_(letters), Inbox.done_at.is_(None))
+        .order_by(Inbox.id)
         .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Letter(
-        letter,
-        Kind(row.kind),
-        row.form,
-        row.received_at,
-        row.body or b"",
-        row.token_hash,
-        row.provider,
     )
+    return [
+        Letter(
+            row.id,
+            Kind(row.kind),
+            row.form,
+            row.received_at,
+            row.body or b"",
+            row.token_hash,
+            row.provider,
+        )
+        for row in rows
+    ]
 
 
-def close(session: Session, *, letter: int, now: datetime) -> None:
-    """Say that a letter was understood and acted on, in the transaction that acted."""
-    session.execute(update(Inbox).where(Inbox.id == letter).values(done_at=now))
+def close(session: Session, *letters: int, now: datetime) -> None:
+    """Say that letters were understood and acted on, in the transaction that acted."""
+    session.execute(update(Inbox).where(Inbox.id.in_(letters)).values(done_at=now))
 
 
 def put_off(session: Session, *, letter: int, until: datetime) -> None:

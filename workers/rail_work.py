@@ -99,7 +99,7 @@ def _understand(have: Resources, letter: int, session: Session) -> None:
             paid = withdrawals.by_conversation(session, conversation=ours(news.reference))
             if paid is not None:
                 withdrawals.heard(session, withdrawal=paid, now=now)
-    inbox.close(session, letter=letter, now=now)
+    inbox.close(session, letter, now=now)
 
 
 def theirs(conversation: str) -> str:

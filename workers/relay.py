@@ -49,6 +49,7 @@ DELIVER: Final = "workers.messages.deliver"
 BROADCAST: Final = "workers.broadcast.send"
 ASK_CREDIT: Final = "workers.credit.look"
 UNDERSTAND: Final = "workers.messages.understand"
+TAKE_IN: Final = "workers.messages.take_in"
 ROLL_UP: Final = "workers.ledger.roll_up"
 REFRESH_RATES: Final = "workers.rates.refresh"
 EXPIRE_HOLDS: Final = "workers.ledger.expire_holds"
@@ -66,6 +67,7 @@ JOBS: Final = (
     DELIVER,
     BROADCAST,
     UNDERSTAND,
+    TAKE_IN,
     ASK_CREDIT,
     ROLL_UP,
     EXPIRE_HOLDS,
@@ -188,8 +190,12 @@ class Relay:
 
     def _ring_for_letters(self, now: datetime) -> None:
         """Ring for what providers have told us; of rails, that is their own ringing's."""
-        while self._relay(Inbox, UNDERSTAND, now, provider="africastalking"):
-            pass
+        # Whoever writes waits for an answer; for a delivery report, of which there are many, nobody.
+        for job, is_written in ((UNDERSTAND, True), (TAKE_IN, False)):
+            while self._relay(
+                Inbox, job, now, provider="africastalking", is_written=is_written
+            ):
+                pass
         if self._mpesa is not None:
             # On a queue of its own, so that a slow Safaricom never holds up an SMS.
             line = self._safaricom
@@ -204,23 +210,32 @@ class Relay:
         *,
         category: Category | None = None,
         provider: str | None = None,
+        is_written: bool | None = None,
         line: Queue | None = None,
     ) -> bool:
         """
         Ring for one lot of a box; whether it was a full one.
 
-        Not into ears that are full, but for codes, which go before what is queued already.
+        Not into ears that are full, but for codes and for what people write, which go before what
+        is queued already.
         """
-        is_code = category is Category.CODE
+        is_first = category is Category.CODE or bool(is_written)
         line = line or self._sms
-        if is_deaf(line, even_for_codes=is_code):
+        if is_deaf(line, even_for_codes=is_first):
             return False
         more = {} if category is None else {"category": category.value}
         with self._databases.begin() as session:
-            ids = relaying.due(session, box=box, now=now, category=category, provider=provider)
+            ids = relaying.due(
+                session,
+                box=box,
+                now=now,
+                category=category,
+                provider=provider,
+                is_written=is_written,
+            )
             for first in range(0, len(ids), _IDS_PER_JOB):
                 some = ids[first : first + _IDS_PER_JOB]
-                enqueue(line, job, is_first=is_code, ids=some, **more)
+                enqueue(line, job, is_first=is_first, ids=some, **more)
         return len(ids) == relaying.ROWS_MAX
 
     def _clear(self) -> None:

@@ -3,7 +3,8 @@ Clearing: what is over of logging in, and lets nobody in and tells on nobody, is
 
 A used refresh token is kept for as long as it would have been good, whatever its device is: shown
 again until then, it ends the family. Later it is refused as one that is over, and as one that is
-not there, alike. What people did is in the audit log, which nothing here touches.
+not there, alike. Those of staff go with their log-in, which stays. What people did is in the audit
+log, which nothing here touches.
 """
 
 from __future__ import annotations
@@ -33,6 +34,14 @@ _CLEARED: Final = {
     """)  # noqa: S608 - our own words
     for table in ("refreshes", "tickets", "sign_ins")
 }
+_OF_STAFF: Final = text("""
+    WITH gone AS (
+        DELETE FROM staff_refreshes WHERE log_in_id IN (
+            SELECT r.log_in_id FROM staff_refreshes r JOIN staff_log_ins l ON l.id = r.log_in_id
+            WHERE l.ends_at <= :before LIMIT :most)
+        RETURNING 1)
+    SELECT count(*) FROM gone
+""")
 # Whoever tries at this moment has the row: what they make of it is looked at anew.
 _FORGOTTEN: Final = text("""
     WITH gone AS (
@@ -56,7 +65,8 @@ def clear(session: Session, *, now: datetime) -> int:
         now: When.
     """
     given = {"before": now - KEPT_FOR, "most": CLEARED_MAX}
-    gone = sum(session.execute(cleared, given).scalar_one() for cleared in _CLEARED.values())
+    over = (*_CLEARED.values(), _OF_STAFF)
+    gone = sum(session.execute(cleared, given).scalar_one() for cleared in over)
     forgotten = session.execute(
         _FORGOTTEN, {"now": now, "forgotten": now - tries.TRIES_FOR, "most": CLEARED_MAX}
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from colleague import Colleague
 from house_parts import CHEST
 from smartphone import Smartphone, refused
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from core.access import clearing, issuers, tickets, tries
+from core.access import clearing, issuers, staff, tickets, tries
 from core.access.tickets import Shown
 from workers import access
 from workers.queues import Name
@@ -64,6 +65,17 @@ class TestRefreshTokens:
         access.clear()
         assert (count(house, "refreshes"), count(house, "devices")) == (0, 1)
         assert count(house, "audit_log") == told
+
+
+def test_those_of_staff_go_a_day_after_their_log_in_ends(house):
+    Colleague(house, "jane").logs_in()
+    house.clock.passes(seconds=(staff.LASTS + clearing.KEPT_FOR).total_seconds() - 1)
+    Colleague(house, "peter").logs_in()
+    access.clear()
+    assert (count(house, "staff_refreshes"), count(house, "staff_log_ins")) == (2, 2)
+    house.clock.passes(seconds=1)
+    access.clear()
+    assert (count(house, "staff_refreshes"), count(house, "staff_log_ins")) == (1, 2)
 
 
 def test_tickets_and_attempts_to_sign_in_go_a_day_after_their_end(house):
@@ -137,13 +149,17 @@ def test_the_relay_rings_for_it(house):
     assert count(house, "tickets") == 0
 
 
-@pytest.mark.parametrize("hidden", ["hash FROM refreshes", "hash FROM tickets"])
+@pytest.mark.parametrize(
+    "hidden", ["hash FROM refreshes", "hash FROM tickets", "hash FROM staff_refreshes"]
+)
 def test_who_clears_sees_no_token(house, hidden):
     with house.databases["worker"]() as session, pytest.raises(ProgrammingError, match="denied"):
         session.execute(text(f"SELECT {hidden}"))
 
 
-@pytest.mark.parametrize("table", ["refreshes", "tickets", "sign_ins", "log_in_tries"])
+@pytest.mark.parametrize(
+    "table", ["refreshes", "staff_refreshes", "tickets", "sign_ins", "log_in_tries"]
+)
 def test_the_web_deletes_nothing(house, table):
     with house.databases["web"]() as session, pytest.raises(ProgrammingError, match="denied"):
         session.execute(text(f"DELETE FROM {table}"))

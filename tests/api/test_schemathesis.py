@@ -96,6 +96,7 @@ def _told(recorder: Any) -> list[str]:
 @pytest.mark.timeout(300)
 def test_every_operation_is_as_it_is_described(house, otieno):
     wanjiru = house.register("+254712000001", name="Wanjiru", balance="90,000")
+    house.opens_till(wanjiru.phone.msisdn)
     tell_rates(house, USDKES=("129", "131"), EURUSD=("1.08", "1.09"), BTCUSD=("90000", "90100"))
     tell_rates(house, GBPUSD=("1.3", "1.31"), USDTUSD=("0.99", "1.01"), USDNGN=("1500", "1510"))
     with house.ledger_elsewhere(), served(WithKeysOfTheirOwn(house.app)) as url:
@@ -124,6 +125,7 @@ def test_every_operation_is_as_it_is_described(house, otieno):
     }
     assert set(answered) == set(needs)
     assert 201 in answered["POST /api/v1/transfers"], "no money was moved"
+    assert 200 in answered["GET /api/v1/merchants/me"], "she has no shop"
     for label, statuses in answered.items():
         permitted = statuses - {401, 405, 415}
         assert permitted, f"nobody came past the door of {label}: {statuses}"

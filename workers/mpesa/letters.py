@@ -60,7 +60,7 @@ def _understand(have: Resources, line: Line, letter: int, session: Session) -> N
     except Misread as error:
         # It is kept as it came; whatever it was to say is asked for.
         log.error("mpesa.misread", letter=letter, kind=told.kind.value, why=str(error))  # noqa: TRY400
-    inbox.close(session, letter=letter, now=have.clock())
+    inbox.close(session, letter, now=have.clock())
 
 
 def _prompt_ended(session: Session, have: Resources, line: Line, letter: Letter) -> None:
