@@ -69,8 +69,8 @@ BROKEN_PAYOUTS: Final[Mapping[str, tuple[str, timedelta | None]]] = {
     "8006": ("our initiator's password is locked", None),
 }
 
-# Of these, what does not say that nothing was paid: a duplicate is of what M-Pesa has, and whoever is
-# busy, or fails within, may have paid before.
+# Of these, what does not say that nothing was paid: a duplicate is of what M-Pesa has, and whoever
+# is busy, or fails within, may have paid before.
 DOUBTFUL_PAYOUTS: Final = frozenset({"15", "17", "26"})
 
 # A question that is refused for our initiator: a payout would be refused for the same.
