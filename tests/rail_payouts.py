@@ -166,6 +166,9 @@ class Payouts:
             lambda session: withdrawals.not_found(session, withdrawal=withdrawal, now=self.now)
         )
 
+    def known(self, withdrawal):
+        self.worker(lambda session: withdrawals.known(session, withdrawal=withdrawal))
+
     def payouts_due(self):
         with self.house.databases["worker"]() as session:
             return withdrawals.due(session, now=self.now, withdrawals_max=10)

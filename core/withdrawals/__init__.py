@@ -8,7 +8,8 @@ Withdrawals: money of ours that somebody takes out over a rail, and what becomes
 The money is set aside when the ledger executes the order, and stays so, however long it takes,
 until the provider has said what became of the payout: it goes on, or comes back, once. A payout
 has one identifier for ever, under which alone it may be sent again. What contradicts itself is for
-`review`, where staff decide.
+`review`, where staff decide. A callback's word that a payout has failed, where it may be of another
+sending or says only that the provider was busy, leaves it `unsure`.
 """
 
 from core.withdrawals.hearing import Question, answered, asking, heard, is_due, is_open, questions
@@ -24,6 +25,7 @@ from core.withdrawals.paying import (
     doubtful,
     due,
     is_about,
+    known,
     not_found,
     postpone,
     sent,
@@ -63,6 +65,7 @@ __all__ = [
     "is_about",
     "is_due",
     "is_open",
+    "known",
     "listed",
     "newest",
     "not_found",

@@ -174,12 +174,12 @@ def sent(session: Session, *, withdrawal: int, provider_ref: str | None, now: da
     """
     Say that the provider has taken a payout, and what it calls it.
 
-    What was told by its callback meanwhile stands.
+    What was told by its callback meanwhile stands, and so does doubt about that (`code`).
     """
     found = locked(session, withdrawal)
     if found.provider_ref is None:
         found.provider_ref = provider_ref
-    if found.state in {State.SENDING, State.UNSURE}:
+    if found.state in {State.SENDING, State.UNSURE} and found.code is None:
         found.state, found.next_ask_at = State.SENT, next_ask(found, now)
         found.not_found, found.not_found_from = 0, None
 
@@ -209,6 +209,12 @@ def not_found(session: Session, *, withdrawal: int, now: datetime) -> None:
     if found.state == State.UNSURE:
         found.not_found += 1
         found.not_found_from = found.not_found_from or now
+
+
+def known(session: Session, *, withdrawal: int) -> None:
+    """Say that the provider, asked, has a payout: what it knew nothing of before counts no more."""
+    found = locked(session, withdrawal)
+    found.not_found, found.not_found_from = 0, None
 
 
 def sweep(session: Session, *, now: datetime) -> int:

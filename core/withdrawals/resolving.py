@@ -105,11 +105,13 @@ def fail(
     now: datetime,
     confirmed: bool = False,
     confirm_above: Money | None = None,
+    is_doubtful: bool = False,
 ) -> Resolution:
     """
     Take it that a payout will not reach its payee: what was set aside comes back, the fee too.
 
-    Safe to repeat. What is paid stays so; that it was told otherwise is for staff.
+    Safe to repeat. What is paid stays so; that it was told otherwise is for staff. Of what was sent
+    more than once a callback may mean any sending: only an answer to our question is believed.
 
     Args:
         session: A worker's, short.
@@ -119,17 +121,23 @@ def fail(
         now: When.
         confirmed: Whether the provider said so when we asked, and not by a callback alone.
         confirm_above: Above which amount a callback alone is not believed.
+        is_doubtful: Whether the code does not even say that nothing was paid.
 
     Raises:
         UnknownWithdrawal: There is none.
     """
     found = locked(session, withdrawal)
-    if found.state == State.FAILED:
-        return Resolution(Came.AGAIN, State.FAILED)
+    is_over = found.state not in UNDER_WAY
+    if found.state == State.FAILED or (is_doubtful and is_over):
+        return Resolution(Came.AGAIN, State(found.state))
     evidence = {"told": "failed", "code": code, "confirmed": confirmed}
-    if found.state not in UNDER_WAY:
+    if is_over:
         case = look(session, found, Kind.CONFLICT, evidence, now=now)
         return Resolution(Came.REVIEW, State(found.state), case)
+    if not confirmed and (is_doubtful or found.sends > 1):
+        # As of a call that nobody answered: what the provider does not know of it counts.
+        found.state, found.code, found.why, found.next_ask_at = State.UNSURE, code, why, now
+        return Resolution(Came.UNCONFIRMED, State.UNSURE)
     if not confirmed and confirm_above is not None and confirm_above < found.money:
         found.next_ask_at = now
         return Resolution(Came.UNCONFIRMED, State(found.state))
@@ -163,6 +171,7 @@ def paid(session: Session, found: Withdrawal, *, now: datetime) -> None:
     legs[ids[chart.RAILS[found.provider].underway]] = found.amount
     draft = Draft(f"{found.subject}:paid", Reason.PAYOUT, legs)
     arrivals.post(session, draft, now=now)
+    found.code = None  # that of a failure that was none
     end(session, found, State.PAID, now=now)
     path = chart.MAIN.named(found.money.currency, owner=found.subscriber_id)
     balance = ledger.balance(session, path=path).minor

@@ -176,6 +176,48 @@ class TestDoubt:
         assert rail.withdrawal_state(withdrawal) == State.UNSURE
         assert rail.balance(chart.HELD, wanjiru) == 510_00
 
+    def send_again(self, rail, wanjiru):
+        withdrawal = rail.begin_only(wanjiru)
+        rail.unsure_of(withdrawal)
+        for _ in range(3):
+            rail.not_found(withdrawal)
+            rail.house.clock.passes(minutes=15)
+        assert rail.send(withdrawal).is_again
+        rail.sent(withdrawal)
+        return withdrawal
+
+    def test_nor_does_a_callback_that_says_it_failed(self, rail, wanjiru):
+        withdrawal = self.send_again(rail, wanjiru)
+        assert rail.bounce(withdrawal).came is Came.UNCONFIRMED
+        assert rail.balance(chart.HELD, wanjiru) == 510_00
+        assert rail.payouts_doubtful() == [withdrawal], "it is asked about at once"
+        assert rail.bounce(withdrawal, confirmed=True).came is Came.DONE
+
+    def test_what_does_not_say_that_nothing_was_paid_is_asked_about(self, rail, wanjiru):
+        withdrawal = rail.payout(wanjiru)
+        assert rail.bounce(withdrawal, "26", is_doubtful=True).came is Came.UNCONFIRMED
+        assert rail.withdrawal_state(withdrawal) == State.UNSURE
+        assert rail.balance(chart.HELD, wanjiru) == 510_00
+        assert rail.payouts_doubtful() == [withdrawal]
+        rail.sent(withdrawal)
+        assert rail.withdrawal_state(withdrawal) == State.UNSURE, "the ack came after the result"
+        assert rail.complete(withdrawal).came is Came.DONE
+        assert rail.bounce(withdrawal, "15", is_doubtful=True).came is Came.AGAIN
+        assert rail.cases() == []
+
+    def test_is_not_found_in_a_row_or_not_at_all(self, rail, wanjiru):
+        withdrawal = rail.begin_only(wanjiru)
+        rail.unsure_of(withdrawal)
+        for minutes in (0, 15, 16):
+            rail.house.clock.passes(minutes=minutes)
+            rail.known(withdrawal)
+            rail.not_found(withdrawal)
+        assert rail.payouts_due() == []
+        for minutes in (15, 16):
+            rail.house.clock.passes(minutes=minutes)
+            rail.not_found(withdrawal)
+        assert rail.payouts_due() == [withdrawal]
+
     def test_a_result_at_the_address_of_the_first_sending_counts(self, rail, wanjiru):
         withdrawal = rail.withdraw(wanjiru)
         rail.send(withdrawal, name="first")

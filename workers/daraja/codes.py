@@ -52,12 +52,12 @@ FAILED_PAYOUTS: Final[Mapping[str, str]] = {
     "2040": "they are not registered with M-Pesa",
     "SFC_IC0003": "they have no M-Pesa",
 }
-# What is wrong with us: it comes back, and no other is sent. With an end, payouts go on by
-# themselves after so long; without one, staff say so. Trying a wrong password again locks it.
+# What is wrong with us: no other is sent. With an end, payouts go on by themselves after so long;
+# without one, staff say so. Trying a wrong password again locks it.
 BROKEN_PAYOUTS: Final[Mapping[str, tuple[str, timedelta | None]]] = {
     "1": ("our float is too low", timedelta(minutes=15)),
     "11": ("our account is in an invalid state", None),
-    "15": ("our request was taken for another's", timedelta(minutes=5)),
+    "15": ("M-Pesa has seen our identifier before", timedelta(minutes=5)),
     "17": ("M-Pesa failed within", timedelta(minutes=5)),
     "18": ("our initiator's password is wrong", None),
     "20": ("our initiator is not known", None),
@@ -68,6 +68,10 @@ BROKEN_PAYOUTS: Final[Mapping[str, tuple[str, timedelta | None]]] = {
     "2028": ("our shortcode may not pay out", None),
     "8006": ("our initiator's password is locked", None),
 }
+
+# Of these, what does not say that nothing was paid: a duplicate is of what M-Pesa has, and whoever
+# is busy, or fails within, may have paid before.
+DOUBTFUL_PAYOUTS: Final = frozenset({"15", "17", "26"})
 
 # A question that is refused for our initiator: a payout would be refused for the same.
 BROKEN_QUESTIONS: Final[Mapping[str, str]] = {

@@ -76,6 +76,8 @@ def _of_withdrawal(session: Session, have: Resources, withdrawal: int, told: Res
         withdrawals.not_found(session, withdrawal=withdrawal, now=now)
         log.warning("mpesa.payout_not_found", **about)
         return
+    if told.code == codes.PAID:
+        withdrawals.known(session, withdrawal=withdrawal)
     status = told.get("TransactionStatus")
     fate = codes.fate(status) if told.code == codes.PAID else None
     if fate is Fate.COMPLETED:

@@ -153,6 +153,7 @@ def _payout_failed(
         why=why,
         now=have.clock(),
         confirm_above=line.confirm_above,
+        is_doubtful=code in codes.DOUBTFUL_PAYOUTS,
     )
     level = logging.ERROR if resolved.case is not None else logging.INFO
     log.log(
