@@ -36,7 +36,7 @@ class NoSuchPayment(NotFound):
 
 @dataclass(eq=False)
 class RefundTooLarge(Refused):
-    """The refund is more than is left of the payment."""
+    """The refund is more than is left of the payment, of which nothing may be left."""
 
     left: Money
 
@@ -120,7 +120,7 @@ def require_refundable(found: Payment, *, amount: Money) -> None:
 
     Raises:
         PaymentReversed: The payer has it back already.
-        RefundTooLarge: It is more than is left, or in another currency.
+        RefundTooLarge: It is more than is left, nothing, or in another currency.
     """
     if (error := _too_much(found, amount)) is not None:
         raise error
@@ -227,7 +227,7 @@ def _objection(session: Session, row: Row[Any]) -> DomainError | None:
 def _too_much(found: Payment, amount: Money) -> DomainError | None:
     if found.is_reversed:
         return PaymentReversed()
-    if amount.currency is not found.amount.currency or found.left < amount:
+    if amount.currency is not found.amount.currency or not 0 < amount.minor <= found.left.minor:
         return RefundTooLarge(left=found.left)
     return None
 

@@ -55,7 +55,8 @@ def credit(
     """
     Give what stands in suspense to whom it belongs, and tell them.
 
-    A deposit in review of which only a callback spoke is taken to have come by this.
+    A deposit in review of which only a callback spoke, or which was struck before, is taken to
+    have come by this.
 
     Args:
         session: The caller's transaction, a worker's.
@@ -67,7 +68,7 @@ def credit(
 
     Raises:
         UnknownSuspense, SuspenseClosed: There is no such case, or it is decided.
-        NothingSuspended: No money has come.
+        NothingSuspended: No money has come, or it was decided about in another case.
         NoReason: There is no note, or it is too long.
         AccountClosed, RecipientSuspended, CeilingReached: The person may not have it.
     """
@@ -76,7 +77,11 @@ def credit(
     if not found.amount:
         if not isinstance(row, Deposit) or row.state != deposits.State.REVIEW:
             raise NothingSuspended
-        suspense.put_in(session, case=case, amount=row.money, now=now)
+        stood = suspense.stood(session, subject=found.subject)
+        if stood is not None and stood.outcome != Outcome.STRUCK:
+            raise NothingSuspended  # somebody has it, or it went back
+        amount = row.money if stood is None else stood.money
+        suspense.put_in(session, case=case, amount=amount, now=now)
     is_its = isinstance(row, Deposit) and row.state == deposits.State.REVIEW
     is_as_asked = is_its and (row.subscriber_id, row.money) == (person.id, found.money)
     purpose = row.purpose if isinstance(row, Deposit) and is_as_asked else "own"

@@ -172,7 +172,8 @@ def look(
 
 def put_in(session: Session, *, case: int, amount: Money, now: datetime) -> None:
     """Let money that has come in stand in suspense for a case: once, however often it is told."""
-    found = locked(session, case=case)
+    found = session.get(Case, case, with_for_update=True, populate_existing=True)
+    assert found is not None, "whoever puts money into a case has just looked"
     if found.amount:
         return
     arrivals.suspend(
@@ -180,6 +181,17 @@ def put_in(session: Session, *, case: int, amount: Money, now: datetime) -> None
     )
     found.amount = amount.minor
     session.flush()
+
+
+def stood(session: Session, *, subject: str) -> Case | None:
+    """The closed case for which a subject's money stood in suspense; a struck one if no other."""
+    was_struck = Case.outcome == Outcome.STRUCK
+    return session.scalars(
+        select(Case)
+        .where(Case.subject == subject, Case.state == "closed", Case.amount > 0)
+        .order_by(was_struck, Case.id.desc())
+        .limit(1)
+    ).one_or_none()
 
 
 def locked(session: Session, *, case: int, state: str = "open") -> Case:

@@ -54,11 +54,10 @@ from core.deposits.prompting import (
     unsure,
 )
 from core.deposits.rows import MAY_COME, Deposit, DepositOpen, Seen, State, UnknownDeposit
-from core.deposits.seeing import listed, of_key, of_reference
+from core.deposits.seeing import by_reference, listed, of_key, of_reference
 from core.deposits.settling import (
     Came,
     Settlement,
-    by_reference,
     decided,
     expire,
     fail,

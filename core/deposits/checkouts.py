@@ -331,6 +331,8 @@ def _foreign(session: Session, deposit: int, receipt: str | None, *, now: dateti
     if found.state == State.SETTLED:
         return Settlement(Came.AGAIN, State.SETTLED)
     evidence = {"told": "paid", "receipt": receipt, "amount": "in a currency that we do not hold"}
+    if (known := settling.decided_before(session, found, receipt, evidence, now=now)) is not None:
+        return known
     case = settling.look(session, found, Kind.MISMATCH, evidence, now=now, receipt=receipt)
     if found.state != State.REVIEW:
         found.ends(State.REVIEW, now)

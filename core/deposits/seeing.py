@@ -1,5 +1,5 @@
 """
-Deposits as their owners see them by a program: one by its reference or its key, or page by page.
+Deposits as they are looked up: one by its reference or its key, or page by page.
 """
 
 from __future__ import annotations
@@ -40,3 +40,8 @@ def listed(
     if before is not None:
         found = found.where(Deposit.id < before)
     return session.scalars(found.order_by(Deposit.id.desc()).limit(count)).all()
+
+
+def by_reference(session: Session, *, reference: str) -> Deposit | None:
+    """The deposit that people, and a provider's payment to us, call so."""
+    return session.scalars(select(Deposit).where(Deposit.reference == reference)).one_or_none()

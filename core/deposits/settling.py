@@ -22,7 +22,7 @@ from core.outbox import Event, Fact
 from core.rails import Provider
 from core.receipts import Source, Use
 from core.subscribers import Person, Subscriber
-from core.suspense import Kind
+from core.suspense import Kind, Outcome
 
 EXPIRES_AFTER: Final = timedelta(minutes=10)
 REVIEWED_AFTER: Final = timedelta(hours=24)
@@ -88,6 +88,8 @@ def settle(
         return Settlement(Came.AGAIN, State.DUPLICATE)
     if found.state == State.SETTLED:
         return _again(session, found, receipt, evidence, now=now)
+    if (known := decided_before(session, found, receipt, evidence, now=now)) is not None:
+        return known
     kind = _kind(session, found, told=told, payer=payer, provider_ref=provider_ref)
     if found.state not in MAY_COME:
         kind = Kind.CONFLICT
@@ -188,11 +190,6 @@ def expire(session: Session, *, now: datetime) -> int:
     return len(late) + len(undecided)
 
 
-def by_reference(session: Session, *, reference: str) -> Deposit | None:
-    """The deposit that people, and a provider's payment to us, call so."""
-    return session.scalars(select(Deposit).where(Deposit.reference == reference)).one_or_none()
-
-
 def _lot(session: Session, *which: object) -> list[Deposit]:
     query = select(Deposit).where(*which).order_by(Deposit.id).limit(_LOT)  # type: ignore[arg-type]
     locking = query.with_for_update(skip_locked=True)
@@ -265,6 +262,30 @@ def _again(
     return Settlement(Came.REVIEW, State.SETTLED, case)
 
 
+def decided_before(
+    session: Session,
+    found: Deposit,
+    receipt: str | None,
+    evidence: Mapping[str, object],
+    *,
+    now: datetime,
+) -> Settlement | None:
+    """
+    A success of which staff have given the money away: no news, but under another receipt.
+
+    None where they have not. What they struck is none either: that it came is news to them.
+    """
+    if found.state != State.FAILED:
+        return None
+    case = suspense.stood(session, subject=found.subject)
+    if case is None or case.outcome == Outcome.STRUCK:
+        return None
+    if receipt is None or case.receipt in (None, receipt):
+        return Settlement(Came.AGAIN, State.FAILED)
+    second = look(session, found, Kind.SECOND_RECEIPT, evidence, now=now, receipt=receipt)
+    return Settlement(Came.REVIEW, State.FAILED, second)
+
+
 def _credit(
     session: Session,
     found: Deposit,
@@ -323,7 +344,9 @@ def _review(
         found.ends(State.REVIEW, now)
         tell(session, found, Event.DEPOSIT_IN_REVIEW, {}, now=now)
     if come is not None:
-        suspense.put_in(session, case=case, amount=come, now=now)
+        # Once in its life, not once for each case: staff alone undo what they decided.
+        if suspense.stood(session, subject=found.subject) is None:
+            suspense.put_in(session, case=case, amount=come, now=now)
         found.next_ask_at = None
     elif found.provider_ref is not None:
         found.next_ask_at = now  # a callback alone said so

@@ -67,6 +67,16 @@ class TestOfAll:
         shown = otieno_s.gets(f"/merchants/me/payments/{paid}").json
         assert (shown["refunded"], shown["refundable"]) == (kes("1000.00"), kes("0.00"))
 
+    def test_of_which_nothing_is_left_is_refused_and_holds_nobody_up(
+        self, house, wanjiru_s, otieno_s, paid, till
+    ):
+        give(house, HIS, "5")
+        assert refund(otieno_s, paid).status_code == 201
+        refund(otieno_s, paid)
+        assert otieno_s.is_refused(409, "refund-too-large")["left"] == kes("0.00")
+        body = {"till": till, "amount": kes("100.00"), "pin": "4071"}
+        assert wanjiru_s.posts("/payments", body).status_code == 201
+
     def test_both_are_told(self, house, otieno_s, paid):
         reference = refund(otieno_s, paid, "200").json["reference"]
         hers = f"{reference} Otieno gave you back KES 200.00 of payment {paid}"

@@ -6,7 +6,7 @@ import pytest
 from rail import opened
 from sqlalchemy.exc import DBAPIError
 
-from core import chart, closing, reversals
+from core import chart, closing, resolutions, reversals
 from core.audit import Actor
 from core.deposits import Came, State
 from core.money import kes
@@ -31,6 +31,30 @@ class TestContradictions:
         rail.settle(deposit, receipt=None, confirmed=True)
         assert rail.cases() == [("conflict", f"deposit:{deposit}", 500_00)]
         assert otieno.balance == kes(0)
+
+    def test_what_staff_credited_otherwise_is_no_news_when_it_is_confirmed(
+        self, rail, otieno, wanjiru
+    ):
+        deposit = rail.prompt(otieno)
+        rail.fail(deposit)
+        rail.settle(deposit)
+        [case] = [row.id for row in rail.house.bank.rows("SELECT id FROM suspense_cases")]
+        before = wanjiru.balance
+        rail.worker(
+            lambda session: resolutions.credit(
+                session,
+                case=case,
+                person=rail.person(wanjiru),
+                actor=ME,
+                note="it was hers",
+                now=rail.now,
+            )
+        )
+        assert wanjiru.balance - before == kes(500_00)
+        assert rail.settle(deposit, receipt=None, confirmed=True).came is Came.AGAIN
+        assert rail.settle(deposit).came is Came.AGAIN
+        assert rail.cases() == []
+        assert rail.doubtful() == []
 
     def test_a_failure_after_a_success_takes_nothing_back(self, rail, otieno):
         deposit = rail.prompt(otieno)
