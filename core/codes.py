@@ -54,10 +54,9 @@ def mention(hashed: bytes) -> str:
     return f"voucher:{hashed.hex()}"
 
 
-def mentioned(said: str) -> bytes | None:
-    """The hash of the first code that a text mentioned, if any."""
-    found = _MENTION.search(said)
-    return bytes.fromhex(found.group(1)) if found else None
+def mentioned(said: str) -> list[bytes]:
+    """The hashes of the codes that a text mentioned, each once."""
+    return [bytes.fromhex(found) for found in dict.fromkeys(_MENTION.findall(said))]
 
 
 class Veil:

@@ -202,7 +202,7 @@ class Allowance:
     What somebody may still move, and hold, as `post` would have it now.
 
     Args:
-        at_once: The most of one transfer.
+        at_once: The most of one transfer, or whatever was asked about.
         today: What is left of the day's limit.
         this_month: What is left of the month's.
         balance_max: The most they may hold, all currencies together.
@@ -249,10 +249,10 @@ _ALLOWED: Final = text("""
     FROM subscribers s
     CROSS JOIN LATERAL (
         SELECT * FROM limits l
-        WHERE l.kind = 'transfer' AND l.currency = 'KES' AND l.holder = s.kind
+        WHERE l.kind IN (:kind, 'transfer') AND l.currency = 'KES' AND l.holder = s.kind
           AND l.tier = CASE WHEN s.tier = 'verified' THEN s.tier ELSE 'pending' END
           AND l.valid_from <= :now
-        ORDER BY l.valid_from DESC LIMIT 1
+        ORDER BY (l.kind = :kind) DESC, l.valid_from DESC LIMIT 1
     ) l
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(x.amount) FILTER (WHERE x.hour >= begun.day), 0) AS today,
@@ -278,15 +278,18 @@ _ALLOWED: Final = text("""
 """)
 
 
-def allowance(session: Session, *, subscriber: int, now: datetime) -> Allowance:
+def allowance(
+    session: Session, *, subscriber: int, now: datetime, kind: str = "transfer"
+) -> Allowance:
     """
-    What somebody may still send, and hold. Advice: `post` decides.
+    What somebody may still move by a kind of movement, and hold. Advice: `post` decides.
 
     Raises:
         AccountSuspended: Nothing.
         NotScreened: Nothing yet.
     """
-    row = session.execute(_ALLOWED, {"subscriber": subscriber, "now": now}).one()
+    given = {"subscriber": subscriber, "kind": kind, "now": now}
+    row = session.execute(_ALLOWED, given).one()
     if (error := standing(row.tier, row.screening)) is not None:
         raise error
     at_once, today = row.order_max, row.day_max - row.today

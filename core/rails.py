@@ -152,7 +152,9 @@ def open_breaker(
     replaces: bool = False,
 ) -> bool:
     """
-    Stop payouts over a rail; return whether they were not stopped already.
+    Stop payouts over a rail; return whether they were not stopped already, or not for good.
+
+    A stop without an end takes the place of one that has one, so that its own reason stands.
 
     Args:
         session: The caller's transaction.
@@ -164,9 +166,10 @@ def open_breaker(
             and None is later than any.
         replaces: Whether it is told instead of anything else that stops them: it stops more.
     """
+    # One after the other: none may meet a stop that was not there when it looked.
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtext('kabambe.breakers'))"))
     close_expired(session, provider=provider, now=now)
-    if replaces:
-        _close_other(session, provider, code, now=now)
+    _give_way(session, provider, code, replaces=replaces, is_endless=until is None, now=now)
     given = {"provider": provider.value, "code": code, "why": why, "now": now, "until": until}
     made = session.scalar(
         text(
@@ -216,9 +219,19 @@ def close_expired(session: Session, *, provider: Provider, now: datetime) -> Non
         session.flush()
 
 
-def _close_other(session: Session, provider: Provider, code: str, *, now: datetime) -> None:
+def _give_way(
+    session: Session,
+    provider: Provider,
+    code: str,
+    *,
+    replaces: bool,
+    is_endless: bool,
+    now: datetime,
+) -> None:
     found = _open(session, provider)
-    if found is not None and found.code != code:
+    if found is None:
+        return
+    if (replaces and found.code != code) or (is_endless and found.until is not None):
         found.closed_at, found.closed_by, found.note = now, "system", f"{code} took its place"
         session.flush()
 

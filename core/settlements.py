@@ -2,7 +2,7 @@
 Settlements: what a shop has taken goes to its owner's own number, when they ask, or every day.
 
 A settlement is a withdrawal like any other, of all that the account holds in whole shillings less
-what it costs.
+what it costs, as far as its holder's limits go now: the rest goes another day.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Boolean, Date, DateTime, ForeignKey, Index, select, text,
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core import audit, subscribers, withdrawals
+from core import audit, limits, subscribers, withdrawals
 from core.audit import Action, Actor
 from core.db import Base
 from core.errors import DomainError
@@ -100,14 +100,16 @@ def is_daily(session: Session, *, subscriber: int) -> bool:
 
 def quote(session: Session, *, person: Person, now: datetime) -> Quote:
     """
-    Price the settlement of all that somebody holds: the most that can be paid out at once.
+    Price the settlement of all that somebody holds: the most that they may be paid out now.
 
     Raises:
         InsufficientFunds: Too little is left after what it costs.
         AccountSuspended, AmountTooSmall, DailyLimitReached and others: As `withdrawals.quote`.
     """
     found = subscribers.recipient(session, msisdn=person.msisdn)
-    top = min(found.balance.minor // 100 * 100, _MOST)
+    may = limits.allowance(session, subscriber=found.id, kind="withdrawal", now=now)
+    most = min(found.balance, may.at_once, may.today, may.this_month, kes(_MOST))
+    top = most.minor // 100 * 100
     given = {"top": top, "held": found.balance.minor, "least": _LEAST, "now": now}
     row = session.execute(_AFFORDED, given).one()
     if row.amount is None:
@@ -129,11 +131,11 @@ def due(session: Session, *, now: datetime, merchants_max: int) -> list[int]:
     return list(session.scalars(found))
 
 
-def settle(session: Session, *, subscriber: int, now: datetime) -> Placed | None:
+def settle(session: Session, *, subscriber: int, now: datetime) -> Placed | DomainError | None:
     """
-    Order a merchant's settlement of today, once; None where there is nothing to settle.
+    Order a merchant's settlement of today, once; None where they are not to be settled.
 
-    Whatever stands against it today is tried again tomorrow.
+    What stands against it is returned, and it is tried again tomorrow.
     """
     today = now.astimezone(NAIROBI).date()
     mine = session.scalar(
@@ -150,15 +152,14 @@ def settle(session: Session, *, subscriber: int, now: datetime) -> Placed | None
         return None
     person = subscribers.recipient(session, msisdn=msisdn)
     try:
-        quoted = quote(session, person=person, now=now)
-    except DomainError:
-        return None
-    return withdrawals.order(
-        session,
-        person=person,
-        payee=person.msisdn,
-        quoted=quoted,
-        key=f"settlement:{subscriber}:{today.isoformat()}",
-        now=now,
-        purpose="settlement",
-    )
+        return withdrawals.order(
+            session,
+            person=person,
+            payee=person.msisdn,
+            quoted=quote(session, person=person, now=now),
+            key=f"settlement:{subscriber}:{today.isoformat()}",
+            now=now,
+            purpose="settlement",
+        )
+    except DomainError as error:  # each is found before anything is written
+        return error

@@ -115,7 +115,11 @@ def _moved(dialogue: Dialogue, key: str) -> Dialogue | None:
 
 
 def _refused(dialogue: Dialogue, hop: Hop, error: DomainError) -> Dialogue:
-    """Stay on the screen with the refusal on top; hang up at the third answer that was none."""
+    """
+    Stay on the screen with the refusal on top; hang up at the third answer that was none.
+
+    Where both have no room, the refusal is what the caller must know.
+    """
     refusal = face(error)
     is_counted = isinstance(error, Invalid) and not isinstance(error, _UNCOUNTED)
     tries = dialogue.tries + 1 if is_counted else 0
@@ -123,7 +127,7 @@ def _refused(dialogue: Dialogue, hop: Hop, error: DomainError) -> Dialogue:
         words = _HELP if hop.person is not None else _BEGIN_AGAIN
         return replace(dialogue, notice=words, hangs_up=True)
     stays = dialogue.top.refusal_leads()
-    return replace(
+    told = replace(
         dialogue,
         stack=(*dialogue.stack[:-1], stays),
         line=dialogue.line if stays is dialogue.top else 0,
@@ -131,6 +135,7 @@ def _refused(dialogue: Dialogue, hop: Hop, error: DomainError) -> Dialogue:
         hangs_up=refusal.hangs_up,
         tries=tries,
     )
+    return told if has_room(told, hop) else replace(told, hangs_up=True)
 
 
 def walk(dialogue: Dialogue, hop: Hop, answers: Sequence[str]) -> Dialogue:
@@ -138,10 +143,11 @@ def walk(dialogue: Dialogue, hop: Hop, answers: Sequence[str]) -> Dialogue:
     Follow answers that were dialled ahead (`*384*1*0733000002*500#`).
 
     Stops in front of a PIN or a confirmation, and at the first answer that is refused: a call
-    log must never move money, nor hold a PIN that works.
+    log must never move money, nor hold a PIN that works. It stops at what an order came to as well:
+    a hop orders one thing, and its caller must see it.
     """
     for text in answers:
-        if dialogue.top.guarded or dialogue.hangs_up:
+        if dialogue.top.guarded or dialogue.top.submits or dialogue.hangs_up:
             break
         if chosen(text) == MORE:  # whether that means anything is seen on the page alone
             dialogue = replace(dialogue, following=show(dialogue, hop).following)

@@ -95,7 +95,8 @@ _APART: Final = 2
 # Words that change nothing about a command.
 _FILLERS: Final = frozenset(
     (
-        *("TO", "KWA", "NA", "TILL", "NO", "NUMBER", "NAMBARI", "YA", "PLEASE", "TAFADHALI", "THE"),
+        *("TO", "KWA", "KWENDA", "NA", "TILL", "NO", "NUMBER", "NAMBARI", "YA", "THE"),
+        *("PLEASE", "TAFADHALI", "MONEY", "CASH", "PESA", "HELA"),
         *("KES", "KSH", "KSHS", "SH", "SHS", "BOB", "SHILLINGS", "SHILINGI"),
     )
 )
@@ -196,8 +197,8 @@ def parse(said: str) -> Command | None:
             found = _speak(rest)
         case Keyword.CONFIRM:
             return None  # a code that is none
-        case Keyword.STOP:
-            found = Ask(keyword)
+        case Keyword.STOP | Keyword.START:
+            found = _offers(keyword, rest)
         case _:
             has_digits = any(re.search("[0-9]", piece) for piece in rest)
             found = None if has_digits else Ask(keyword)
@@ -205,6 +206,17 @@ def parse(said: str) -> Command | None:
     if is_exact:
         return found or Unclear(keyword)
     return None if rest and isinstance(found, Ask) else found
+
+
+def _offers(keyword: Keyword, rest: Sequence[str]) -> Ask | None:
+    """What leaves is meant however it goes on. ANZA KAZI LEO is no wish for offers."""
+    is_meant = keyword is Keyword.STOP or all(map(_says_nothing, rest))
+    return Ask(keyword) if is_meant else None
+
+
+def _says_nothing(piece: str) -> bool:
+    """Whether a word changes nothing: a filler, digits, or what was hidden as such."""
+    return piece in _FILLERS or piece == "PIN" or not piece.strip("*0123456789")
 
 
 def text_of(command: Command) -> str:

@@ -81,11 +81,7 @@ class Writing:
     @property
     def written_at(self) -> datetime:
         """When it was written; when it came, where the aggregator did not say in a way we know."""
-        try:
-            date = datetime.fromisoformat(self.letter.form.get("date", ""))
-        except ValueError:
-            return self.letter.received_at
-        return date if date.tzinfo is not None else self.letter.received_at
+        return _written_at(self.letter)
 
     def tell(
         self, event: Event, facts: dict[str, object], *, language: Language | None = None
@@ -94,6 +90,14 @@ class Writing:
         said = (language or self.person.language).value
         fact = Fact(event, self.person.msisdn, said, facts)
         outbox.stage(self.session, facts=[fact], now=self.now)
+
+
+def _written_at(letter: Letter) -> datetime:
+    try:
+        date = datetime.fromisoformat(letter.form.get("date", ""))
+    except ValueError:
+        return letter.received_at
+    return date if date.tzinfo is not None else letter.received_at
 
 
 def understand(session: Session, letter: Letter, *, have: Resources, now: datetime) -> None:
@@ -155,18 +159,26 @@ def subscription(session: Session, letter: Letter) -> None:
 
 
 def _offers(session: Session, letter: Letter, number: str, keyword: Keyword) -> list[Event]:
-    """Send offers, or none, to whoever has the number, subscriber or not; return the answer."""
+    """
+    Send offers, or none, to whoever has the number, subscriber or not; return the answer.
+
+    The word that was written last counts: what we did not acknowledge comes again, behind others.
+    """
+    at = min(_written_at(letter), letter.received_at)
     if keyword is Keyword.STOP:
-        messages.opt_out(session, msisdn=number, at=letter.received_at)
+        messages.opt_out(session, msisdn=number, at=at)
         return [Event.SMS_STOPPED]
-    messages.opt_in(session, msisdn=number, at=letter.received_at)
+    messages.opt_in(session, msisdn=number, at=at)
     return [Event.SMS_STARTED]
 
 
 def _answer(writing: Writing, said: str, *, answered: int) -> None:
     """Answer a subscriber."""
-    if (hashed := codes.mentioned(said)) is not None:
-        _redeem(writing, hashed)
+    if vouchers_sent := codes.mentioned(said):
+        for place, hashed in enumerate(vouchers_sent, start=1):
+            _redeem(writing, hashed, key=writing.key if place == 1 else f"{writing.key}:{place}")
+        if keywords.PIN in said:
+            writing.tell(Event.SMS_PIN_SENT, {})
         return
     command = keywords.parse(said)
     veiled = otp_codes.mentioned(said)
@@ -228,7 +240,7 @@ def _refuse(writing: Writing, error: DomainError) -> None:
         writing.tell(event, {"refusal": Outcome.refused(0, error).facts})
 
 
-def _redeem(writing: Writing, hashed: bytes) -> None:
+def _redeem(writing: Writing, hashed: bytes, *, key: str) -> None:
     """Order the money of a voucher whose code was sent to us; the receipt is the answer."""
     session, person, now = writing.session, writing.person, writing.now
     try:
@@ -238,7 +250,7 @@ def _redeem(writing: Writing, hashed: bytes) -> None:
     except DomainError as error:
         _refuse(writing, error)
         return
-    vouchers.order(session, subscriber=person.id, found=found, key=writing.key, now=now)
+    vouchers.order(session, subscriber=person.id, found=found, key=key, now=now)
 
 
 def _order(writing: Writing, command: Send | Pay) -> None:

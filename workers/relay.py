@@ -190,11 +190,9 @@ class Relay:
 
     def _ring_for_letters(self, now: datetime) -> None:
         """Ring for what providers have told us; of rails, that is their own ringing's."""
-        # Whoever writes waits for an answer; for a delivery report, of which there are many, nobody.
+        # Whoever writes waits for an answer; for delivery reports, which are many, nobody does.
         for job, is_written in ((UNDERSTAND, True), (TAKE_IN, False)):
-            while self._relay(
-                Inbox, job, now, provider="africastalking", is_written=is_written
-            ):
+            while self._relay(Inbox, job, now, provider="africastalking", is_written=is_written):
                 pass
         if self._mpesa is not None:
             # On a queue of its own, so that a slow Safaricom never holds up an SMS.

@@ -220,6 +220,8 @@ def _look(
 ) -> tuple[Endings, Sequence[Journey]]:
     session.execute(text("SET LOCAL statement_timeout = '300s'"))
     session.execute(text("SET TRANSACTION READ ONLY"))
+    # The planner knows nothing of what JSON holds, and would go through all for each.
+    session.execute(text("SET LOCAL enable_nestloop = off"))
     found = endings.figures(session, since=since, until=until, now=now)
     return found, journeys.figures(session, since=since, until=until)
 

@@ -87,6 +87,13 @@ class Log:
         self.under_way = ""
         self._trouble_until = self.now + _TROUBLE_SECONDS
 
+    def was_away(self, name: str, *, seconds: float) -> bool:
+        """Whether a process was away at any time in the last so many seconds."""
+        began = self.now - seconds
+        return self.under_way.startswith(name) or any(
+            trouble.name.startswith(name) and trouble.ended >= began for trouble in self.troubles
+        )
+
     def in_trouble(self) -> bool:
         """Whether something is being restarted, or was a moment ago."""
         return bool(self.under_way) or self.now < self._trouble_until

@@ -6,11 +6,15 @@ from datetime import timedelta
 
 import pytest
 from rail import opened
+from sqlalchemy import text
 
 from core import settlements
 from core.audit import Actor
 from core.ledger import InsufficientFunds
+from core.limits import AccountSuspended, DailyLimitReached
 from core.money import kes
+from core.msisdn import InvalidMsisdn
+from core.orders import Placed
 from core.subscribers import Tier
 
 SHOP = Actor("+254712000001", "ussd", "session 7")
@@ -89,7 +93,7 @@ class TestEveryDay:
         assert due(rail) == []
         daily(rail, shop)
         assert due(rail) == [rail.person(shop).id]
-        assert settle(rail, shop) is not None
+        assert isinstance(settle(rail, shop), Placed)
         assert settle(rail, shop) is None
         assert due(rail) == []
         [(purpose, payee, amount)] = rail.house.bank.rows(
@@ -130,7 +134,44 @@ class TestEveryDay:
     def test_what_stands_against_it_today_is_tried_again_tomorrow(self, rail, shop):
         daily(rail, shop)
         rail.set_tier(shop, Tier.SUSPENDED)
-        assert settle(rail, shop) is None
+        assert isinstance(settle(rail, shop), AccountSuspended)
         assert due(rail) == []
         rail.house.clock.passes(days=1)
         assert due(rail) == [rail.person(shop).id]
+
+    def test_who_is_not_m_pesas_is_tried_again_tomorrow(self, rail, house):
+        """A number of another country, which M-Pesa does not serve."""
+        shop = house.register("+255712000009", name="Shop", balance="5,000")
+        daily(rail, shop)
+        assert isinstance(settle(rail, shop), InvalidMsisdn)
+        assert due(rail) == []
+
+
+class TestWithinTheirLimits:
+    @pytest.fixture
+    def rich(self, rail, house):
+        """A shop that holds more than it may take out at once, or in a day."""
+        return house.register("+254700000009", name="Shop", balance="300,000")
+
+    def bound(self, rail, house, **changes):
+        """Let people of this tier take out less from now on."""
+        words = ", ".join(f"{name} = {amount}" for name, amount in changes.items())
+        with house.databases["owner"].begin() as session:
+            session.execute(text(f"UPDATE limits SET {words} WHERE kind = 'withdrawal'"))
+
+    def test_no_more_than_they_may_take_out_at_once(self, rail, house, rich):
+        self.bound(rail, house, order_max=70_000_00)
+        daily(rail, rich)
+        assert quoted(rail, rich).amount == kes(70_000_00)
+        assert isinstance(settle(rail, rich), Placed)
+        assert house.bank.one("SELECT amount FROM withdrawals") == 70_000_00
+
+    def test_no_more_than_is_left_of_the_day(self, rail, house, rich):
+        self.bound(rail, house, order_max=70_000_00, day_max=100_000_00)
+        rail.withdraw(rich, 60_000_00)
+        assert quoted(rail, rich).amount == kes(40_000_00)
+        rail.withdraw(rich, 40_000_00)
+        with pytest.raises(DailyLimitReached):
+            quoted(rail, rich)
+        daily(rail, rich)
+        assert isinstance(settle(rail, rich), DailyLimitReached)

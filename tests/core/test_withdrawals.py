@@ -231,6 +231,14 @@ class TestSending:
         rail.house.clock.passes(minutes=6)
         assert rail.send(withdrawal) is None
 
+    def test_then_theirs_is_the_reason_that_stands(self, rail):
+        assert rail.break_off("26", until=rail.now + timedelta(minutes=5))
+        assert rail.break_off("2028"), "it is told anew"
+        assert not rail.break_off("1", until=rail.now + timedelta(minutes=15))
+        assert not rail.break_off("11")
+        stops = rail.house.bank.rows("SELECT code, until IS NULL, note FROM breakers ORDER BY id")
+        assert stops == [("26", False, "2028 took its place"), ("2028", True, None)]
+
     def test_what_was_certainly_not_taken_is_sent_later_with_the_same_identifier(
         self, rail, wanjiru
     ):

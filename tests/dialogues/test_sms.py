@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import leaks
 import pytest
@@ -179,6 +180,17 @@ class TestOffers:
         messages.understand(ids=[1])
         assert house.bank.one("SELECT count(*) FROM inbox WHERE done_at IS NULL") == 0
         assert house.bank.one(self.OUT) == is_out
+
+    def test_a_word_that_comes_again_is_as_old_as_it_was(self, house, hers):
+        """The aggregator repeats for hours what was not acknowledged, behind what came later."""
+        written = house.clock()
+        hers.writes("START")
+        house.clock.passes(minutes=5)
+        form = {"id": "again", "from": hers.number, "to": "384", "text": "STOP"}
+        before = (written - timedelta(minutes=1)).isoformat()
+        house.client.post("/sms/africastalking/sandbox/inbound", data=form | {"date": before})
+        house.send_messages()
+        assert house.bank.one(self.OUT) == 0
 
 
 class TestSecrets:

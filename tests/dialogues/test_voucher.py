@@ -16,6 +16,13 @@ def code(house):
         yield shop.codes(count=1)[0]
 
 
+@pytest.fixture
+def codes(house):
+    """Two of one batch."""
+    with opened(house) as shop:
+        yield shop.codes(count=2)
+
+
 def sms(house, phone, said, *, letter="m1"):
     form = {"id": letter, "from": phone.msisdn, "to": "384", "text": said, "date": "2026-11-21"}
     answer = house.client.post("/sms/africastalking/sandbox/inbound", data=form)
@@ -43,6 +50,14 @@ class TestByUssd:
         assert "already" in otieno.phone.screen
         assert otieno.balance == kes(0)
 
+    def test_what_is_dialled_after_its_code_orders_nothing_more(self, house, wanjiru, codes):
+        first, second = codes
+        wanjiru.phone.dial(f"*384*5*2*{first}*0*{second}#").ends_with(
+            "You have received KES 100.00 from a voucher.\nRef REF"
+        )
+        assert wanjiru.balance == kes(1350_00)
+        assert house.bank.one("SELECT count(*) FROM orders") == 1
+
     def test_a_slip_is_no_guess_and_guesses_are_counted(self, house, wanjiru, code):
         other = "9" if code[0] != "9" else "8"
         wanjiru.phone.dial().types("5", "2", other + code[1:])
@@ -65,6 +80,15 @@ class TestBySms:
         assert wanjiru.balance == kes(1350_00)
         [receipt] = heard(house, wanjiru.phone)
         assert "You received KES 100.00 from a voucher" in receipt
+
+    def test_two_in_one_sms_are_both_used_and_a_pin_among_them_is_warned_of(
+        self, house, wanjiru, codes
+    ):
+        sms(house, wanjiru.phone, f"{codes[0]} and {codes[1]} pin 4071")
+        assert wanjiru.balance == kes(1450_00)
+        told = heard(house, wanjiru.phone)
+        assert sum("from a voucher" in each for each in told) == 2
+        assert any("Never send your PIN" in each for each in told)
 
     def test_the_same_sms_twice_is_one_order(self, house, wanjiru, code):
         for _ in range(2):

@@ -100,6 +100,7 @@ class TestPitfalls:
     def test_8(self, line, otieno, typed, row):
         line.walk("", "1", "1*0733000002", "1*0733000002*50")
         assert line.hop(f"1*0733000002*50*{typed}").startswith("CON A PIN is 4 digits.")
+        line.executed()
         assert otieno.balance == kes(0)
 
     @case("9. Redis keys have a namespace and a TTL, which is refreshed")

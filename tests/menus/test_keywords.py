@@ -37,6 +37,8 @@ TILL = "1234566"  # its check digit is right; 1234567's is not
         ("simama", Ask(Keyword.STOP)),
         ("start", Ask(Keyword.START)),
         ("ANZA", Ask(Keyword.START)),
+        ("anza tafadhali", Ask(Keyword.START)),
+        ("Anza kazi leo", Unclear(Keyword.START)),
         ("LANG SW", Speak(Language.KISWAHILI)),
         ("lang english", Speak(Language.ENGLISH)),
         ("Lugha Kiswahili", Speak(Language.KISWAHILI)),
@@ -75,6 +77,9 @@ def test_keywords_in_both_languages(said, understood):
         "snd 500 0733000002",
         "SEDN 500 0733000002",
         "tumaa 500 0733000002",
+        "TUMA 500 kwenda 0733000002",
+        "TUMA PESA 500 KWA 0733000002",
+        "SEND MONEY 500 0733000002",
     ],
 )
 def test_send_as_people_write_it(said):

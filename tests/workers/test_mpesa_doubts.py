@@ -7,12 +7,13 @@ import time
 import golden_daraja as golden
 import pytest
 from rail import opened
+from structlog.testing import capture_logs
 
 from core import chart, inbox, rails
 from core.inbox import Kind
 from core.money import kes
 from core.rails import Provider
-from workers.mpesa import letters, withdrawals
+from workers.mpesa import deposits, letters, withdrawals
 
 
 @pytest.fixture
@@ -96,3 +97,56 @@ def test_safaricom_asked_says_what_became_of_it(house, rail, wanjiru, code, stat
     assert rail.withdrawal_state(withdrawal) == state
     assert len(house.safaricom.requests("status")) >= 1
     assert wanjiru.balance == kes(1_250_00)
+
+
+def refuse(house, api, status, code, message):
+    answer = {"kind": "envelope", "status": status, "code": code, "message": message}
+    house.safaricom.fault(on=api, answer=answer, next=2)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "message", ["Bad Request - Invalid InitiatorName", "Invalid Request Payload"]
+    )
+    def test_what_is_ours_to_mend_stops_payouts_and_gives_none_back(
+        self, house, rail, wanjiru, message
+    ):
+        refuse(house, "b2c", 400, "400.002.02", message)
+        withdrawal = rail.withdraw(wanjiru)
+        with capture_logs() as said:
+            withdrawals.pay()
+        assert rail.withdrawal_state(withdrawal) == "requested"
+        assert rail.balance(chart.HELD, wanjiru) == 510_00
+        assert stopped_by(house) == "InvalidRequest"
+        levels = {line["event"]: line["log_level"] for line in said}
+        assert levels["mpesa.payout_not_taken"] == levels["mpesa.payouts_stopped"] == "error"
+
+    @pytest.mark.parametrize("field", ["PartyB", "Amount"])
+    def test_what_is_the_payouts_own_comes_back_and_is_told_to_staff(
+        self, house, rail, wanjiru, field
+    ):
+        refuse(house, "b2c", 400, "400.002.02", f"Bad Request - Invalid {field}")
+        withdrawal = rail.withdraw(wanjiru)
+        with capture_logs() as said:
+            withdrawals.pay()
+        assert rail.withdrawal_state(withdrawal) == "failed"
+        assert stopped_by(house) is None
+        [told] = [line for line in said if line["event"] == "mpesa.payout_not_taken"]
+        assert told["log_level"] == "error"
+        assert field in told["why"]
+
+
+def test_a_product_that_the_app_lacks_slows_no_prompt(house, rail, wanjiru):
+    refuse(house, "b2c", 404, "404.001.03", "Invalid Access Token")
+    rail.withdraw(wanjiru)
+    withdrawals.pay()
+    assert stopped_by(house) is not None
+    assert house.safaricom.line.pace.pause_seconds() == 0
+
+
+def test_but_one_of_prompts_does(house, rail, wanjiru):
+    refuse(house, "stk", 404, "404.001.03", "Invalid Access Token")
+    rail.expect(wanjiru)
+    house.clock.passes(seconds=3)
+    deposits.prompt()
+    assert house.safaricom.line.pace.pause_seconds() > 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from unittest import mock
 
@@ -14,9 +15,9 @@ from safaricom import until
 from core import inbox
 from core.inbox import Kind
 from core.outbox import Event, Fact, stage
-from workers import queues, relay
+from workers import messages, queues, relay
 from workers.queues import Name
-from workers.relay import DELIVER, UNDERSTAND, Relay
+from workers.relay import DELIVER, TAKE_IN, UNDERSTAND, Relay
 
 
 @pytest.fixture
@@ -61,13 +62,13 @@ def tell(house):
         stage(session, facts=[fact], now=house.clock())
 
 
-def hear(house, kind, form):
+def hear(house, kind, form, *, key="1"):
     with house.databases["web"].begin() as session:
         inbox.receive(
             session,
             provider="africastalking",
             kind=kind,
-            key="1",
+            key=key,
             form=form,
             now=house.clock(),
         )
@@ -112,3 +113,41 @@ def test_however_many_events_there_are_everything_is_asked_for_every_second(hous
             return once.call_count > asked + 2
 
         until(told_again)
+
+
+def test_what_somebody_wrote_is_heard_before_any_number_of_delivery_reports(house, line):
+    for count in range(1_100):
+        hear(
+            house, Kind.SMS_DELIVERY, {"id": f"ATXid_{count}", "status": "Success"}, key=f"{count}"
+        )
+    tell(house)
+    house.relay.once()
+    hear(house, Kind.SMS_INBOUND, {"text": "BAL", "from": "+254712000001"})
+    assert len(line) >= queues._RINGS_MAX
+    house.relay.once()
+    assert rung(line)[0] == UNDERSTAND
+    assert TAKE_IN in rung(line)
+
+
+def test_a_delivery_report_at_fault_holds_up_no_other(house):
+    for key, form in (("1", {"id": "a"}), ("2", {"id": "b", "status": "Success"})):
+        hear(house, Kind.SMS_DELIVERY, form, key=key)
+    messages.take_in(ids=[1, 2])
+    assert house.bank.rows("SELECT provider_id, state FROM delivery_reports") == [
+        ("b", "delivered")
+    ]
+    assert house.bank.rows("SELECT tries, done_at IS NULL FROM inbox ORDER BY id") == [
+        (1, True),
+        (0, False),
+    ]
+
+
+def test_the_same_lot_in_two_hands_is_taken_in_once(house):
+    forms = [{"id": f"ATXid_{count:02}", "status": "Success"} for count in range(40)]
+    for key, form in enumerate(forms):
+        hear(house, Kind.SMS_DELIVERY, form, key=f"{key}")
+    ids = list(range(1, 41))
+    with ThreadPoolExecutor(2) as hands:
+        list(hands.map(lambda some: messages.take_in(ids=some), (ids, ids[::-1])))
+    assert house.bank.one("SELECT count(*) FROM inbox WHERE done_at IS NULL") == 0
+    assert house.bank.one("SELECT count(*) FROM delivery_reports WHERE state = 'delivered'") == 40

@@ -7,6 +7,7 @@ together with its words, as one code has up to five meanings; words we do not kn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -18,6 +19,7 @@ from workers.transport import Answer
 
 # Codes of ours, to count and to search by.
 INVALID: Final = "InvalidRequest"
+INVALID_PAYOUT: Final = "InvalidPayout"
 BUSY: Final = "SubscriberBusy"
 BAD_TOKEN: Final = "BadToken"  # noqa: S105 - a word for a log
 BAD_URL: Final = "BadUrl"
@@ -36,11 +38,23 @@ class _Rule(NamedTuple):
     words: str
     failure: Callable[[str], CallFailed]
     only: HTTPStatus | None = None
-    of_prompts: bool = False
+    of_prompts: bool | None = None
 
 
+_FIELD: Final = re.compile(r"\binvalid ([a-z]{1,40})\b", re.IGNORECASE)
 _NOWHERE: Final = ("404.001.01", "404.002.01", "404.003.01", "404.001.04", "405.001")
 _RULES: Final = (
+    # Of a call that is no prompt's, the payee and the amount are the payout's own.
+    *(
+        _Rule(
+            ("400.002.",),
+            f"invalid {field}",
+            lambda why: Rejected(why, INVALID_PAYOUT, alert=True),
+            only=HTTPStatus.BAD_REQUEST,
+            of_prompts=False,
+        )
+        for field in ("partyb", "amount")
+    ),
     _Rule(
         ("400.002.",),
         "",
@@ -118,12 +132,14 @@ def judge(answer: Answer, *, is_prompt: bool, accepted: tuple[str, ...]) -> Ackn
 def _failure(told: Refusal, status: int, *, is_prompt: bool) -> CallFailed:
     words = told.why.casefold()
     why = f"HTTP {status}: {told.code}"
+    if (field := _FIELD.search(told.why)) is not None:
+        why = f"{why} ({field[1]})"
     for rule in _RULES:
         if (
             told.code.startswith(rule.codes)
             and rule.words in words
             and rule.only in (None, status)
-            and (is_prompt or not rule.of_prompts)
+            and rule.of_prompts in (None, is_prompt)
         ):
             return rule.failure(why)
     return Unknown(why)

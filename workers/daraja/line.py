@@ -22,7 +22,7 @@ from workers.pace import Pace
 R = TypeVar("R")
 
 PACE: Final = "kabambe:mpesa:pace"
-# While staff have something to mend, one call a minute goes to see whether they have.
+# While staff have something to mend, one prompt a minute goes to see whether they have.
 _BLOCKED_SECONDS: Final = 60.0
 
 
@@ -62,9 +62,12 @@ class Line:
         with suppress(RedisError):
             self.pace.leave()
 
-    def call(self, ask: Callable[[], R]) -> R:
+    def call(self, ask: Callable[[], R], *, is_prompt: bool = False) -> R:
         """
         Call, and let the pace follow from what came of it.
+
+        What is wrong with another product of ours than prompts slows nobody's pace: payouts have
+        their breaker, and questions their times.
 
         Raises:
             Rejected, Blocked, Unreachable, Unknown: As the call.
@@ -73,15 +76,15 @@ class Line:
             answered = ask()
         except CallFailed as failure:
             with suppress(RedisError):
-                self._slow_down(failure)
+                self._slow_down(failure, is_prompt=is_prompt)
             raise
         with suppress(RedisError):
             self.pace.speed_up()
         return answered
 
-    def call_again(self, ask: Callable[[], R], hurry: Hurry, *, until: float) -> R:
+    def prompt(self, ask: Callable[[], R], hurry: Hurry, *, until: float) -> R:
         """
-        Call, and call again, in turn, while it is certain that nothing has come of it.
+        Prompt, and prompt again, in turn, while it is certain that nothing has come of it.
 
         Raises:
             Rejected, Blocked, Unknown: As the call.
@@ -89,7 +92,7 @@ class Line:
         """
         while True:
             try:
-                return self.call(ask)
+                return self.call(ask, is_prompt=True)
             except Unreachable as failure:
                 wait_seconds = failure.retry_after_seconds or 0.5
                 if time.monotonic() + wait_seconds >= until:
@@ -98,8 +101,8 @@ class Line:
                 if not self.has_turn(hurry, until=until):
                     raise
 
-    def _slow_down(self, failure: CallFailed) -> None:
-        if isinstance(failure, Blocked):
+    def _slow_down(self, failure: CallFailed, *, is_prompt: bool) -> None:
+        if isinstance(failure, Blocked) and is_prompt:
             self.pace.slow_down(least_seconds=_BLOCKED_SECONDS)
         elif isinstance(failure, Unreachable):
             self.pace.slow_down(least_seconds=failure.retry_after_seconds or 0)

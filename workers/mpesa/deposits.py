@@ -76,7 +76,7 @@ def _prompt(have: Resources, line: Line, deposit: int, *, until: float) -> None:
     )
     about = {"deposit": deposit}
     try:
-        checkout = line.call_again(call, Hurry.MONEY, until=until)
+        checkout = line.prompt(call, Hurry.MONEY, until=until)
     except Unknown as failure:
         log.warning("mpesa.prompt_unsure", why=failure.why, **about)
         told = partial(deposits.unsure, why=failure.why)

@@ -12,6 +12,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core import deposits, inquiries, paybill, settlements, withdrawals
+from core.db import is_of_the_database
+from core.errors import DomainError
+from core.ledger import InsufficientFunds
 from core.orders import Placed
 from workers.resources import Resources, current
 from workers.ringing import Job
@@ -43,16 +46,27 @@ def sweep(**_: object) -> None:
 
 
 def _settle(have: Resources) -> None:
-    """Order the settlements of the day; the ledger's worker is rung for them."""
+    """Order the day's settlements, each by itself; the ledger's worker is rung for them."""
     with have.databases() as session:
         due = settlements.due(session, now=have.clock(), merchants_max=_LOT)
     ordered = 0
     for merchant in due:
 
-        def settle(session: Session, merchant: int = merchant) -> Placed | None:
+        def settle(session: Session, merchant: int = merchant) -> Placed | DomainError | None:
             return settlements.settle(session, subscriber=merchant, now=have.clock())
 
-        ordered += have.do_with_money(settle) is not None
+        try:
+            came = have.do_with_money(settle)
+        except Exception as error:
+            if is_of_the_database(error):
+                raise  # that is no merchant's fault: the next sweep goes on
+            log.exception("mpesa.settlement_failed", subscriber=merchant)
+            continue
+        if isinstance(came, InsufficientFunds):
+            log.info("mpesa.nothing_to_settle", subscriber=merchant)
+        elif isinstance(came, DomainError):
+            log.warning("mpesa.settlement_not_ordered", subscriber=merchant, code=came.code)
+        ordered += isinstance(came, Placed)
     if ordered:
         log.info("mpesa.settlements_ordered", count=ordered)
         have.bell.ring()

@@ -9,6 +9,7 @@ same one.
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from datetime import timedelta
 from functools import partial
@@ -21,6 +22,7 @@ from core import rails, withdrawals
 from core.db import transact
 from core.rails import Provider
 from core.withdrawals import Asking, Payout
+from workers.daraja import answers
 from workers.daraja.line import Hurry, Line
 from workers.errors import Blocked, CallFailed, Rejected, Unreachable
 from workers.mpesa import hands, questions
@@ -88,7 +90,9 @@ def _pay(have: Resources, line: Line, withdrawal: int, *, until: float) -> None:
         provider_ref = line.call(call)
     except CallFailed as failure:
         species = type(failure).__name__
-        log.warning("mpesa.payout_not_taken", species=species, why=failure.why, **about)
+        is_ours = isinstance(failure, Rejected) and failure.alert
+        level = logging.ERROR if is_ours else logging.WARNING
+        log.log(level, "mpesa.payout_not_taken", species=species, why=failure.why, **about)
         have.do_with_money(partial(_keep_failure, have, found, failure))
         return
     log.info("mpesa.payout_sent", **about)
@@ -101,12 +105,13 @@ def _pay(have: Resources, line: Line, withdrawal: int, *, until: float) -> None:
 def _keep_failure(have: Resources, found: Payout, failure: CallFailed, session: Session) -> None:
     now = have.clock()
     match failure:
-        case Rejected(code=code, why=why):
-            withdrawals.rejected(session, withdrawal=found.id, code=code, why=why, now=now)
-        case Blocked(code=code, why=why):
+        case Blocked(code=code, why=why) | Rejected(code=answers.INVALID as code, why=why):
+            # What is invalid but payee and amount is the same in every payout: ours to mend.
             until = now + _BLOCKED
             withdrawals.postpone(session, withdrawal=found.id, until=until, why=why)
             trip(session, code=code, why=why, now=now, lasts=_BLOCKED)
+        case Rejected(code=code, why=why):
+            withdrawals.rejected(session, withdrawal=found.id, code=code, why=why, now=now)
         case Unreachable(why=why, retry_after_seconds=seconds):
             after = max(_AGAIN, timedelta(seconds=seconds or 0))
             withdrawals.postpone(session, withdrawal=found.id, until=now + after, why=why)
