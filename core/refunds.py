@@ -36,7 +36,7 @@ class NoSuchPayment(NotFound):
 
 @dataclass(eq=False)
 class RefundTooLarge(Refused):
-    """The refund is more than is left of the payment, of which nothing may be left."""
+    """The refund is more than is left of the payment."""
 
     left: Money
 

@@ -2,7 +2,7 @@
 Deposits that are paid on a page of a rail's: by card, bank or phone, in any currency of ours.
 
     expected ── begin, opened ──► prompted ── paid ──► settled
-        └── refused ──► failed       └── lapse ──► failed (the last try was declined) | expired
+        └── refused ──► failed       └── lapse ──► expired ── paid after all ──► settled
 
 A page moves nothing. One whose address was lost is known to nobody, so another may be asked for,
 under another reference: `D7Q2M4KX81-2` is the second page of the deposit `D7Q2M4KX81`.
@@ -365,20 +365,20 @@ def lapse(session: Session, *, now: datetime) -> int:
     """
     End waiting for pages: half an hour after they were made, or asked for in vain.
 
-    What was declined last has failed. What nobody tried has expired; it is asked about for a day,
-    and settles if it was paid after all.
+    All are asked about for a day, and settle if they were paid after all. Of what was declined last
+    its owner hears that it has failed, as far as anybody knows: one may have tried again just now.
     """
     late = _lot(session, Deposit.state.in_(OPEN), Deposit.prompt_at <= now - OPEN_FOR)
     for found in late:
         if found.begun_at is not None and found.begun_at > now - OPEN_FOR:
             continue
-        if found.code == "declined" and found.begun_at is not None:
-            settling.failed(session, found, code=found.code, why=found.why or "", now=now)
-            continue
         asked_at = found.next_ask_at
         found.ends(State.EXPIRED, now)
         found.next_ask_at = asked_at
-        settling.tell(session, found, Event.DEPOSIT_EXPIRED, {}, now=now)
+        if found.code == "declined" and found.begun_at is not None:
+            settling.tell(session, found, Event.DEPOSIT_FAILED, {"code": found.code}, now=now)
+        else:
+            settling.tell(session, found, Event.DEPOSIT_EXPIRED, {}, now=now)
     over = _lot(
         session,
         Deposit.state == State.EXPIRED,

@@ -46,7 +46,7 @@ class State(StrEnum):
     FAILED = "failed"
     """The provider says that it did not come. If it says otherwise later, that is for review."""
     EXPIRED = "expired"
-    """Nobody has told us in time. A late success settles it all the same."""
+    """Nobody has told us in time that it came. A late success settles it all the same."""
     REVIEW = "review"
     """Staff decide: it becomes settled, or failed."""
     DUPLICATE = "duplicate"

@@ -217,19 +217,23 @@ def _hang_settlements(door: APIBlueprint, api: Api) -> None:
         merchants.of(edge.reading(), subscriber=person.id)
         confirm(api, person, json_data)
 
+        # Priced once: what comes in meanwhile would go out without the second factor it wants.
+        shown: list[withdrawals.Quote] = []
+
         def show() -> None:
             quoted = settlements.quote(edge.session(), person=person, now=edge.now())
             confirm_much(api, person, quoted.amount, json_data)
+            shown.append(quoted)
 
         def order(asked: Asked) -> Placed:
-            session, now = edge.session(), edge.now()
+            [quoted] = shown
             return withdrawals.order(
-                session,
+                edge.session(),
                 person=person,
                 payee=person.msisdn,
-                quoted=settlements.quote(session, person=person, now=now),
+                quoted=quoted,
                 key=asked,
-                now=now,
+                now=edge.now(),
                 purpose="settlement",
             )
 

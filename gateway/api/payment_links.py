@@ -26,7 +26,7 @@ from core.payment_links import (
 from core.pins import PinLocked, WrongPin
 from core.transfers import SameAccount
 from gateway import problems
-from gateway.api import edge, limits, paging
+from gateway.api import edge, paging
 from gateway.api.access import needs, public
 from gateway.api.description import refuses
 from gateway.api.edge import Api
@@ -122,7 +122,6 @@ def _hang_payers(door: APIBlueprint, api: Api) -> None:
     @door.get("/<code>")
     @public
     @refuses(UnknownLink)
-    @limits.strangers(api)
     @door.output(LinkTold)
     def show_link(code: str) -> LinkTold:
         """Show what a link asks for, to whoever has it."""

@@ -9,6 +9,7 @@ from rail import STAFF, Rail
 
 from core import resolutions
 from core.money import kes as kes_minor
+from gateway.api import merchants as doors
 
 
 def paid(app, till, amount):
@@ -182,3 +183,17 @@ def test_takings_that_are_much_want_the_second_factor(house, wanjiru_s, otieno_s
         assert settled.status_code == 201
         again = app.posts("/merchants/me/settlements", body, key="settlement-1")
         assert (again.status_code, again.json) == (201, settled.json)
+
+
+def test_what_comes_in_meanwhile_is_not_taken_along(house, wanjiru_s, otieno_s, till, monkeypatch):
+    Rail(house).fund()
+    paid(wanjiru_s, till, "1000")
+    confirmed = doors.confirm_much
+
+    def slowly(*given):
+        confirmed(*given)
+        house.bank.give_more("+254733000002", "5000", now=house.clock())
+
+    monkeypatch.setattr(doors, "confirm_much", slowly)
+    assert otieno_s.posts("/merchants/me/settlements", {"pin": "4071"}).status_code == 201
+    assert house.bank.one("SELECT amount FROM withdrawals") < 995_00

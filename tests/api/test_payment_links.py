@@ -161,6 +161,14 @@ class TestWhoMay:
         app.is_refused(404, "unknown-link")
 
 
+def test_whoever_tries_out_codes_hides_no_link_from_others(house, otieno_s, link):
+    with house.limited(per_minute=6) as client:
+        app = App(client)
+        for _ in range(3):
+            assert app.gets("/payment-links/000000000000").status_code == 404
+        assert app.gets(f"/payment-links/{link}").status_code == 200
+
+
 def test_links_are_listed_page_by_page(otieno_s, till):
     codes = [make(otieno_s).json["code"] for _ in range(3)]
     first = otieno_s.gets("/payment-links?limit=2").json

@@ -157,8 +157,8 @@ class TestDeposit:
         assert (line.deposit(deposit).state, line.deposit(deposit).code) == ("prompted", "declined")
         line.house.clock.passes(minutes=30)
         line.sweeps()
-        assert line.deposit(deposit).state == "failed"
-        assert line.told("deposit-failed") == 1
+        assert (line.deposit(deposit).state, line.deposit(deposit).code) == ("expired", "declined")
+        assert (line.told("deposit-failed"), line.told("deposit-expired")) == (1, 0)
         assert line.has() == 0
 
     def test_6_what_is_under_way_is_waited_for(self, line):
@@ -179,18 +179,21 @@ class TestDeposit:
         line.works()
         self.settled_once(line, deposit)
 
-    def test_7_paid_after_it_had_failed_is_for_staff_and_nobody_has_it(self, line):
+    @pytest.mark.parametrize("is_lost", [False, True])
+    def test_7_paid_just_after_we_had_said_that_it_failed_is_credited(self, line, is_lost):
         deposit = line.page()
         line.person("fail", deposit)
         line.works(minutes=3)
         line.house.clock.passes(minutes=30)
         line.sweeps()
+        assert line.told("deposit-failed") == 1
+        if is_lost:
+            line.fake.fault(on="pay", news={"kind": "lost"})
         line.person("pay", deposit)
-        line.carry()
-        line.works()
-        [case] = line.cases()
-        assert (line.deposit(deposit).state, case.kind) == ("review", "conflict")
-        assert (line.has(), line.balance("suspense:{rail}:ngn")) == (0, PAID_IN)
+        if not is_lost:
+            line.carry()
+        line.works(hours=2 if is_lost else 0)
+        self.settled_once(line, deposit)
 
     def test_7_given_back_after_it_was_credited_is_for_staff_and_nobody_loses_it(self, line):
         deposit = line.page()
