@@ -392,5 +392,5 @@ def lapse(session: Session, *, now: datetime) -> int:
 
 def _lot(session: Session, *which: object) -> list[Deposit]:
     query = select(Deposit).where(Deposit.provider != Provider.MPESA, *which)  # type: ignore[arg-type]
-    locking = query.order_by(Deposit.id).limit(_LOT).with_for_update(skip_locked=True)
+    locking = query.order_by(Deposit.prompt_at).limit(_LOT).with_for_update(skip_locked=True)
     return list(session.scalars(locking.execution_options(populate_existing=True)))

@@ -89,6 +89,11 @@ class Deposit(Base):
             "begun_at",
             postgresql_where=text("state IN ('prompting', 'prompted', 'unsure', 'expired')"),
         ),
+        Index(
+            "ix_deposits_waiting",
+            "prompt_at",
+            postgresql_where=text("state IN ('expected', 'prompting', 'prompted', 'unsure')"),
+        ),
         Index("ix_deposits_asked", "next_ask_at", postgresql_where=text("next_ask_at IS NOT NULL")),
         Index("ix_deposits_payer", "payer", "expected_at"),
         Index("ix_deposits_subscriber_id", "subscriber_id", "id"),

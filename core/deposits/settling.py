@@ -191,7 +191,7 @@ def expire(session: Session, *, now: datetime) -> int:
 
 
 def _lot(session: Session, *which: object) -> list[Deposit]:
-    query = select(Deposit).where(*which).order_by(Deposit.id).limit(_LOT)  # type: ignore[arg-type]
+    query = select(Deposit).where(*which).order_by(Deposit.prompt_at).limit(_LOT)  # type: ignore[arg-type]
     locking = query.with_for_update(skip_locked=True)
     return list(session.scalars(locking.execution_options(populate_existing=True)))
 

@@ -78,6 +78,11 @@ class Payment(Base):
             postgresql_where=text("state = 'unconfirmed'"),
         ),
         Index("ix_paybill_payments_subscriber_id", "subscriber_id", "id"),
+        Index(
+            "ix_paybill_payments_deposit_id",
+            "deposit_id",
+            postgresql_where=text("deposit_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

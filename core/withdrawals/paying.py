@@ -249,7 +249,7 @@ def tell_delayed(session: Session, *, now: datetime) -> int:
         select(Withdrawal)
         .where(Withdrawal.state.in_([State.REQUESTED, *UNDER_WAY]))
         .where(Withdrawal.requested_at <= now - DELAYED_AFTER, Withdrawal.delay_told_at.is_(None))
-        .order_by(Withdrawal.id)
+        .order_by(Withdrawal.requested_at)
         .limit(_LOT)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)

@@ -97,6 +97,14 @@ class Withdrawal(Base):
         Index("ix_withdrawals_subscriber_id", "subscriber_id", "id"),
         Index("ix_withdrawals_held", "subscriber_id", postgresql_where=text("held > 0")),
         Index("ix_withdrawals_provider_ref", "provider", "provider_ref"),
+        Index("ix_withdrawals_begun", "provider", "begun_at"),
+        Index(
+            "ix_withdrawals_untold",
+            "requested_at",
+            postgresql_where=text(
+                "delay_told_at IS NULL AND state IN ('requested', 'sending', 'sent', 'unsure')"
+            ),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
