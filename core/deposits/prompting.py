@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.deposits import settling
-from core.deposits.rows import Deposit, State, locked
+from core.deposits.rows import Deposit, State, keep_ref, locked
 from core.money import Money
 from core.rails import Provider
 
@@ -102,8 +102,7 @@ def prompted(session: Session, *, deposit: int, provider_ref: str, now: datetime
     What was told by its callback meanwhile stands.
     """
     found = locked(session, deposit)
-    if found.provider_ref is None and not _is_anothers(session, found, provider_ref):
-        found.provider_ref = provider_ref
+    keep_ref(session, found, provider_ref)
     if found.state in {State.PROMPTING, State.UNSURE}:
         found.state = State.PROMPTED
         found.next_ask_at = next_ask(found, now)
@@ -176,6 +175,11 @@ def is_called(session: Session, *, deposit: int, provider_ref: str) -> bool:
     return known in (None, provider_ref)
 
 
+def named(session: Session, *, deposit: int, provider_ref: str) -> None:
+    """Keep what a callback calls a prompt, where nobody had told us: it is asked by that."""
+    keep_ref(session, locked(session, deposit), provider_ref)
+
+
 def doubt(session: Session, *, deposit: int, provider_ref: str, now: datetime) -> None:
     """Have the provider asked now how a prompt ended, by what it calls it; nothing is believed."""
     prompted(session, deposit=deposit, provider_ref=provider_ref, now=now)
@@ -187,14 +191,6 @@ def doubt(session: Session, *, deposit: int, provider_ref: str, now: datetime) -
 def by_token(session: Session, *, token_hash: bytes) -> int | None:
     """The deposit whose callback's address holds a token, by its SHA-256."""
     return session.scalar(select(Deposit.id).where(Deposit.token_hash == token_hash))
-
-
-def _is_anothers(session: Session, found: Deposit, provider_ref: str) -> bool:
-    """Whether a provider calls another prompt so: whoever says so of this one is mistaken."""
-    other = select(Deposit.id).where(
-        Deposit.provider == found.provider, Deposit.provider_ref == provider_ref
-    )
-    return session.scalar(other) is not None
 
 
 def next_ask(found: Deposit, now: datetime) -> datetime:

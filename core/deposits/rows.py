@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    select,
     text,
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -182,3 +183,19 @@ def locked(session: Session, deposit: int) -> Deposit:
     if found is None:
         raise UnknownDeposit
     return found
+
+
+def keep_ref(session: Session, found: Deposit, provider_ref: str | None) -> None:
+    """Keep what the provider calls a prompt, where nobody had told us: it is asked by that."""
+    if found.provider_ref is not None or provider_ref is None:
+        return
+    if not is_anothers(session, found, provider_ref):
+        found.provider_ref = provider_ref
+
+
+def is_anothers(session: Session, found: Deposit, provider_ref: str) -> bool:
+    """Whether a provider calls another prompt so: whoever says so of this one is mistaken."""
+    other = select(Deposit.id).where(
+        Deposit.provider == found.provider, Deposit.provider_ref == provider_ref
+    )
+    return session.scalar(other) is not None

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import arrivals, outbox, receipts, suspense
+from core.deposits import rows
 from core.deposits.rows import MAY_COME, OPEN, Deposit, State, locked
 from core.errors import DomainError
 from core.ledger import Posting
@@ -93,11 +94,10 @@ def settle(
     kind = _kind(session, found, told=told, payer=payer, provider_ref=provider_ref)
     if found.state not in MAY_COME:
         kind = Kind.CONFLICT
+    rows.keep_ref(session, found, provider_ref)
     if kind is not None:
         come = (told or found.money) if confirmed else None
         return _review(session, found, kind, evidence, now=now, receipt=receipt, come=come)
-    if found.provider_ref is None and provider_ref is not None:
-        found.provider_ref = provider_ref
     if not confirmed and confirm_above is not None and confirm_above < found.money:
         found.claimed_receipt, found.next_ask_at = receipt or found.claimed_receipt, now
         return Settlement(Came.UNCONFIRMED, State(found.state))
@@ -232,12 +232,7 @@ def _kind(
         return None
     if found.provider_ref is not None:
         return Kind.MISMATCH
-    other = session.scalar(
-        select(Deposit.id).where(
-            Deposit.provider == found.provider, Deposit.provider_ref == provider_ref
-        )
-    )
-    return None if other is None else Kind.REPLAYED
+    return Kind.REPLAYED if rows.is_anothers(session, found, provider_ref) else None
 
 
 def _again(

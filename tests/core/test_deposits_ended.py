@@ -6,7 +6,7 @@ import pytest
 from rail import opened
 from sqlalchemy.exc import DBAPIError
 
-from core import chart, closing, resolutions, reversals
+from core import chart, closing, deposits, resolutions, reversals
 from core.audit import Actor
 from core.deposits import Came, State
 from core.money import kes
@@ -31,6 +31,31 @@ class TestContradictions:
         rail.settle(deposit, receipt=None, confirmed=True)
         assert rail.cases() == [("conflict", f"deposit:{deposit}", 500_00)]
         assert otieno.balance == kes(0)
+
+    @pytest.mark.parametrize("is_named", [True, False])
+    def test_it_is_asked_about_by_what_the_callback_calls_it(self, rail, otieno, is_named):
+        """Its ack was lost: nobody had told us what Safaricom calls the prompt."""
+        deposit = rail.expect(otieno)
+        rail.house.clock.passes(seconds=3)
+        rail.begin(deposit)
+        rail.unsure(deposit)
+        if is_named:
+            rail.worker(
+                lambda session: deposits.named(session, deposit=deposit, provider_ref="ws_CO_9")
+            )
+        rail.fail(deposit)
+        assert rail.settle(deposit, provider_ref="ws_CO_9").came is Came.REVIEW
+        assert rail.doubtful() == [deposit]
+
+    def test_but_not_by_what_is_anothers(self, rail, otieno, wanjiru):
+        other = rail.prompt(wanjiru)
+        deposit = rail.expect(otieno)
+        rail.house.clock.passes(seconds=3)
+        rail.begin(deposit)
+        rail.unsure(deposit)
+        rail.fail(deposit)
+        rail.settle(deposit, provider_ref=f"ws_CO_{other}")
+        assert deposit not in rail.doubtful()
 
     def test_what_staff_credited_otherwise_is_no_news_when_it_is_confirmed(
         self, rail, otieno, wanjiru
@@ -98,6 +123,7 @@ class TestExpiring:
 
     def test_unsure_without_an_identifier_it_does_so_too(self, rail, otieno):
         deposit = rail.expect(otieno)
+        rail.house.clock.passes(seconds=3)
         rail.house.clock.passes(seconds=3)
         rail.begin(deposit)
         rail.unsure(deposit)

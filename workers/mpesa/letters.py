@@ -91,6 +91,7 @@ def _prompt_ended(session: Session, have: Resources, line: Line, letter: Letter)
         if told.code in codes.ALARMING_PROMPTS:
             log.error("mpesa.prompt_alarming", why=codes.FAILED_PROMPTS[told.code], **about)
         why = codes.FAILED_PROMPTS[told.code]
+        deposits.named(session, deposit=deposit, provider_ref=told.checkout)
         deposits.fail(session, deposit=deposit, code=told.code, why=why, now=now)
         log.info("mpesa.deposit_not_paid", **about)
     else:
