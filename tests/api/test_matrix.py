@@ -206,8 +206,11 @@ THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
         f"/api-keys/{_key(house, app)}/rollover",
         {"lifetime": "1D", "pin": "4071"},
     ),
-    "/api/v1/webhooks/{id}": lambda house, app: (_webhook(house, app), {"description": "x"}),
-    "/api/v1/webhooks/{id}/secret": lambda house, app: (f"{_webhook(house, app)}/secret", {}),
+    "/api/v1/webhooks/{id}": lambda house, app: (_webhook(house, app), {"pin": "4071"}),
+    "/api/v1/webhooks/{id}/secret": lambda house, app: (
+        f"{_webhook(house, app)}/secret",
+        {"pin": "4071"},
+    ),
     "/api/v1/webhooks/{id}/test": lambda house, app: (f"{_webhook(house, app)}/test", {}),
     "/api/v1/webhooks/{id}/replay": lambda house, app: (
         f"{_webhook(house, app)}/replay",
