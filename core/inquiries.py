@@ -44,6 +44,7 @@ class State(StrEnum):
     ASKED = "asked"
     ANSWERED = "answered"
     FAILED = "failed"
+    """It was not taken, or refused: nothing has come of it."""
     LOST = "lost"
 
 
@@ -130,6 +131,15 @@ def failed(session: Session, *, inquiry: int, why: str, now: datetime) -> None:
     )
 
 
+def refused(session: Session, *, inquiry: int, why: str) -> None:
+    """Say that the answer just taken is a refusal: what was asked for was certainly not done."""
+    session.execute(
+        update(Inquiry)
+        .where(Inquiry.id == inquiry, Inquiry.state == State.ANSWERED)
+        .values(state=State.FAILED.value, why=why)
+    )
+
+
 def answer(session: Session, *, inquiry: int, now: datetime) -> bool:
     """Be the one who takes the answer; False where somebody has had it before."""
     taken = session.scalar(
@@ -158,6 +168,16 @@ def by_token(session: Session, *, token_hash: bytes) -> Asked | None:
     if row is None:
         return None
     return Asked(row.id, Kind(row.kind), row.subject, State(row.state), row.asked_at)
+
+
+def may_be_done(session: Session, *, subject: str, kind: Kind) -> bool:
+    """Whether anything that was asked for may have been done, or may yet be."""
+    found = (
+        select(Inquiry.id)
+        .where(Inquiry.subject == subject, Inquiry.kind == kind.value)
+        .where(Inquiry.state != State.FAILED)
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 def newest(session: Session, *, subject: str, kind: Kind) -> Asked | None:

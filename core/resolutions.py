@@ -157,13 +157,32 @@ def returned(session: Session, *, case: int, now: datetime) -> bool:
     return True
 
 
-def return_failed(session: Session, *, case: int, why: str, now: datetime) -> None:
-    """Take it that the provider has not sent a payment back: staff decide anew."""
+def require_returning(session: Session, *, case: int) -> None:
+    """
+    See that a payment is on its way back still, as its return is written down to be asked for.
+
+    Raises:
+        SuspenseClosed: It is not any more.
+    """
+    _locked(session, case, state="returning")
+
+
+def return_failed(session: Session, *, case: int, why: str, now: datetime) -> bool:
+    """
+    Take it that the provider has refused to send a payment back, this time; whether staff decide
+    anew. They do once no asking of all there were may have been carried out.
+
+    Raises:
+        SuspenseClosed: It is not on its way back.
+    """
     _row, found = _locked(session, case, state="returning")
-    found.state = "open"
     told = {"why": "return-failed", "told": why, "at": now.isoformat()}
     found.evidence = [*found.evidence, told]
+    subject, kind = f"reversal:{case}", inquiries.Kind.REVERSAL
+    if not inquiries.may_be_done(session, subject=subject, kind=kind):
+        found.state = "open"
     session.flush()
+    return found.state == "open"
 
 
 def _may_ask_again(session: Session, case: int) -> bool:

@@ -179,7 +179,7 @@ class Conversation:
         state: dict[str, Any] = {"person": kept, "language": language}
         if not reply.ends:
             state["dialogue"] = engine.dump(dialogue, following=reply.following)
-        screen, keeps = engine.name(type(dialogue.top)), _keeps(opened, dialogue, reply)
+        screen, keeps = engine.name(type(dialogue.top)), _keeps(dial, opened, dialogue, reply)
         return Answer(reply, screen, state, keeps)
 
     def _person(
@@ -271,11 +271,14 @@ def _remembered(kept: dict[str, Any]) -> Person:
     return Person(**{**kept, "balance": balance, "language": Language(kept["language"])})
 
 
-def _keeps(opened: Opened, dialogue: Dialogue, reply: Reply) -> Keeps:
+def _keeps(dial: Dial, opened: Opened, dialogue: Dialogue, reply: Reply) -> Keeps:
     """What the caller's next session finds."""
     had_ended = opened.turn is Turn.NEXT and "dialogue" not in (opened.state or {})
     is_held = opened.left is not None and opened.left.is_held
-    if had_ended or isinstance(dialogue.top, Offer) or (is_held and not reply.ends):
+    # The answer may be lost on its way: what became of an order is said until they go on. But who
+    # dials ahead would never get by what has no room on top of it.
+    is_told = opened.left is not None and dialogue.notice is not None and not dial.text
+    if had_ended or isinstance(dialogue.top, Offer) or ((is_held or is_told) and not reply.ends):
         return Keeps.LEAVE
     if reply.ends:
         return Keeps.KEEP if dialogue.top.submits and not dialogue.hangs_up else Keeps.DROP

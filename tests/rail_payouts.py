@@ -225,18 +225,27 @@ class Payouts:
         return self.worker(lambda session: resolutions.returned(session, case=case, now=self.now))
 
     def ask_back(self, case):
+        name = token(f"r{case}:{next(self.keys)}")
         return self.worker(
             lambda session: inquiries.ask(
                 session,
                 kind=inquiries.Kind.REVERSAL,
                 subject=f"reversal:{case}",
-                token_hash=token(f"r{case}"),
+                token_hash=name,
                 now=self.now,
             )
         )
 
+    def answered_back(self, inquiry, *, is_refused):
+        def answered(session):
+            inquiries.answer(session, inquiry=inquiry, now=self.now)
+            if is_refused:
+                inquiries.refused(session, inquiry=inquiry, why="R000002")
+
+        self.worker(answered)
+
     def return_failed(self, case):
-        self.worker(
+        return self.worker(
             lambda session: resolutions.return_failed(
                 session, case=case, why="R000002", now=self.now
             )

@@ -95,7 +95,7 @@ def _answered(desk: Desk, subject: str, kind: Kind) -> bool:
     ends = time.monotonic() + _ANSWER_SECONDS
     while time.monotonic() < ends:
         found = desk.do(lambda session: inquiries.newest(session, subject=subject, kind=kind))
-        if found is not None and found.state is State.ANSWERED:
+        if found is not None and found.state in {State.ANSWERED, State.FAILED}:
             return True
         time.sleep(_POLL_SECONDS)
     return False
@@ -123,14 +123,19 @@ def _reverse(desk: Desk, given: argparse.Namespace) -> None:
         amount = Money(back.amount, Currency.KES)
         subject = f"{questions.REVERSAL}:{back.case}"
         if not questions.reversal(
-            _asker(desk), line, subject=subject, receipt=back.receipt, amount=amount
+            _asker(desk), line, case=back.case, receipt=back.receipt, amount=amount
         ):
-            desk.do(
+            is_open = desk.do(
                 lambda session: resolutions.return_failed(
                     session, case=back.case, why="Safaricom did not take it", now=desk.now
                 )
             )
-            raise Unfit("Safaricom did not take it: the case is open as before.")
+            if is_open:
+                raise Unfit("Safaricom did not take it: the case is open as before.")
+            raise Unfit(
+                "Safaricom did not take it, but may have carried out what it was asked before:"
+                " the case stays on its way back. Look for the reversal in the statement."
+            )
     has_come = _answered(desk, subject, Kind.REVERSAL)
     print(f"Case {given.case}: Safaricom {'has answered' if has_come else 'was asked'}.")
     desk_suspense.show(desk, given)

@@ -48,6 +48,9 @@ _TOLD: Final = re.compile(
     r"|Deposit of|Withdrawal of|Umetuma|Umelipa|Umebadilisha|Vocha|Haiku|Hatujui|Ombi lako"
     r"|Ziko njiani|Hazikutolewa|Kuweka|Kutoa|KES [0-9,.]+ (to|kwa) )"
 )
+# What asks for all that one has is only promised while what was ordered before is not executed: by
+# then there may be less.
+_PROMISED: Final = re.compile(r"is received|limepokelewa")
 _AMOUNT: Final = re.compile(r"KES ([0-9,]+)\.([0-9]{2})")
 
 
@@ -194,8 +197,9 @@ class Life:
             self._has_news = plan.is_told_of and call.screen not in EXCUSES
             raise CutOff
         self._expect(call, step.leads, step.says)
-        me.maybe -= deeds
-        me.ordered += deeds
+        if not (plan.reads and _PROMISED.search(call.words)):
+            me.maybe -= deeds
+            me.ordered += deeds
         self._become(plan.becomes)
 
     def _deeds(self, call: Call, plan: Plan) -> Deeds:

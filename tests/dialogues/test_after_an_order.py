@@ -42,6 +42,13 @@ class TestTransfer:
         sent.phone.redials("*384#")
         assert first_line(sent.phone) == "Kabambe. Balance KES 745.00"
 
+    def test_again_until_they_go_on_as_the_answer_may_be_lost(self, sent):
+        for _ in range(2):
+            sent.phone.redials()
+            assert first_line(sent.phone) == "Sent KES 500.00 to Otieno. Ref REF"
+        sent.phone.types("4").redials("*384#")
+        assert first_line(sent.phone) != "Sent KES 500.00 to Otieno. Ref REF"
+
     def test_not_done_and_why(self, house, wanjiru, otieno):
         house.workers_are_there = False
         for _ in range(2):

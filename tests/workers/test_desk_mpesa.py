@@ -101,6 +101,26 @@ def test_what_nobody_knows_is_found_credited_or_sent_back(rail, house, sit, wanj
     assert sit("reverse", 2, *WHY)[0] == 1  # once is enough
 
 
+def test_what_may_be_back_already_is_not_open_again(rail, house, sit):
+    """The first asking was carried out, and its answer lost; the second was not taken."""
+    house.clock.now = datetime.now(UTC)  # the desk's is
+    house.safaricom.register()
+    house.safaricom.terms(validation=False)
+    pay = {"from": "0712000001", "account": "nobody", "amount": "300"}
+    requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5).raise_for_status()
+    until(lambda: len(rail.cases()) == 1)
+    house.safaricom.fault(on="reversal", preset="callback-lost")
+    sit("reverse", 1, *WHY)
+    house.clock.passes(minutes=16)
+    until(lambda: house.bank.one("SELECT count(*) FROM inquiries WHERE state = 'lost'"))
+    house.safaricom.fault(on="reversal", preset="spike")
+    status, said = sit("reverse", 1, *WHY)
+    assert (status, "stays on its way back" in said) == (1, True)
+    assert sit("suspense", "credit", 1, "+254712000001", *WHY)[0] == 1
+    assert sit("reverse", 1, *WHY)[0] == 0
+    assert house.bank.one("SELECT outcome FROM suspense_cases") == "returned"
+
+
 def test_payouts_that_our_side_broke_wait_for_staff(rail, house, sit, wanjiru):
     house.safaricom.fault(on="b2c", outcome="8006")
     first = rail.withdraw(wanjiru, 100_00)

@@ -10,6 +10,7 @@ import golden_daraja as golden
 import pytest
 from rail import opened
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from core import chart, inbox, inquiries, rails
 from core.inbox import Kind
@@ -203,3 +204,34 @@ class TestWhileOurInitiatorIsBroken:
         self.stop(house, "1")
         assert self.ask_all(house)
         assert self.asked(house) == 5
+
+
+class TestReversals:
+    @pytest.fixture
+    def case(self, rail):
+        rail.pay(RECEIPT, "nobody", 500_00)
+        rail.decide("begin_return")
+        return 1
+
+    def said(self, code):
+        return golden.B2C_FAILED.replace(b"2001", code.encode())
+
+    def test_a_refusal_while_another_is_on_its_way_opens_no_case(self, house, rail, answer, case):
+        rail.ask_back(case)
+        answer(inquiries.Kind.REVERSAL, f"reversal:{case}", self.said("11"))
+        assert house.bank.one("SELECT state FROM suspense_cases") == "returning"
+
+    def test_a_refusal_of_the_only_one_does(self, house, rail, answer, case):
+        answer(inquiries.Kind.REVERSAL, f"reversal:{case}", self.said("11"))
+        assert house.bank.one("SELECT state FROM suspense_cases") == "open"
+        assert house.bank.rows("SELECT state FROM inquiries") == [("failed",)]
+
+    def test_what_went_back_although_it_was_given_away_is_an_error(
+        self, rail, otieno, answer, case
+    ):
+        rail.return_failed(case)
+        rail.decide("credit", case=case, person=rail.person(otieno))
+        with capture_logs() as said:
+            answer(inquiries.Kind.REVERSAL, f"reversal:{case}", self.said("0"))
+        levels = [line["log_level"] for line in said if line["event"].startswith("mpesa.reversed")]
+        assert levels == ["error"]

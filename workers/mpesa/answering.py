@@ -58,7 +58,7 @@ def result(session: Session, have: Resources, line: Line, letter: Letter) -> Non
     if asked.kind is Kind.BALANCE:
         _balance(session, line, asked, told)
     elif asked.kind is Kind.REVERSAL:
-        _reversal(session, have, int(which), told)
+        _reversal(session, have, asked, told)
     elif about == questions.WITHDRAWAL:
         _of_withdrawal(session, have, int(which), told)
     else:
@@ -174,16 +174,21 @@ def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
         log.error("mpesa.float_low", available=str(available), least=str(line.float_least))
 
 
-def _reversal(session: Session, have: Resources, case: int, told: Result) -> None:
+def _reversal(session: Session, have: Resources, asked: Asked, told: Result) -> None:
+    case = int(asked.subject.partition(":")[2])
     now, about = have.clock(), {"case": case, "code": told.code}
     try:
         if told.code in codes.REVERSED:
             resolutions.returned(session, case=case, now=now)
             log.info("mpesa.reversed", **about)
         elif told.code in codes.NOT_REVERSED:
-            resolutions.return_failed(session, case=case, why=told.why, now=now)
-            log.error("mpesa.not_reversed", why=told.why, **about)
+            inquiries.refused(session, inquiry=asked.id, why=told.why)
+            is_open = resolutions.return_failed(session, case=case, why=told.why, now=now)
+            log.error("mpesa.not_reversed", why=told.why, is_open=is_open, **about)
         else:  # it stays on its way: what it came to is in the statement
             log.error("mpesa.code_unknown", **about)
     except SuspenseClosed:
-        log.warning("mpesa.answered_again", **about)
+        if told.code in codes.REVERSED:  # its money went elsewhere, too
+            log.error("mpesa.reversed_and_closed", **about)  # noqa: TRY400 - of no fault here
+        else:
+            log.warning("mpesa.answered_again", **about)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from core import inquiries
+from core import inquiries, resolutions
 from core.db import Databases, transact
 from core.inquiries import Kind
 from core.money import Money
@@ -63,10 +63,16 @@ def balance(have: Asker, line: Line, *, of_payouts: bool) -> bool:
     return _put(have, line, Kind.BALANCE, subject, call)
 
 
-def reversal(have: Asker, line: Line, *, subject: str, receipt: str, amount: Money) -> bool:
-    """Have a payment to us given back."""
+def reversal(have: Asker, line: Line, *, case: int, receipt: str, amount: Money) -> bool:
+    """
+    Have a payment to us, which stands in suspense as a case, given back.
+
+    Raises:
+        SuspenseClosed: It is not to be any more.
+    """
     call = partial(line.client.reverse, receipt=receipt, amount=amount)
-    return _put(have, line, Kind.REVERSAL, subject, call)
+    also = partial(resolutions.require_returning, case=case)
+    return _put(have, line, Kind.REVERSAL, f"{REVERSAL}:{case}", call, also=also)
 
 
 def _put(
