@@ -314,9 +314,11 @@ def facts(session: Session, *, case: int) -> Sequence[CaseFact]:
 
 def listed(
     session: Session, *, state: str = "open", before: int | None = None, count: int = 50
-) -> Sequence[Case]:
-    """Cases, newest first; `before` is the id to go on from."""
-    found = select(Case).where(Case.state == state)
+) -> Sequence[tuple[Case, str]]:
+    """Cases and the numbers of those they are about, newest first; `before` is where to go on."""
+    found = select(Case, Subscriber.msisdn).join(Subscriber, Subscriber.id == Case.subscriber_id)
+    found = found.where(Case.state == state)
     if before is not None:
         found = found.where(Case.id < before)
-    return session.scalars(found.order_by(Case.id.desc()).limit(count)).all()
+    rows = session.execute(found.order_by(Case.id.desc()).limit(count))
+    return [(row[0], row[1]) for row in rows]

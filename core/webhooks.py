@@ -94,6 +94,13 @@ class EndpointState(StrEnum):
     """For good. What was told stays in the log until that is cleared."""
 
 
+@dataclass(eq=False)
+class SecretJustRotated(Refused):
+    """The secret before the present one still signs until then: a third would end it early."""
+
+    until: datetime
+
+
 class Endpoint(Base):
     """
     An address of a subscriber's program.
@@ -320,8 +327,13 @@ def rotate(
 
     Raises:
         UnknownWebhook: They have none of that code.
+        SecretJustRotated: The one before still signs, and whoever has that would be cut off.
     """
     found = find(session, subscriber=subscriber, code=code)
+    both = select(Endpoint.secret_before_until).where(Endpoint.id == found.id).with_for_update()
+    signs_until = session.scalar(both)
+    if signs_until is not None and now < signs_until:
+        raise SecretJustRotated(until=signs_until)
     secret, until = _secret(), now + OVERLAP
     locked = chest.lock(secret, purpose=purpose(subscriber))
     session.execute(select(func.rotate_webhook_secret(found.id, locked, until)))

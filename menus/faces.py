@@ -89,7 +89,13 @@ from core.vouchers import (
     VoucherUsed,
 )
 from core.webhook_deliveries import UnknownDelivery, WebhookDisabled
-from core.webhooks import InvalidWebhook, TooManyWebhooks, UnknownEventType, UnknownWebhook
+from core.webhooks import (
+    InvalidWebhook,
+    SecretJustRotated,
+    TooManyWebhooks,
+    UnknownEventType,
+    UnknownWebhook,
+)
 from core.withdrawals import UnknownWithdrawal
 from menus.clock import day_and_minute_after, minute_after
 from menus.screen import AnswerTooLong, InvalidChoice
@@ -232,6 +238,7 @@ FACES: Mapping[type[DomainError], Face] = {
     TooManyStrangers: Face(_("Too many numbers without an account. Try again tomorrow.")),
     TooManyOtps: Face(_("Too many codes. Try again after {until}."), dated=True),
     TooManyTransfers: Face(_("You have sent {count_max} times this hour. Try later.")),
+    SecretJustRotated: Face(_("The secret was changed. Again after {until}."), dated=True),
     TooManyWebhooks: Face(_("You have {count_max} webhooks already. Remove one first.")),
     UnknownAccount: Face(UNEXPECTED, hangs_up=True),
     UnknownApiKey: Face(_("You have no such key.")),

@@ -83,7 +83,7 @@ def _decide_hit(desk: Desk, given: argparse.Namespace) -> None:
 def _list_cases(desk: Desk, given: argparse.Namespace) -> None:
     state = "closed" if given.closed else "open"
     found = desk.do(lambda session: cases.listed(session, state=state, before=given.before))
-    for each in found:
+    for each, _number in found:
         print(f"{each.id}  {each.kind}  subscriber {each.subscriber_id}  {each.opened_at:%F %R}Z")
     if not found:
         print(f"No case is {state}.")

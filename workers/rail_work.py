@@ -113,12 +113,25 @@ def ours(reference: str) -> str:
 
 
 def _each(items: Sequence[R], do: Callable[[R], None]) -> None:
-    """Do something with each, several at once: one slow answer must not hold up the others."""
+    """
+    Do something with each, several at once: one slow answer must not hold up the others.
+
+    Nor must one that raises: it is logged, and comes again when it is due.
+    """
     if not items:
         return
     with ThreadPoolExecutor(max_workers=min(HANDS, len(items))) as hands:
-        for _done in hands.map(do, items):
+        for _done in hands.map(partial(_alone, do), items):
             pass
+
+
+def _alone(do: Callable[[R], None], item: R) -> None:
+    try:
+        do(item)
+    except Exception as error:
+        if is_of_the_database(error):
+            raise  # that is no row's fault: the relay rings again
+        log.exception("rail.row_failed", row=getattr(item, "id", item))
 
 
 # ------------------------------------------------------------------------------------ money in

@@ -7,7 +7,6 @@ from typing import Any, Final
 from apiflask import APIBlueprint
 from flask import Response
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from core import audit, cases
 from core.access.principals import Permission
@@ -56,9 +55,10 @@ def _looks(door: APIBlueprint) -> None:
         session, before = edge.staff(), paging.number(wanted.cursor)
         found = cases.listed(session, state=wanted.state, before=before, count=wanted.limit)
         looked_at(session, "cases")
-        last = found[-1].id if len(found) == wanted.limit else None
+        last = found[-1][0].id if len(found) == wanted.limit else None
         return CasesTold(
-            cases=[CaseTold(**_told(session, each)) for each in found], next=paging.cursor(last)
+            cases=[CaseTold(**_told(each, phone)) for each, phone in found],
+            next=paging.cursor(last),
         )
 
     @door.get("/cases/<int:case>")
@@ -74,7 +74,8 @@ def _looks(door: APIBlueprint) -> None:
             FactTold(at=each.at, kind=each.kind, by=each.actor, evidence=each.evidence)
             for each in cases.facts(session, case=case)
         ]
-        return CaseWhole(**_told(session, found), facts=facts)
+        phone = select(Subscriber.msisdn).where(Subscriber.id == found.subscriber_id)
+        return CaseWhole(**_told(found, session.scalars(phone).one()), facts=facts)
 
 
 def _decisions(door: APIBlueprint, api: Api) -> None:
@@ -148,12 +149,11 @@ def _log(door: APIBlueprint) -> None:
         )
 
 
-def _told(session: Session, case: Case) -> dict[str, Any]:
-    phone = select(Subscriber.msisdn).where(Subscriber.id == case.subscriber_id)
+def _told(case: Case, phone: str) -> dict[str, Any]:
     return {
         "case": case.id,
         "kind": case.kind,
-        "phone": session.scalars(phone).one(),
+        "phone": phone,
         "state": case.state,
         "opened_at": case.opened_at,
         "closed_at": case.closed_at,

@@ -14,6 +14,7 @@ from core.subscribers import Person
 from core.webhook_deliveries import UnknownDelivery, WebhookDisabled
 from core.webhooks import (
     InvalidWebhook,
+    SecretJustRotated,
     TooManyWebhooks,
     UnknownEventType,
     UnknownWebhook,
@@ -34,6 +35,7 @@ from gateway.api.schemas.webhooks import (
     Replayed,
     SecretShownOnce,
     WebhookChanged,
+    WebhookConfirmed,
     WebhookMade,
     Webhooks,
     WebhookShownOnce,
@@ -143,37 +145,46 @@ def _hang_one(door: APIBlueprint, api: Api) -> None:
 
     @door.delete("/<id>")
     @needs(Permission.OWN)
-    @refuses(UnknownWebhook)
+    @refuses(UnknownWebhook, InvalidOtp, *PINS, *SECONDS)
+    @door.input(WebhookConfirmed)
     @door.output({}, status_code=204)
-    def remove_webhook(id: str) -> str:  # noqa: A002 - as above
+    def remove_webhook(id: str, json_data: WebhookConfirmed) -> str:  # noqa: A002 - as above
         """Remove a webhook for good."""
         person = edge.person()
-        webhooks.remove(
-            edge.session(),
-            subscriber=person.id,
-            code=id,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
+        _find(id)
+        confirm_lasting(api, person, json_data.pin, json_data.totp)
+        with edge.kept() as session:
+            webhooks.remove(
+                session,
+                subscriber=person.id,
+                code=id,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
         return ""
 
 
 def _hang_secret(door: APIBlueprint, api: Api) -> None:
     @door.post("/<id>/secret")
     @needs(Permission.OWN)
-    @refuses(UnknownWebhook)
+    @refuses(UnknownWebhook, SecretJustRotated, InvalidOtp, *PINS, *SECONDS)
+    @door.input(WebhookConfirmed)
     @door.output(SecretShownOnce, 201)
-    def rotate_secret(id: str) -> SecretShownOnce:  # noqa: A002 - as above
-        """Give a webhook another secret, shown this once. For a day both sign."""
+    def rotate_secret(id: str, json_data: WebhookConfirmed) -> SecretShownOnce:  # noqa: A002 - as above
+        """Give a webhook another secret, shown this once. For a day both sign, and it stays."""
         person = edge.person()
-        secret, until = webhooks.rotate(
-            edge.session(),
-            subscriber=person.id,
-            code=id,
-            chest=api.chest,
-            actor=edge.actor(person),
-            now=edge.now(),
-        )
+        found = _find(id)
+        confirm_lasting(api, person, json_data.pin, json_data.totp)
+        with edge.kept() as session:
+            secret, until = webhooks.rotate(
+                session,
+                subscriber=person.id,
+                code=id,
+                chest=api.chest,
+                actor=edge.actor(person),
+                now=edge.now(),
+            )
+            webhook_news.tell(session, person=person, url=found.url, now=edge.now())
         return SecretShownOnce(secret=secret, both_sign_until=until)
 
 

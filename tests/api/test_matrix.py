@@ -108,9 +108,10 @@ def test_what_is_one_persons_is_not_anothers(house, described, wanjiru, otieno, 
     }
     assert routes - NOBODYS == set(THINGS)
     for path, make in THINGS.items():
-        for _path, method, _operation in (each for each in described if each[0] == path):
+        for _path, method, operation in (each for each in described if each[0] == path):
             place, body = make(house, mine)
-            words = {} if method in {"GET", "DELETE"} else {"json": body}
+            is_bare = method in {"GET", "DELETE"} and "requestBody" not in operation
+            words = {} if is_bare else {"json": body}
             words["headers"] = {"Idempotency-Key": f"{method}-of-another"}
             theirs.asks(method, place, **words)
             assert theirs.answer.status_code == 404, (method, place, theirs.answer.data)
@@ -206,8 +207,11 @@ THINGS: dict[str, Callable[[Any, App], tuple[str, dict[str, Any]]]] = {
         f"/api-keys/{_key(house, app)}/rollover",
         {"lifetime": "1D", "pin": "4071"},
     ),
-    "/api/v1/webhooks/{id}": lambda house, app: (_webhook(house, app), {"description": "x"}),
-    "/api/v1/webhooks/{id}/secret": lambda house, app: (f"{_webhook(house, app)}/secret", {}),
+    "/api/v1/webhooks/{id}": lambda house, app: (_webhook(house, app), {"pin": "4071"}),
+    "/api/v1/webhooks/{id}/secret": lambda house, app: (
+        f"{_webhook(house, app)}/secret",
+        {"pin": "4071"},
+    ),
     "/api/v1/webhooks/{id}/test": lambda house, app: (f"{_webhook(house, app)}/test", {}),
     "/api/v1/webhooks/{id}/replay": lambda house, app: (
         f"{_webhook(house, app)}/replay",

@@ -163,10 +163,30 @@ def test_few_calls_a_minute_are_asked_for(house, otieno_s):
 
 def test_another_secret_is_shown_once_too(house, otieno_s):
     made = add(house, otieno_s).json
-    other = otieno_s.posts(f"/webhooks/{made['id']}/secret")
+    there = f"/webhooks/{made['id']}/secret"
+    otieno_s.posts(there, {})
+    otieno_s.is_refused(422, "invalid-request")
+    otieno_s.posts(there, {"pin": "9174"})
+    otieno_s.is_refused(403, "wrong-pin")
+    other = otieno_s.posts(there, {"pin": "4071"})
     assert other.status_code == 201
+    told = [each["message"] for each in house.messages("+254733000002")]
+    assert len(told) == 2, "made, and given another secret"
     assert other.json["secret"] not in (made["secret"], "")
     assert datetime.fromisoformat(other.json["both_sign_until"]) - house.clock() == timedelta(1)
+
+
+def test_no_third_secret_is_made_while_the_first_still_signs(house, otieno_s):
+    there = f"/webhooks/{add(house, otieno_s).json['id']}/secret"
+    until = otieno_s.posts(there, {"pin": "4071"}).json["both_sign_until"]
+    house.clock.passes(hours=23)
+    otieno_s.bearer = house.logged_in("+254733000002")
+    otieno_s.posts(there, {"pin": "4071"})
+    problem = otieno_s.is_refused(409, "secret-just-rotated")
+    assert datetime.fromisoformat(problem["until"]) == datetime.fromisoformat(until)
+    house.clock.passes(hours=1)
+    otieno_s.bearer = house.logged_in("+254733000002")
+    assert otieno_s.posts(there, {"pin": "4071"}).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -210,8 +230,8 @@ def test_another_persons_are_not_there_at_all(house, his, otieno_s, wanjiru_s, w
     for method, path, body in [
         ("GET", there, None),
         ("PATCH", there, {"active": False}),
-        ("DELETE", there, None),
-        ("POST", f"{there}/secret", {}),
+        ("DELETE", there, {"pin": "4071"}),
+        ("POST", f"{there}/secret", {"pin": "4071"}),
         ("POST", f"{there}/test", {}),
         ("POST", f"{there}/replay", {"since": house.clock().isoformat()}),
         ("GET", f"{there}/deliveries", None),
@@ -233,7 +253,10 @@ def test_a_stranger_is_asked_who_they_are(app):
 
 def test_removed_it_is_gone(house, otieno_s):
     made = add(house, otieno_s).json
-    assert otieno_s.asks("DELETE", f"/webhooks/{made['id']}").status_code == 204
+    otieno_s.asks("DELETE", f"/webhooks/{made['id']}", json={"pin": "9174"})
+    otieno_s.is_refused(403, "wrong-pin")
+    sure = {"pin": "4071"}
+    assert otieno_s.asks("DELETE", f"/webhooks/{made['id']}", json=sure).status_code == 204
     otieno_s.gets(f"/webhooks/{made['id']}")
     otieno_s.is_refused(404, "unknown-webhook")
     assert otieno_s.gets("/webhooks").json == {"webhooks": []}

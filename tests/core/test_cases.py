@@ -105,9 +105,9 @@ class TestWhatStaffDo:
         office.screen()
         with office.house.databases["worker"]() as session:
             newest = cases.listed(session, count=1)
-            assert [each.kind for each in newest] == ["sanctions"]
-            rest = cases.listed(session, before=newest[0].id)
-            assert [each.kind for each in rest] == ["structuring"]
+            assert [(each.kind, number) for each, number in newest] == [("sanctions", HIS)]
+            rest = cases.listed(session, before=newest[0][0].id)
+            assert [each.kind for each, _number in rest] == ["structuring"]
             assert cases.listed(session, state="closed") == []
 
 

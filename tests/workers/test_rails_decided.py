@@ -1,4 +1,8 @@
-"""Money that came in over a rail and that staff have decided about: it has come once."""
+"""
+Money that came in over a rail and that staff have decided about: it has come once.
+
+And what our hand cannot record of one page keeps it from no other.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from core import deposits, resolutions, subscribers
 from core.audit import Actor
 from core.db import transact
 from core.resolutions import NothingSuspended
+from workers import rail_work
 
 JANE = Actor("staff:jane", "desk", "r1")
 AMINA = "+254712000077"
@@ -102,3 +107,22 @@ def test_under_another_receipt_staff_look_and_nothing_moves(line, deposit):
     assert (case.kind, case.amount, book(line)) == ("second-receipt", 0, before)
     with pytest.raises(NothingSuspended):
         credit(line, AMINA)
+
+
+def test_one_page_that_cannot_be_recorded_holds_up_no_other(line, monkeypatch):
+    made = [line.page() for _ in range(3)]
+    recorded = deposits.paid
+
+    def breaks(session, *, deposit, **more):
+        if deposit == made[0]:
+            raise ValueError(deposit)
+        return recorded(session, deposit=deposit, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rail_work.deposits, "paid", breaks)
+        for each in made:
+            line.person("pay", each)
+        line.works(minutes=3)
+    assert [line.deposit(each).state for each in made] == ["prompted", "settled", "settled"]
+    line.works(minutes=10)
+    assert line.deposit(made[0]).state == "settled"

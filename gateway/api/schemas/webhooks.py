@@ -52,6 +52,13 @@ class WebhookChanged(Sent):
     totp: Digits | None = None
 
 
+class WebhookConfirmed(Sent):
+    """What shows that its owner wants it, and nobody who has their token."""
+
+    pin: Pin
+    totp: Digits | None = None
+
+
 class WebhookTold(Told):
     """A program that is told."""
 
