@@ -29,7 +29,6 @@ from core.subscribers import AccountClosed, Person
 from core.transfers import SameAccount, UnknownTill
 
 DAYS_MAX: Final = 30
-_LISTED_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +155,28 @@ _SHOWN = """
     JOIN subscribers o ON o.id = h.owner_id
     JOIN subscribers m ON m.id = h.beneficiary_id
 """
-_NEWEST = text(
-    f"{_SHOWN} WHERE :subscriber IN (h.owner_id, h.beneficiary_id) ORDER BY h.id DESC LIMIT :most"
-)
+_NEWEST = text(f"""{_SHOWN}
+    WHERE :subscriber IN (h.owner_id, h.beneficiary_id)
+      AND h.id < coalesce(CAST(:before AS bigint), h.id + 1)
+      AND h.state = coalesce(CAST(:state AS text), h.state)
+    ORDER BY h.id DESC LIMIT :most
+""")
 _NAMED = text(
     f"{_SHOWN} WHERE h.reference = :reference AND :subscriber IN (h.owner_id, h.beneficiary_id)"
 )
 
 
-def listed(session: Session, *, subscriber: int) -> list[Shown]:
-    """The newest hundred holds of somebody's money, or for their shop; the newest first."""
-    rows = session.execute(_NEWEST, {"subscriber": subscriber, "most": _LISTED_MAX})
-    return [_shown(row) for row in rows]
+def listed(
+    session: Session,
+    *,
+    subscriber: int,
+    state: HoldState | None = None,
+    before: int | None = None,
+    count: int = 50,
+) -> list[Shown]:
+    """Holds of somebody's money, or for their shop, newest first; `before` is where to go on."""
+    given = {"subscriber": subscriber, "state": state, "before": before, "most": count}
+    return [_shown(row) for row in session.execute(_NEWEST, given)]
 
 
 def of_reference(session: Session, *, subscriber: int, reference: str) -> Shown:

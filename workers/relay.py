@@ -44,6 +44,8 @@ _PAUSE_SECONDS_MAX: Final = 2.0
 # Longer than any provider call may take.
 _ABANDONED: Final = timedelta(seconds=60)
 _IDS_PER_JOB: Final = 25
+# Fewer unheard rings than this say that the SMS workers keep up.
+_FEW_RINGS: Final = 5
 
 DELIVER: Final = "workers.messages.deliver"
 BROADCAST: Final = "workers.broadcast.send"
@@ -190,10 +192,11 @@ class Relay:
 
     def _ring_for_letters(self, now: datetime) -> None:
         """Ring for what providers have told us; of rails, that is their own ringing's."""
-        # Whoever writes waits for an answer; for delivery reports, which are many, nobody does.
-        for job, is_written in ((UNDERSTAND, True), (TAKE_IN, False)):
-            while self._relay(Inbox, job, now, provider="africastalking", is_written=is_written):
-                pass
+        while self._relay(Inbox, UNDERSTAND, now, provider="africastalking", is_written=True):
+            pass
+        # Nobody waits for a delivery report, and there are many: they leave room for receipts.
+        if self._sms.count < _FEW_RINGS:
+            self._relay(Inbox, TAKE_IN, now, provider="africastalking", is_written=False)
         if self._mpesa is not None:
             # On a queue of its own, so that a slow Safaricom never holds up an SMS.
             line = self._safaricom

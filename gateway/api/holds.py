@@ -18,13 +18,20 @@ from core.money import InvalidAmount
 from core.orders import Asked, KeyReused, Kind, Placed
 from core.subscribers import Person
 from core.transfers import SameAccount, UnknownTill
-from gateway.api import edge
+from gateway.api import edge, paging
 from gateway.api.access import needs
 from gateway.api.auth import PINS
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import confirm, keyed, ordered, waits
-from gateway.api.schemas.holds import GivingBack, HoldAsked, HoldsTold, HoldTold, Taking
+from gateway.api.schemas.holds import (
+    GivingBack,
+    HoldAsked,
+    HoldsTold,
+    HoldsWanted,
+    HoldTold,
+    Taking,
+)
 from gateway.api.schemas.money import Sum
 from gateway.api.schemas.orders import Ordered, Other
 
@@ -74,12 +81,20 @@ def door(api: Api) -> APIBlueprint:
 def _looks(door: APIBlueprint) -> None:
     @door.get("")
     @needs(Permission.READ)
+    @door.input(HoldsWanted, location="query")
     @door.output(HoldsTold)
-    def show_all() -> HoldsTold:
-        """Show what one set aside, and what others set aside for one's shop."""
+    def show_all(query_data: HoldsWanted) -> HoldsTold:
+        """Show what one set aside, and what others set aside for one's shop, the newest first."""
         person = edge.person()
-        found = hold_orders.listed(edge.reading(), subscriber=person.id)
-        return HoldsTold(holds=[_told(each, person) for each in found])
+        found = hold_orders.listed(
+            edge.reading(),
+            subscriber=person.id,
+            state=query_data.state,
+            before=paging.number(query_data.cursor),
+            count=query_data.limit + 1,
+        )
+        page, following = paging.cut(found, query_data.limit)
+        return HoldsTold(holds=[_told(each, person) for each in page], next=following)
 
     @door.get("/<string(length=10):reference>")
     @needs(Permission.READ)

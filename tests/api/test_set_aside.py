@@ -119,3 +119,22 @@ def test_the_same_key_sets_aside_once(house, wanjiru_s, asked):
     again = wanjiru_s.posts("/holds", asked, key="hold-0001")
     assert first.json == again.json
     assert house.bank.one("SELECT count(*) FROM holds") == 1
+
+
+def test_they_are_listed_page_by_page_and_the_open_ones_alone(wanjiru_s, shop_s, asked):
+    made = [
+        wanjiru_s.posts("/holds", asked | {"amount": kes("20.00")}).json["reference"]
+        for _ in range(3)
+    ]
+    shop_s.posts(f"/holds/{made[1]}/release", {})
+    first = shop_s.gets("/holds?limit=2").json
+    assert [each["reference"] for each in first["holds"]] == [made[2], made[1]]
+    rest = shop_s.gets(f"/holds?limit=2&cursor={first['next']}").json
+    assert ([each["reference"] for each in rest["holds"]], rest["next"]) == ([made[0]], None)
+    still = shop_s.gets("/holds?state=open&limit=2").json
+    assert ([each["reference"] for each in still["holds"]], still["next"]) == (
+        [made[2], made[0]],
+        None,
+    )
+    shop_s.gets("/holds?cursor=nothing")
+    shop_s.is_refused(422, "invalid-request")

@@ -44,7 +44,18 @@ class HoldTold(Told):
     expires_at: datetime
 
 
+class HoldsWanted(Sent):
+    """Which holds, and how many at once."""
+
+    state: Annotated[HoldState | None, Field(strict=False)] = None
+    limit: Annotated[int, Field(strict=False, ge=1, le=100)] = 100
+    cursor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,24}$")] | None = Field(
+        default=None, description="`next` of the page before."
+    )
+
+
 class HoldsTold(Told):
-    """The newest hundred, the newest first."""
+    """A page of them, the newest first."""
 
     holds: list[HoldTold]
+    next: str | None = Field(description="The cursor of the next page, if there is more.")
