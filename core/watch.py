@@ -170,9 +170,9 @@ def rules(session: Session, *, now: datetime) -> list[Rule]:
 
 
 # What journals did to people: the sum of a person's entries in it, set aside or not, and the amount
-# that was ordered, or paid out, which has no fee in it. Of each account of theirs, the entries
-# about the newest that is looked at now: those of one account come in order, whatever the journals
-# do.
+# that was ordered, paid in or paid out, which no fee has changed. Of each account of theirs, the
+# entries about the newest that is looked at now: those of one account come in order, whatever the
+# journals do.
 _LOOKED_AT: Final = """
     WITH looked AS (
         SELECT a.holder_id, e.account_id, max(e.version) AS version
@@ -213,8 +213,12 @@ _TOLD: Final = """
     LEFT JOIN orders o ON o.key = j.key
     LEFT JOIN withdrawals w ON j.key LIKE 'withdrawal:%'
         AND w.id = CAST(substring(j.key, '^withdrawal:([0-9]{1,18}):') AS bigint)
+    LEFT JOIN deposits d ON j.reason = 'deposit'
+        AND d.id = CAST(substring(j.key, '^deposit:([0-9]{1,18})$') AS bigint)
+        AND d.subscriber_id = t.holder_id
     CROSS JOIN LATERAL (
-        SELECT coalesce(CAST(o.args ->> 'amount' AS bigint), w.amount, abs(t.net))::bigint AS minor
+        SELECT coalesce(CAST(o.args ->> 'amount' AS bigint), w.amount, d.amount, abs(t.net))::bigint
+            AS minor
     ) m
     WHERE t.net <> 0 AND j.reason <> ALL (:still) AND j.posted_at > CAST(:since AS timestamptz)
 """

@@ -12,10 +12,12 @@ from compliance import JANE, JOHN, Office, evidence, structured
 from rail import opened
 from sqlalchemy import text
 
-from core import cases, holds, reversals, watch
+from core import cases, deposits, holds, reversals, subscribers, watch
+from core.deposits.settling import Came
 from core.ledger import Draft, Reason, post
 from core.money import Currency, Money, kes
 from core.orders import Kind
+from core.rails import Provider
 
 HERS, HIS = "+254712000001", "+254733000002"
 
@@ -23,6 +25,42 @@ HERS, HIS = "+254712000001", "+254733000002"
 @pytest.fixture
 def office(house):
     return Office(house)
+
+
+def paid_in(house, amount, *, receipt):
+    """Let her pay money in on Paystack's page, which keeps its fee."""
+    now = house.clock()
+    with house.databases["web"].begin() as session:
+        person = subscribers.find(session, msisdn=HERS)
+        quoted = deposits.quote_checkout(
+            session, person=person, amount=amount, provider=Provider.PAYSTACK, now=now
+        )
+        made = deposits.expect_checkout(
+            session, subscriber=person.id, quoted=quoted, key=receipt, now=now
+        )
+    with house.databases["worker"].begin() as session:
+        page = deposits.begin_page(session, deposit=made.id, now=now)
+        deposits.opened(
+            session, deposit=page.id, rail_reference=page.rail_reference, url="https://x", now=now
+        )
+        came = deposits.paid(
+            session,
+            deposit=page.id,
+            rail_reference=page.rail_reference,
+            receipt=receipt,
+            told=amount,
+            cost=None,
+            now=now,
+        )
+    assert came.came is Came.CREDITED
+
+
+@pytest.fixture
+def high_ceiling(house):
+    """Let everybody hold much; limits are kept from test to test."""
+    house.bank.run("UPDATE limits SET balance_max = balance_max * 100")
+    yield
+    house.bank.run("UPDATE limits SET balance_max = balance_max / 100")
 
 
 @pytest.fixture
@@ -89,6 +127,15 @@ class TestStructuring:
         told = [fact.evidence for fact in evidence(office)] if is_raised else []
         assert [each["reference"] for each in told] == [row[0] for row in references] * is_raised
         assert {each["amount"] for each in told} == ({minor} if is_raised else set())
+
+    @pytest.mark.parametrize(("minor", "is_raised"), [(64_500_00, True), (62_990_00, False)])
+    def test_nor_does_the_fee_of_a_deposit(self, office, high_ceiling, minor, is_raised):
+        """Of 64,500 a rail that keeps 2.9 % leaves less than nine tenths of 70,000."""
+        hers = office.register(HERS, name="Wanjiru", tier="pending")
+        for number in range(3):
+            paid_in(office.house, kes(minor), receipt=f"R{number}")
+        office.look()
+        assert office.raised() == [("structuring", hers, "open")] * is_raised
 
     def test_other_currencies_count_by_their_equivalent(self, office, two):
         payer, paid = two
