@@ -39,7 +39,7 @@ def two(office):
 
 
 def person(house, number="+254733000002"):
-    with house.databases["web"]() as session:
+    with house.databases["worker"]() as session:
         return subscribers.recipient(session, msisdn=number)
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from rail import opened
-from sqlalchemy import text
 
 from core import settlements
 from core.audit import Actor
@@ -153,21 +152,36 @@ class TestWithinTheirLimits:
         """A shop that holds more than it may take out at once, or in a day."""
         return house.register("+254700000009", name="Shop", balance="300,000")
 
-    def bound(self, rail, house, **changes):
-        """Let people of this tier take out less from now on."""
-        words = ", ".join(f"{name} = {amount}" for name, amount in changes.items())
-        with house.databases["owner"].begin() as session:
-            session.execute(text(f"UPDATE limits SET {words} WHERE kind = 'withdrawal'"))
+    @pytest.fixture
+    def bound(self, house):
+        """Let everybody take out less for now; limits are kept from test to test."""
+        before = house.bank.rows(
+            "SELECT holder, tier, currency, valid_from, order_max, day_max FROM limits"
+            " WHERE kind = 'withdrawal'"
+        )
 
-    def test_no_more_than_they_may_take_out_at_once(self, rail, house, rich):
-        self.bound(rail, house, order_max=70_000_00)
+        def bound(**changes):
+            words = ", ".join(f"{name} = {amount}" for name, amount in changes.items())
+            house.bank.run(f"UPDATE limits SET {words} WHERE kind = 'withdrawal'")
+
+        yield bound
+        for row in before:
+            house.bank.run(
+                "UPDATE limits SET order_max = :order_max, day_max = :day_max"
+                " WHERE kind = 'withdrawal' AND holder = :holder AND tier = :tier"
+                " AND currency = :currency AND valid_from = :valid_from",
+                **row._mapping,
+            )
+
+    def test_no_more_than_they_may_take_out_at_once(self, rail, house, rich, bound):
+        bound(order_max=70_000_00)
         daily(rail, rich)
         assert quoted(rail, rich).amount == kes(70_000_00)
         assert isinstance(settle(rail, rich), Placed)
         assert house.bank.one("SELECT amount FROM withdrawals") == 70_000_00
 
-    def test_no_more_than_is_left_of_the_day(self, rail, house, rich):
-        self.bound(rail, house, order_max=70_000_00, day_max=100_000_00)
+    def test_no_more_than_is_left_of_the_day(self, rail, rich, bound):
+        bound(order_max=70_000_00, day_max=100_000_00)
         rail.withdraw(rich, 60_000_00)
         assert quoted(rail, rich).amount == kes(40_000_00)
         rail.withdraw(rich, 40_000_00)
