@@ -135,8 +135,8 @@ class Relay:
     def once(self) -> None:
         """Ring for everything that is due now."""
         now = self._clock()
-        self._ring_for_events(now)
         self._ring_for_letters(now)
+        self._ring_for_events(now)  # after letters: what comes last to the front is heard first
         self._rails.once(now)
         if self._mpesa is not None:
             self._mpesa.ring(now)
