@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import ended
 import pytest
 
-from core import endings, inbox
-from core.db import transact
-from core.inbox import Kind
+from core import endings
 
 SENT = "home.Home|send.Recipient|send.Amount|send.Confirm|send.Outcome"
 
@@ -30,17 +29,7 @@ def told(house):
             "hopsMetadata": SENT,
             "input": "21 characters",
         } | fields
-        transact(
-            house.databases["web"],
-            lambda session: inbox.receive(
-                session,
-                provider="africastalking",
-                kind=Kind.USSD_ENDED,
-                key=form["sessionId"] or f"none{number}",
-                form={name: value for name, value in form.items() if value is not None},
-                now=house.clock(),
-            ),
-        )
+        ended.tell(house, form, key=form["sessionId"] or f"none{number}")
 
     return tell
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import ended
 import pytest
 from handset import Handset
 
-from core import inbox, journeys
-from core.db import transact
-from core.inbox import Kind
+from core import journeys
 from core.journeys import Journey
 from core.money import kes
 
@@ -23,17 +22,7 @@ def told(house):
 
     def tell(phone, **fields):
         form = {"sessionId": phone.session_id, "hopsCount": "5", "cost": "KES 0.10"} | fields
-        transact(
-            house.databases["web"],
-            lambda session: inbox.receive(
-                session,
-                provider="africastalking",
-                kind=Kind.USSD_ENDED,
-                key=form["sessionId"],
-                form=form,
-                now=house.clock(),
-            ),
-        )
+        ended.tell(house, form)
 
     return tell
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
+import ended
 import pytest
 from processes import environment
 
-from core import inbox
-from core.db import transact
-from core.inbox import Kind
 from workers import sessions
 
 HERS = "+254712000001"
@@ -43,17 +41,7 @@ def told(house):
             "hopsCount": "5",
             "hopsMetadata": f"{CONFIRM}|send.Outcome",
         } | fields
-        transact(
-            house.databases["web"],
-            lambda session: inbox.receive(
-                session,
-                provider="africastalking",
-                kind=Kind.USSD_ENDED,
-                key=form["sessionId"],
-                form=form,
-                now=house.clock(),
-            ),
-        )
+        ended.tell(house, form)
 
     return tell
 
