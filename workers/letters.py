@@ -49,6 +49,8 @@ from workers.resources import Resources
 log = structlog.get_logger(__name__)
 
 _DAY: Final = timedelta(days=1)
+# What the aggregator tells again is at least so old: help.africastalking.com, 742510.
+_AGAIN: Final = timedelta(minutes=1)
 # How many answers a number gets in a day that move nothing, and how many of any kind: no person
 # writes so many, and what nobody will be told of is not done either.
 _ANSWERS_MAX: Final = 20
@@ -162,9 +164,12 @@ def _offers(session: Session, letter: Letter, number: str, keyword: Keyword) -> 
     """
     Send offers, or none, to whoever has the number, subscriber or not; return the answer.
 
-    The word that was written last counts: what we did not acknowledge comes again, behind others.
+    The word that was written last counts: what we did not acknowledge comes again a minute later,
+    behind others. Of what comes at once we know better than the aggregator, which tells seconds.
     """
-    at = min(_written_at(letter), letter.received_at)
+    written_at = _written_at(letter)
+    is_late = letter.received_at - written_at >= _AGAIN
+    at = written_at if is_late else letter.received_at
     if keyword is Keyword.STOP:
         messages.opt_out(session, msisdn=number, at=at)
         return [Event.SMS_STOPPED]

@@ -135,6 +135,8 @@ SHARES: Final[Mapping[Writing, int]] = {
     _pin: 4,
 }
 
+_SPENDS: Final = frozenset({_send, _send_more, _pay})
+
 
 def drawn(me: Neighbour, all_: Sequence[Neighbour], chance: Random, *, turn: int) -> Letter:
     """
@@ -152,4 +154,6 @@ def drawn(me: Neighbour, all_: Sequence[Neighbour], chance: Random, *, turn: int
     writing = chance.choices(list(SHARES), list(SHARES.values()))[0]
     if 0 <= turn < len(SHARES):
         writing = list(SHARES)[turn]
+    if me.till and writing in _SPENDS:  # a shop may settle all it has while its letter is read
+        writing = _balance
     return writing(me, all_, chance)

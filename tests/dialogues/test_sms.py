@@ -181,6 +181,17 @@ class TestOffers:
         assert house.bank.one("SELECT count(*) FROM inbox WHERE done_at IS NULL") == 0
         assert house.bank.one(self.OUT) == is_out
 
+    def test_of_two_in_one_second_the_one_that_came_last_counts(self, house, hers):
+        """The aggregator tells seconds, and a worker may have the second letter first."""
+        for word in ("STOP", "START"):
+            form = {"id": word, "from": hers.number, "to": "384", "text": word}
+            date = house.clock().replace(microsecond=0).isoformat()
+            house.client.post("/sms/africastalking/sandbox/inbound", data=form | {"date": date})
+            house.clock.passes(seconds=0.4)
+        messages.understand(ids=[2])
+        messages.understand(ids=[1])
+        assert house.bank.one(self.OUT) == 0
+
     def test_a_word_that_comes_again_is_as_old_as_it_was(self, house, hers):
         """The aggregator repeats for hours what was not acknowledged, behind what came later."""
         written = house.clock()
