@@ -14,6 +14,7 @@ import pytest
 from databases import create, drop, migrate, url_of
 from house_under_test import House, build
 from phone import Person
+from rail import Rail, opened
 from redis import Redis
 
 from core.db import driver_url
@@ -78,6 +79,13 @@ def house(built) -> Iterator[House]:
     built.reset()
     yield built
     built.bank.assert_balanced()
+
+
+@pytest.fixture
+def rail(house) -> Iterator[Rail]:
+    """A rail without a float. After every test the accounts are what its rows say."""
+    with opened(house) as found:
+        yield found
 
 
 @pytest.fixture

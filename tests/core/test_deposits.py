@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from rail import opened, token
+from rail import token
 
 from core import chart, deposits, merchants
 from core.audit import Actor
@@ -18,12 +18,6 @@ from core.rails import NotWholeShillings
 from core.subscribers import Tier
 
 ME = Actor("+254733000002", "ussd", "s")
-
-
-@pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        yield found
 
 
 class TestQuoting:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from rail import opened
 from sqlalchemy.exc import DBAPIError
 
 from core import chart, closing, deposits, resolutions, reversals
@@ -14,12 +13,6 @@ from core.reversals import UnknownTransfer
 from core.subscribers import Tier
 
 ME = Actor("+254733000002", "ussd", "s")
-
-
-@pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        yield found
 
 
 class TestContradictions:

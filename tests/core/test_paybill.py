@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from rail import opened
 
 from core import chart, paybill
 from core.deposits import Came
@@ -17,12 +16,6 @@ from core.subscribers import Tier
 from core.suspense import SuspenseClosed, UnknownSuspense
 
 RECEIPT = "RKL51ZDR4F"
-
-
-@pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        yield found
 
 
 @pytest.fixture

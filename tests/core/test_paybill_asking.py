@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from rail import opened
 
 from core.money import kes
 from core.paybill import State
 
 RECEIPT = "RKL51ZDR4F"
-
-
-@pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        yield found
 
 
 class TestAsking:

@@ -5,19 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from rail import opened
 
 from core import chart, inquiries, resolutions
 from core.paybill import State
 from core.suspense import SuspenseClosed
 
 RECEIPT = "RKL51ZDR4F"
-
-
-@pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        yield found
 
 
 @pytest.mark.parametrize("end", ["lost", "failed", "never asked"])

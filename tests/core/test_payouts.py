@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from rail import opened
 from sqlalchemy.exc import DBAPIError
 
 from core import chart, closing
@@ -20,10 +19,9 @@ ME = Actor("+254712000001", "ussd", "s")
 
 
 @pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        found.fund()
-        yield found
+def rail(rail):
+    rail.fund()
+    return rail
 
 
 class TestPayingOut:
@@ -166,22 +164,23 @@ class TestDoubt:
         assert rail.payouts_due() == []
 
     def test_a_rejection_of_the_second_sending_says_nothing_of_the_first(self, rail, wanjiru):
-        withdrawal = rail.begin_only(wanjiru)
-        rail.unsure_of(withdrawal)
-        for _ in range(3):
-            rail.not_found(withdrawal)
-            rail.house.clock.passes(minutes=15)
+        withdrawal = self.not_known(rail, wanjiru)
         rail.send(withdrawal)
         assert rail.refuse(withdrawal, "500.002.1001").came is Came.UNCONFIRMED
         assert rail.withdrawal_state(withdrawal) == State.UNSURE
         assert rail.balance(chart.HELD, wanjiru) == 510_00
 
-    def send_again(self, rail, wanjiru):
+    def not_known(self, rail, wanjiru):
+        """One of which the provider, asked three times in half an hour, knew nothing."""
         withdrawal = rail.begin_only(wanjiru)
         rail.unsure_of(withdrawal)
         for _ in range(3):
             rail.not_found(withdrawal)
             rail.house.clock.passes(minutes=15)
+        return withdrawal
+
+    def send_again(self, rail, wanjiru):
+        withdrawal = self.not_known(rail, wanjiru)
         assert rail.send(withdrawal).is_again
         rail.sent(withdrawal)
         return withdrawal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from rail import opened
 from sqlalchemy import event, text
 
 from core import deposits, withdrawals
@@ -12,10 +11,9 @@ from core.paybill.rows import has_come
 
 
 @pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        found.fund()
-        yield found
+def rail(rail):
+    rail.fund()
+    return rail
 
 
 @pytest.fixture

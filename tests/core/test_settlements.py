@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from rail import opened
 
 from core import settlements
 from core.audit import Actor
@@ -20,10 +19,9 @@ SHOP = Actor("+254712000001", "ussd", "session 7")
 
 
 @pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        found.fund()
-        yield found
+def rail(rail):
+    rail.fund()
+    return rail
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from rail import opened
 
 from core import chart, withdrawals
 from core.audit import Actor
@@ -25,10 +24,9 @@ ME = Actor("+254712000001", "ussd", "s")
 
 
 @pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        found.fund()
-        yield found
+def rail(rail):
+    rail.fund()
+    return rail
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 
 import golden_daraja as golden
 import pytest
-from rail import opened
 from safaricom import CALLERS, DOOR
 
 from gateway import daraja
@@ -18,11 +17,10 @@ JSON = {"Content-Type": "application/json;charset=UTF-8"}
 
 
 @pytest.fixture
-def rail(house):
+def rail(house, rail):
     house.safaricom.begin()
-    with opened(house) as found:
-        found.fund()
-        yield found
+    rail.fund()
+    return rail
 
 
 @pytest.fixture

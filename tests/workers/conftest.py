@@ -20,6 +20,14 @@ def copies(built, servers, template, tmp_path):
 
 
 @pytest.fixture
+def rail(house, rail):
+    """One with a float, and a Safaricom behind it."""
+    house.safaricom.begin()
+    rail.fund()
+    return rail
+
+
+@pytest.fixture
 def run(house, monkeypatch, capfd):
     """Give the desk a command at noon; how it ends, and what it prints."""
     for name, value in environment(house).items():

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 from processes import environment
-from rail import opened
 from safaricom import DOOR, until
 
 from core import chart
@@ -22,12 +21,9 @@ PNG = b"\x89PNG\r\n"
 
 
 @pytest.fixture
-def rail(house):
-    house.safaricom.begin()
+def rail(house, rail):
     house.safaricom.phone("+254712000001", balance="20000.00")
-    with opened(house) as found:
-        found.fund()
-        yield found
+    return rail
 
 
 @pytest.fixture

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-from rail import opened
 from safaricom import until
 
 from core import chart
 from core.money import kes
-
-
-@pytest.fixture
-def rail(house):
-    house.safaricom.begin()
-    with opened(house) as found:
-        found.fund()
-        yield found
 
 
 def letters(house) -> int:

@@ -8,7 +8,6 @@ from itertools import count, product
 
 import golden_daraja as golden
 import pytest
-from rail import opened
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -22,14 +21,6 @@ from workers.resources import current
 
 RECEIPT = "MBN31H462N"
 THEIRS = b"254708374149 - John Doe"
-
-
-@pytest.fixture
-def rail(house):
-    house.safaricom.begin()
-    with opened(house) as found:
-        found.fund()
-        yield found
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import time
 
 import golden_daraja as golden
 import pytest
-from rail import opened
 from structlog.testing import capture_logs
 
 from core import chart, inbox, rails
@@ -14,14 +13,6 @@ from core.inbox import Kind
 from core.money import kes
 from core.rails import Provider
 from workers.mpesa import deposits, letters, withdrawals
-
-
-@pytest.fixture
-def rail(house):
-    house.safaricom.begin()
-    with opened(house) as found:
-        found.fund()
-        yield found
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mpesa_faults import ASKED, IN, OUT, PAID_IN, PAID_OUT, Fault
-from rail import MPESA, STAFF, opened
+from rail import MPESA, STAFF
 from safaricom import until
 
 from core import chart, rails
@@ -26,13 +26,10 @@ NOBODY = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def rail(house):
-    house.safaricom.begin()
+def rail(house, rail):
     house.safaricom.phone("+254712000001", balance="20000.00")
     house.safaricom.phone("+254733000002", balance="20000.00")
-    with opened(house) as found:
-        found.fund()
-        yield found
+    return rail
 
 
 @pytest.fixture

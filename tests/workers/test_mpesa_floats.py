@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 import requests
-from rail import opened
 from safaricom import until
 
 from core import rails
@@ -14,14 +12,6 @@ from workers.mpesa import letters, questions
 from workers.resources import current
 
 ANSWERS = "SELECT id FROM inbox WHERE kind LIKE 'inquiry-%' AND done_at IS NULL ORDER BY id"
-
-
-@pytest.fixture
-def rail(house):
-    house.safaricom.begin()
-    with opened(house) as found:
-        found.fund()
-        yield found
 
 
 def told(house, pot):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-from rail import opened
 from structlog.testing import capture_logs
 
 from core import settlements
@@ -11,13 +9,6 @@ from core.audit import Actor
 from workers.mpesa import sweeping
 
 SHOP = Actor("+254712000001", "ussd", "session 7")
-
-
-@pytest.fixture
-def rail(house):
-    with opened(house) as found:
-        found.fund()
-        yield found
 
 
 def daily(rail, *shops):

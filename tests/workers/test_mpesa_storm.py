@@ -13,7 +13,6 @@ from random import Random
 
 import pytest
 import requests
-from rail import opened
 from safaricom import CALM
 
 from chaos.mpesa import WEATHER
@@ -41,14 +40,6 @@ A_MONTH = timedelta(days=30)
 
 class Died(BaseException):
     """A worker was killed."""
-
-
-@pytest.fixture
-def rail(house):
-    house.safaricom.begin()
-    with opened(house) as found:
-        found.fund()
-        yield found
 
 
 @pytest.fixture
