@@ -127,12 +127,12 @@ _ENDED: Final = """
 """
 
 
-def _of(select: str) -> TextClause:
-    """A question about the endings of a period."""
+def question(select: str) -> TextClause:
+    """Ask about the endings of a period, `ended`; other tables of its own may come first."""
     return text(_ENDED + select)
 
 
-_TALLIES: Final = _of("""
+_TALLIES: Final = question("""
     SELECT day, network, language, count(*) AS sessions,
         count(*) FILTER (WHERE status = 'Success') AS succeeded,
         count(*) FILTER (WHERE status = 'Incomplete') AS broken_off,
@@ -143,13 +143,13 @@ _TALLIES: Final = _of("""
     FROM ended GROUP BY GROUPING SETS ((), (day), (network), (language))
     ORDER BY day, network, language
 """)
-_COSTS: Final = _of("""
+_COSTS: Final = question("""
     SELECT day, network, language, coalesce(currency, '') AS currency, sum(cost) AS cost,
         count(*) FILTER (WHERE cost IS NULL) AS uncosted
     FROM ended
     GROUP BY GROUPING SETS ((), (day), (network), (language)), coalesce(currency, '')
 """)
-_PATHS: Final = _of("""
+_PATHS: Final = question("""
     SELECT coalesce(path, '') AS path, coalesce(status, '') = 'Incomplete' AS is_broken_off,
         count(*) AS sessions, network, language
     FROM ended GROUP BY 1, 2, network, language ORDER BY 3 DESC, 1, 2, network, language

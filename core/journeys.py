@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core import endings
 from core.inbox import Kind
 
 
@@ -40,19 +40,14 @@ class Journey:
     sms_costs: Mapping[str, Decimal]
 
 
-_JOURNEYS = text("""
-    WITH asked AS MATERIALIZED (
+# An end may be told after the period in which its session asked.
+_JOURNEYS = endings.question("""
+    , asked AS MATERIALIZED (
         SELECT kind, reference, split_part(key, ':', 2) AS session FROM orders
-        WHERE key LIKE 'ussd:%' AND placed_at >= :since AND placed_at < :until
+        WHERE key LIKE 'ussd:%' AND placed_at >= :since AND placed_at < :before
         UNION ALL
         SELECT 'deposit', reference, split_part(key, ':', 2) FROM deposits
-        WHERE key LIKE 'ussd:%' AND expected_at >= :since AND expected_at < :until
-    ), ended AS (
-        SELECT form->>'sessionId' AS session,
-               substring(form->>'hopsCount' FROM '^[0-9]{1,4}$')::int AS hops,
-               regexp_match(form->>'cost', '^ *([A-Z]{3})? *([0-9]{1,9}([.][0-9]{1,6})?) *$')
-                   AS cost
-        FROM inbox WHERE kind = :kind AND received_at >= :since
+        WHERE key LIKE 'ussd:%' AND expected_at >= :since AND expected_at < :before
     ), said AS (
         SELECT o.facts->>'reference' AS reference, m.parts,
                regexp_match(m.cost, '^([A-Z]{3,4}) ([0-9]{1,12}([.][0-9]{1,12})?)$') AS cost
@@ -63,9 +58,8 @@ _JOURNEYS = text("""
     ), parts AS (
         SELECT kind, sum(parts) AS parts FROM asked JOIN said USING (reference) GROUP BY kind
     ), spent AS (
-        SELECT kind, coalesce(cost[1], '') AS currency, sum(cost[2]::numeric) AS cost,
-               'session' AS for
-        FROM asked JOIN ended USING (session) WHERE cost IS NOT NULL GROUP BY kind, cost[1]
+        SELECT kind, coalesce(currency, '') AS currency, sum(cost) AS cost, 'session' AS for
+        FROM asked JOIN ended USING (session) WHERE cost IS NOT NULL GROUP BY kind, currency
         UNION ALL
         SELECT kind, cost[1], sum(cost[2]::numeric), 'sms'
         FROM asked JOIN said USING (reference) WHERE cost IS NOT NULL GROUP BY kind, cost[1]
@@ -81,7 +75,7 @@ _JOURNEYS = text("""
 
 def figures(session: Session, *, since: datetime, until: datetime) -> Sequence[Journey]:
     """Count what was asked for by phone from `since` on and before `until`, the most first."""
-    told = {"kind": Kind.USSD_ENDED.value, "since": since, "until": until}
+    told = {"kind": Kind.USSD_ENDED.value, "since": since, "until": "infinity", "before": until}
     return [
         Journey(
             row.kind,

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core import audit, chart, ledger
 from core.audit import Action, Actor
 from core.chart import Place
-from core.db import Base
+from core.db import Base, alone
 from core.decisions import words
 from core.errors import Invalid, NotFound, Refused
 from core.ledger import Draft, InsufficientFunds, Reason
@@ -167,7 +167,7 @@ def open_breaker(
         replaces: Whether it is told instead of anything else that stops them: it stops more.
     """
     # One after the other: none may meet a stop that was not there when it looked.
-    session.execute(text("SELECT pg_advisory_xact_lock(hashtext('kabambe.breakers'))"))
+    alone(session, "breakers")
     close_expired(session, provider=provider, now=now)
     _give_way(session, provider, code, replaces=replaces, is_endless=until is None, now=now)
     given = {"provider": provider.value, "code": code, "why": why, "now": now, "until": until}

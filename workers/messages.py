@@ -26,7 +26,7 @@ from core.otp_codes import OtpKey
 from core.outbox import Category, Event
 from core.subscribers import Language
 from menus import notices
-from workers import letters, sending
+from workers import letters, reading, sending
 from workers.resources import Resources, current
 
 log = structlog.get_logger(__name__)
@@ -89,15 +89,7 @@ def deliver(*, ids: Sequence[int], category: str = Category.RECEIPT.value, **_: 
 def understand(*, ids: Sequence[int], **_: object) -> None:
     """Act on what providers told us, each letter in a transaction of its own."""
     have = current()
-    for letter in ids:
-        try:
-            transact(have.databases, partial(_understand, have, letter))
-        except Exception as error:
-            if is_of_the_database(error):
-                raise  # that is no letter's fault: the relay rings again
-            log.exception("inbox.letter_failed", letter=letter)
-            if transact(have.databases, partial(inbox.failed, letter=letter, now=have.clock())):
-                log.error("inbox.given_up", letter=letter)  # noqa: TRY400 - the traceback is above
+    reading.each(have, ids, partial(_understand, have))
 
 
 def take_in(*, ids: Sequence[int], **_: object) -> None:

@@ -67,9 +67,9 @@ def enqueue(line: Queue, job: str, *, is_first: bool = False, **ids: object) -> 
     )
 
 
-def is_deaf(line: Queue, *, even_for_codes: bool = False) -> bool:
+def is_deaf(line: Queue, *, is_first: bool = False) -> bool:
     """Whether so many rings are unheard that another would only fill Redis."""
-    return bool(line.count >= _RINGS_MAX * (2 if even_for_codes else 1))
+    return bool(line.count >= _RINGS_MAX * (2 if is_first else 1))
 
 
 class Worker(SimpleWorker):

@@ -22,6 +22,7 @@ from core import deposits, inbox, rails, withdrawals
 from core.db import is_of_the_database, transact
 from core.payees import Payee
 from core.withdrawals import Payout
+from workers import reading
 from workers.errors import Blocked, CallFailed, Rejected, Unknown
 from workers.rails import ChargeState, PaymentRail, Topic, Transfer, TransferState
 from workers.resources import Resources, current
@@ -64,15 +65,7 @@ def sweep(**_: object) -> None:
 def understand(*, ids: Sequence[int], **_: object) -> None:
     """Read of what rails have news, and ask them."""
     have = current()
-    for letter in ids:
-        try:
-            transact(have.databases, partial(_understand, have, letter))
-        except Exception as error:
-            if is_of_the_database(error):
-                raise  # that is no letter's fault: the relay rings again
-            log.exception("inbox.letter_failed", letter=letter)
-            if transact(have.databases, partial(inbox.failed, letter=letter, now=have.clock())):
-                log.error("inbox.given_up", letter=letter)  # noqa: TRY400 - the traceback is above
+    reading.each(have, ids, partial(_understand, have))
     for rail in have.rails.values():
         _ask(have, rail)
 

@@ -222,7 +222,7 @@ class Relay:
         """
         is_first = category is Category.CODE or bool(is_written)
         line = line or self._sms
-        if is_deaf(line, even_for_codes=is_first):
+        if is_deaf(line, is_first=is_first):
             return False
         more = {} if category is None else {"category": category.value}
         with self._databases.begin() as session:

@@ -67,9 +67,12 @@ _PARTS: Final[Mapping[str, Part]] = {
 
 def report(found: Endings, travelled: Sequence[Journey]) -> str:
     """All figures as tables, each by what most of them is."""
-    if not found.total.sessions:
-        return "\n".join([_EMPTY, *filter(None, [_journeys(travelled)]), *_unheard(found)])
-    parts = [
+    parts = _of_sessions(found) if found.total.sessions else [_EMPTY]
+    return "\n".join(part for part in (*parts, _journeys(travelled), *_unheard(found)) if part)
+
+
+def _of_sessions(found: Endings) -> list[str]:
+    return [
         _tallies("all sessions", [found.total], lambda _name: ""),
         _tallies("by day", found.days, str),
         _tallies("by network", _most(found.networks), lambda code: NETWORKS.get(code, code)),
@@ -79,10 +82,7 @@ def report(found: Endings, travelled: Sequence[Journey]) -> str:
             for title, table in (("by flow", _flows), ("broken off at", _drop_offs))
             for among, part in _PARTS.items()
         ),
-        _journeys(travelled),
-        *_unheard(found),
     ]
-    return "\n".join(part for part in parts if part)
 
 
 def _tallies(title: str, tallies: Sequence[Tally], named: Callable[[str], str]) -> str:

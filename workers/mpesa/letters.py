@@ -17,9 +17,9 @@ import structlog
 from sqlalchemy.orm import Session
 
 from core import deposits, inbox, paybill, withdrawals
-from core.db import is_of_the_database, transact
 from core.inbox import Kind, Letter
 from core.money import kes
+from workers import reading
 from workers.daraja import codes, values, wire
 from workers.daraja.line import Line
 from workers.daraja.wire import Misread
@@ -38,15 +38,7 @@ def understand(*, ids: Sequence[int], **_: object) -> None:
     have = current()
     if have.mpesa is None:
         return
-    for letter in ids:
-        try:
-            transact(have.databases, partial(_understand, have, have.mpesa, letter))
-        except Exception as error:
-            if is_of_the_database(error):
-                raise  # that is no letter's fault: the relay rings again
-            log.exception("inbox.letter_failed", letter=letter)
-            if transact(have.databases, partial(inbox.failed, letter=letter, now=have.clock())):
-                log.error("inbox.given_up", letter=letter)  # noqa: TRY400 - the traceback is above
+    reading.each(have, ids, partial(_understand, have, have.mpesa))
 
 
 def _understand(have: Resources, line: Line, letter: int, session: Session) -> None:
