@@ -37,8 +37,9 @@ _DONE: Final = text("""
     WHERE w.state = 'paid'
     UNION ALL
     SELECT payer, CASE purpose WHEN 'till' THEN 'till' ELSE 'deposit' END
-        || CASE state WHEN 'settled' THEN '' ELSE ' not paid' END, to_jsonb(amount)
-    FROM deposits WHERE state IN ('settled', 'failed')
+        || CASE state WHEN 'settled' THEN '' WHEN 'failed' THEN ' not paid' ELSE ' ' || state END,
+        to_jsonb(amount)
+    FROM deposits
     UNION ALL
     SELECT msisdn, event, CASE event WHEN 'name-changed' THEN facts -> 'name' ELSE to_jsonb(0) END
     FROM outbox
