@@ -2,9 +2,10 @@
 Flows, told by the screens that a session was shown.
 
 A flow is the screens of one module: `send`, `pay`. The menus that lead to other modules' are none
-of it: whoever went by My account to their limits left nothing undone there. It is brought to its
-end by the outcome of an order, by M-Pesa's prompt, or by a last word after one of its screens;
-where nothing is typed (a statement, help), by being read.
+of it: whoever went by My account to their limits left nothing undone there, and whoever settles
+their till now withdraws. It is brought to its end by the outcome of an order, by M-Pesa's prompt,
+or by a last word after one of its screens; where nothing is typed (a statement, help), by being
+read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 from menus.engine import name
 from menus.screen import Ask, Done, Pick, Tell
-from menus.screens import SCREENS, account, home, more, mpesa, resume
+from menus.screens import SCREENS, account, home, more, mpesa, resume, settle
 from menus.screens.ordering import OutcomeTell, PromptedTell
 
 _LAST_WORD: Final = name(Done)
@@ -27,6 +28,7 @@ _CROSSINGS: Final = frozenset(
         more.More,
         mpesa.Mpesa,
         resume.Offer,
+        settle.Settle,
     )
 )
 

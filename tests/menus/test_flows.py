@@ -31,6 +31,8 @@ from menus.screens import SCREENS
             "statement.Statement statement.Detail reversal.Why",
             {"statement": True, "reversal": False},
         ),
+        ("mpesa.Mpesa settle.Settle withdraw.Confirm withdraw.Outcome", {"withdraw": True}),
+        ("mpesa.Mpesa settle.Settle settle.Daily screen.Done", {"settle": True}),
         ("resume.Offer send.Amount", {"send": False}),
         ("register.Welcome register.Terms screen.Done", {"register": True}),
         ("register.Welcome register.Terms register.Declined", {"register": False}),

@@ -60,6 +60,13 @@ def test_an_outcome_that_came_first_is_not_waited_for(house):
     assert time.monotonic() - began < 1
 
 
+def test_nobody_waits_who_has_no_time_left_should_redis_freeze_meanwhile(house):
+    house.bell.beat(timedelta(0))
+    began = time.monotonic()
+    house.bell.wait(99, 0.69)
+    assert time.monotonic() - began < 0.5
+
+
 def test_only_so_many_wait_at_once(house):
     house.bell.beat(timedelta(0))
     waiting = [threading.Thread(target=house.bell.wait, args=(n,)) for n in range(6)]
