@@ -146,6 +146,14 @@ class Link:
     expires_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class LinkPayment:
+    """A payment that was made by a link: its order's id, and what it is called."""
+
+    id: int
+    reference: str
+
+
 _SEEN: Final = (
     select(
         PaymentLink,
@@ -287,16 +295,19 @@ def pay(
     return placed
 
 
-def references(session: Session, *, link: Link, count: int) -> Sequence[str]:
-    """The references of the payments that were made by a link, the newest first."""
+def payments(
+    session: Session, *, link: Link, before: int | None, count: int
+) -> Sequence[LinkPayment]:
+    """The payments that were made by a link, newest first; `before` is the id to go on from."""
     made = (
-        select(Order.reference)
+        select(Order.id, Order.reference)
         .join(PaymentLinkUse, PaymentLinkUse.order_id == Order.id)
         .where(PaymentLinkUse.link_id == link.id, Order.state == orders.State.DONE.value)
-        .order_by(Order.id.desc())
-        .limit(count)
     )
-    return session.scalars(made).all()
+    if before is not None:
+        made = made.where(PaymentLinkUse.order_id < before)
+    rows = session.execute(made.order_by(PaymentLinkUse.order_id.desc()).limit(count))
+    return [LinkPayment(row.id, row.reference) for row in rows]
 
 
 def _link(row: Row[Any], *, now: datetime) -> Link:

@@ -96,6 +96,7 @@ class Batch(Base):
     __tablename__ = "voucher_batches"
     __table_args__ = (
         Index("ix_voucher_batches_open", "expires_at", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_voucher_batches_issuer_id", "issuer_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -151,7 +152,7 @@ class Found:
 class Issued:
     """A batch as who issued it sees it: what became of its vouchers, and none of their codes."""
 
-    number: int
+    id: int
     value: Money
     count: int
     redeemed: int
@@ -342,10 +343,11 @@ def _settle(
     return Result(Outcome(row.id, State.DONE, dict(posting.detail)), [told])
 
 
-def issued_by(session: Session, *, subscriber: int) -> list[Issued]:
-    """The newest hundred batches that somebody issued, the newest first."""
-    found = text("SELECT * FROM batches_of(:subscriber)")
-    rows = session.execute(found, {"subscriber": subscriber})
+def issued_by(session: Session, *, subscriber: int, before: int | None, count: int) -> list[Issued]:
+    """Batches that somebody issued, the newest first; `before` is the number to go on from."""
+    found = text("SELECT * FROM batches_of(:subscriber, :before, :count)")
+    given = {"subscriber": subscriber, "before": before, "count": count}
+    rows = session.execute(found, given)
     return [Issued(row[0], Money(row[1], Currency[row[2]]), *row[3:]) for row in rows]
 
 

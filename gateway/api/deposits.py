@@ -22,8 +22,9 @@ from gateway.api.access import needs
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import key, keyed, waits
+from gateway.api.schemas import Page
 from gateway.api.schemas.money import Sum
-from gateway.api.schemas.rails import DepositAsked, Deposits, DepositState, DepositTold, Page
+from gateway.api.schemas.rails import DepositAsked, Deposits, DepositState, DepositTold
 
 TAG: Final = {"name": "Deposits", "description": "Money that comes in."}
 PATH: Final = "/api/v1/deposits"

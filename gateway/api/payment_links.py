@@ -31,11 +31,11 @@ from gateway.api.access import needs, public
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import confirm, keyed, ordered, waits
+from gateway.api.schemas import Page
 from gateway.api.schemas.merchants import (
     LinkMade,
     LinkPaying,
     Links,
-    LinksWanted,
     LinkTold,
     PaidBy,
 )
@@ -43,7 +43,6 @@ from gateway.api.schemas.orders import Ordered
 from gateway.problems import Halted
 
 TAG: Final = {"name": "Payment links", "description": "A payment asked for in writing, or by QR."}
-_PAYMENTS_SHOWN: Final = 100
 
 
 def door(api: Api) -> APIBlueprint:
@@ -79,9 +78,9 @@ def _hang_merchants(door: APIBlueprint, api: Api) -> None:
 
     @door.get("")
     @needs(Permission.READ)
-    @door.input(LinksWanted, location="query")
+    @door.input(Page, location="query")
     @door.output(Links)
-    def show_links(query_data: LinksWanted) -> Links:
+    def show_links(query_data: Page) -> Links:
         """Show one's links, the newest first."""
         found = payment_links.listed(
             edge.reading(),
@@ -99,12 +98,18 @@ def _hang_merchants(door: APIBlueprint, api: Api) -> None:
     @door.get("/<code>/payments")
     @needs(Permission.READ)
     @refuses(UnknownLink)
+    @door.input(Page, location="query")
     @door.output(PaidBy)
-    def show_payments_by_link(code: str) -> PaidBy:
-        """Show the payments that were made by a link of one's own."""
-        link = _own(code)
-        made = payment_links.references(edge.reading(), link=link, count=_PAYMENTS_SHOWN)
-        return PaidBy(payments=list(made))
+    def show_payments_by_link(code: str, query_data: Page) -> PaidBy:
+        """Show the payments that were made by a link of one's own, the newest first."""
+        found = payment_links.payments(
+            edge.reading(),
+            link=_own(code),
+            before=paging.number(query_data.cursor),
+            count=query_data.limit + 1,
+        )
+        page, following = paging.cut(found, query_data.limit)
+        return PaidBy(payments=[each.reference for each in page], next=following)
 
     @door.delete("/<code>")
     @needs(Permission.TRANSFER)

@@ -19,11 +19,12 @@ from core.vouchers import (
     VoucherExpired,
     VoucherUsed,
 )
-from gateway.api import edge
+from gateway.api import edge, paging
 from gateway.api.access import needs
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import keyed, ordered, waits
+from gateway.api.schemas import Page
 from gateway.api.schemas.money import Sum
 from gateway.api.schemas.orders import Ordered
 from gateway.api.schemas.vouchers import Batch, Batches, Code
@@ -37,11 +38,18 @@ def door(api: Api) -> APIBlueprint:
 
     @door.get("")
     @needs(Permission.READ)
+    @door.input(Page, location="query")
     @door.output(Batches)
-    def show() -> Batches:
-        """Show the vouchers that one issued, batch by batch, without their codes."""
-        issued = vouchers.issued_by(edge.reading(), subscriber=edge.person().id)
-        return Batches(batches=[_told(each) for each in issued])
+    def show(query_data: Page) -> Batches:
+        """Show the vouchers that one issued, batch by batch, the newest first, without codes."""
+        found = vouchers.issued_by(
+            edge.reading(),
+            subscriber=edge.person().id,
+            before=paging.number(query_data.cursor),
+            count=query_data.limit + 1,
+        )
+        page, following = paging.cut(found, query_data.limit)
+        return Batches(batches=[_told(each) for each in page], next=following)
 
     @door.post("/redeem")
     @needs(Permission.DEPOSIT)
@@ -78,7 +86,7 @@ def door(api: Api) -> APIBlueprint:
 
 def _told(issued: Issued) -> Batch:
     return Batch(
-        number=issued.number,
+        number=issued.id,
         value=Sum.of(issued.value),
         count=issued.count,
         redeemed=issued.redeemed,

@@ -28,10 +28,10 @@ from gateway.api.deposits import offer
 from gateway.api.description import refuses
 from gateway.api.edge import Api
 from gateway.api.ordering import confirm, keyed, ordered, waits
+from gateway.api.schemas import Page
 from gateway.api.schemas.money import Sum
 from gateway.api.schemas.orders import Ordered, PinAndCodeGiven
 from gateway.api.schemas.rails import (
-    Page,
     Withdrawal,
     WithdrawalAsked,
     WithdrawalQuoted,

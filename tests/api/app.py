@@ -71,6 +71,18 @@ def fifty(house: Any, app: App, ask: Callable[[App], Any]) -> list[Any]:
     return answers
 
 
+def pages(app: App, path: str, *, limit: int = 40, between: Callable[[], object]) -> list[Any]:
+    """What is listed, page after page to the last; `between` happens after each that has a next."""
+    page = app.gets(f"{path}?limit={limit}").json
+    found = [page]
+    while page["next"] is not None:
+        assert len(found) < 100
+        between()
+        page = app.gets(f"{path}?limit={limit}&cursor={page['next']}").json
+        found.append(page)
+    return found
+
+
 def assert_problem(answer: Any) -> None:
     """RFC 9457, of this request, with nothing of ours in it."""
     assert answer.mimetype == "application/problem+json", answer.data

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from app import App
 from bank import OPENER
@@ -35,3 +37,11 @@ def till(house, otieno) -> str:
             actor=OPENER,
             now=house.clock(),
         )
+
+
+@pytest.fixture
+def busy(house) -> Iterator[None]:
+    """Everybody may do ten times as much within an hour."""
+    house.bank.run("UPDATE limits SET hour_count_max = hour_count_max * 10")
+    yield
+    house.bank.run("UPDATE limits SET hour_count_max = hour_count_max / 10")

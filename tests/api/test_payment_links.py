@@ -6,8 +6,11 @@ import json
 from datetime import timedelta
 
 import pytest
-from app import App, fifty, kes
+from app import App, fifty, kes, pages
 from programs import Programs
+
+from core import money as core_money
+from core import payment_links, subscribers
 
 
 def make(otieno_s, **more):
@@ -56,7 +59,8 @@ def test_paid_it_is_a_payment_that_says_what_for(house, wanjiru_s, otieno_s, oti
     assert said["type"] == "payment.received"
     assert (said["data"]["link"], said["data"]["memo"]) == (link, "Order 1017")
     assert otieno_s.gets(f"/payment-links/{link}/payments").json == {
-        "payments": [paid.json["reference"]]
+        "payments": [paid.json["reference"]],
+        "next": None,
     }
 
 
@@ -175,3 +179,36 @@ def test_links_are_listed_page_by_page(otieno_s, till):
     rest = otieno_s.gets(f"/payment-links?limit=2&cursor={first['next']}").json
     listed = [link["code"] for page in (first, rest) for link in page["links"]]
     assert (listed, rest["next"]) == (codes[::-1], None)
+
+
+@pytest.mark.usefixtures("busy")
+def test_more_than_a_hundred_payments_are_each_seen_once_while_others_come(
+    house, wanjiru, otieno_s, till
+):
+    code = make(otieno_s, single_use=False, amount=None).json["code"]
+    path = f"/payment-links/{code}/payments"
+    made: list[str] = []
+
+    def paid(count):
+        for _ in range(count):
+            with house.databases["web"].begin() as session:
+                placed = payment_links.pay(
+                    session,
+                    payer=subscribers.recipient(session, msisdn=wanjiru.phone.msisdn),
+                    code=code,
+                    amount=core_money.kes(5_00),
+                    key=f"many-{len(made)}",
+                    now=house.clock(),
+                )
+            made.append(placed.reference)
+        house.ring()
+
+    paid(105)
+    walked = pages(otieno_s, path, between=lambda: paid(2))
+    seen = [reference for page in walked for reference in page["payments"]]
+    assert (seen, len(made)) == (made[104::-1], 109)
+    assert [len(page["payments"]) for page in walked] == [40, 40, 25]
+    newest = otieno_s.gets(f"{path}?limit=1").json
+    assert newest["payments"] == made[:-2:-1]
+    otieno_s.gets(f"{path}?cursor=nothing")
+    otieno_s.is_refused(422, "invalid-request")

@@ -48,6 +48,15 @@ class Sent(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
 
+class Page(Sent):
+    """Which of many."""
+
+    limit: Annotated[int, Field(strict=False, ge=1, le=100)] = 50
+    cursor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,24}$")] | None = Field(
+        default=None, description="`next` of the page before."
+    )
+
+
 class Told(BaseModel):
     """What a program is told."""
 

@@ -139,13 +139,6 @@ class LinkTold(Told):
         )
 
 
-class LinksWanted(Sent):
-    """How many links at once, and from where on."""
-
-    limit: Count = 50
-    cursor: Cursor = None
-
-
 class Links(Told):
     """Some links, the newest first."""
 
@@ -154,9 +147,10 @@ class Links(Told):
 
 
 class PaidBy(Told):
-    """The references of the newest hundred payments by a link."""
+    """The references of some payments by a link, the newest first."""
 
     payments: list[str]
+    next: str | None = Field(description="The cursor to go on from; null at the end.")
 
 
 class LinkPaying(PinGiven):

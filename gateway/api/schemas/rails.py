@@ -20,15 +20,6 @@ DEPOSIT: Final = r"^D[0-9A-HJKMNP-TV-Z]{9}$"
 WITHDRAWAL: Final = r"^W[0-9A-HJKMNP-TV-Z]{9}$"
 
 
-class Page(Sent):
-    """Which of many."""
-
-    limit: Annotated[int, Field(strict=False, ge=1, le=100)] = 50
-    cursor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,24}$")] | None = Field(
-        default=None, description="`next` of the page before."
-    )
-
-
 # --------------------------------------------------------------------------------------- money in
 
 

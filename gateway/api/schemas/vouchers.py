@@ -33,6 +33,7 @@ class Batch(Told):
 
 
 class Batches(Told):
-    """Every batch that somebody issued, the newest first."""
+    """Some batches that somebody issued, the newest first."""
 
     batches: list[Batch]
+    next: str | None = Field(description="The cursor to go on from; null at the end.")
