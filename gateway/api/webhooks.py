@@ -13,6 +13,7 @@ from core.otp_codes import InvalidOtp
 from core.subscribers import Person
 from core.webhook_deliveries import UnknownDelivery, WebhookDisabled
 from core.webhooks import (
+    EndpointState,
     InvalidWebhook,
     SecretJustRotated,
     TooManyWebhooks,
@@ -119,22 +120,22 @@ def _hang_one(door: APIBlueprint, api: Api) -> None:
         """
         Change a webhook, or turn it off and on. What it misses can be replayed.
 
-        Whoever has it lead elsewhere confirms that as a new one.
+        Whoever changes what it is told, or where, confirms that as a new one.
         """
         person = edge.person()
-        before = _find(id).url
-        is_elsewhere = json_data.url not in (None, before)
-        if is_elsewhere:
-            _confirm(api, person, json_data)
+        asked = _otherwise(json_data, _find(id))
+        is_elsewhere = asked.url is not None
+        if is_elsewhere or asked.types is not None or asked.active is not None:
+            _confirm(api, person, asked)
         with edge.kept() as session:
             changed = webhooks.change(
                 session,
                 subscriber=person.id,
                 code=id,
-                url=json_data.url,
-                description=json_data.description,
-                types=json_data.types,
-                is_active=json_data.active,
+                url=asked.url,
+                description=asked.description,
+                types=asked.types,
+                is_active=asked.active,
                 loopback=api.webhooks_loopback,
                 actor=edge.actor(person),
                 now=edge.now(),
@@ -261,11 +262,22 @@ def _hang_replays(door: APIBlueprint, api: Api) -> None:
         )
 
 
+def _otherwise(asked: WebhookChanged, before: Webhook) -> WebhookChanged:
+    """Leave out of a change what is so already, which wants no proof, and does not change it."""
+    is_active = before.state is EndpointState.ACTIVE
+    same = {
+        "url": asked.url == before.url,
+        "types": asked.types is not None and set(asked.types) == set(before.types),
+        "active": asked.active is is_active,
+    }
+    return asked.model_copy(update={name: None for name, is_same in same.items() if is_same})
+
+
 def _confirm(api: Api, person: Person, asked: WebhookChanged) -> None:
     if asked.pin is None:
         raise Halted(
             problems.INVALID_REQUEST,
-            errors=[{"in": "json", "field": "pin", "fault": "Another address wants the PIN"}],
+            errors=[{"in": "json", "field": "pin", "fault": "What it is told wants the PIN"}],
         )
     confirm_lasting(api, person, asked.pin, asked.totp)
 

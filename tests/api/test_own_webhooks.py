@@ -28,6 +28,14 @@ def add(house, app, **more):
     return app.posts("/webhooks", body)
 
 
+def second(house, app):
+    """Have a second factor from now on; return it, and a step whose code is not used yet."""
+    step = int(house.clock().timestamp()) // 30
+    factor = pyotp.TOTP(app.posts("/totp", {"pin": "4071"}).json["secret"])
+    app.posts("/totp/confirm", {"code": factor.generate_otp(step - 1)})
+    return factor, step
+
+
 def test_made_its_secret_is_shown_once_and_signs_what_is_told(house, his, otieno_s, wanjiru):
     house.clock.now = datetime.now(UTC)  # the verifier has a clock of its own
     otieno_s.bearer = house.logged_in("+254733000002")
@@ -80,7 +88,7 @@ def test_one_thing_is_told_again_and_everything_since(house, his, otieno_s, wanj
 
 def test_turned_off_nothing_is_told_or_replayed(house, his, otieno_s, wanjiru):
     webhook = f"/webhooks/{add(house, otieno_s).json['id']}"
-    off = otieno_s.asks("PATCH", webhook, json={"active": False}).json
+    off = otieno_s.asks("PATCH", webhook, json={"active": False, "pin": "4071"}).json
     assert (off["state"], off["disabled_why"]) == ("disabled", "owner")
     pay(wanjiru)
     his.call()
@@ -90,7 +98,8 @@ def test_turned_off_nothing_is_told_or_replayed(house, his, otieno_s, wanjiru):
     otieno_s.is_refused(409, "webhook-disabled")
     otieno_s.posts(f"{webhook}/test")
     otieno_s.is_refused(409, "webhook-disabled")
-    assert otieno_s.asks("PATCH", webhook, json={"active": True}).json["state"] == "active"
+    on = otieno_s.asks("PATCH", webhook, json={"active": True, "pin": "4071"})
+    assert on.json["state"] == "active"
     assert otieno_s.posts(f"{webhook}/test").json["type"] == "webhook.test"
     his.call()
     assert [json.loads(each["body"])["type"] for each in his.came()] == ["webhook.test"]
@@ -113,7 +122,7 @@ def test_a_new_address_wants_the_pin_and_its_owner_hears_of_it(house, otieno_s):
     ]
     otieno_s.asks("PATCH", there, json={"url": "https://other.example.com/"})
     otieno_s.is_refused(422, "invalid-request")
-    changed = {"url": url, "description": "the till", "active": False}
+    changed = {"url": url, "description": "the till", "active": True, "types": []}
     assert otieno_s.asks("PATCH", there, json=changed).status_code == 200  # it leads there already
     moved = {"url": "https://other.example.com/", "pin": "4071"}
     assert otieno_s.asks("PATCH", there, json=moved).json["url"] == moved["url"]
@@ -121,11 +130,47 @@ def test_a_new_address_wants_the_pin_and_its_owner_hears_of_it(house, otieno_s):
     assert ["other.example.com" in each for each in told] == [False, True]
 
 
+class TestWhatItIsToldIsForItsOwnerToChange:
+    CHANGES = (
+        {"active": False},
+        {"types": ["voucher.redeemed"]},
+        {"types": ["transfer.received"], "description": "quieter"},
+    )
+
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_it_wants_the_pin(self, house, otieno_s, change):
+        there = f"/webhooks/{add(house, otieno_s).json['id']}"
+        before = otieno_s.gets(there).json
+        otieno_s.asks("PATCH", there, json=change)
+        [error] = otieno_s.is_refused(422, "invalid-request")["errors"]
+        assert error["field"] == "pin"
+        otieno_s.asks("PATCH", there, json=change | {"pin": "9174"})
+        otieno_s.is_refused(403, "wrong-pin")
+        assert otieno_s.gets(there).json == before
+        assert otieno_s.asks("PATCH", there, json=change | {"pin": "4071"}).status_code == 200
+        assert otieno_s.gets(there).json != before
+
+    def test_so_does_having_it_told_again(self, house, otieno_s):
+        there = f"/webhooks/{add(house, otieno_s).json['id']}"
+        otieno_s.asks("PATCH", there, json={"active": False, "pin": "4071"})
+        otieno_s.asks("PATCH", there, json={"active": True})
+        otieno_s.is_refused(422, "invalid-request")
+        assert otieno_s.asks("PATCH", there, json={"active": False}).json["state"] == "disabled"
+
+    def test_it_wants_the_second_factor_where_there_is_one(self, house, otieno_s):
+        there = f"/webhooks/{add(house, otieno_s).json['id']}"
+        factor, step = second(house, otieno_s)
+        off = {"active": False, "pin": "4071"}
+        otieno_s.asks("PATCH", there, json=off)
+        otieno_s.is_refused(403, "second-factor-needed")
+        assert otieno_s.gets(there).json["state"] == "active"
+        off["totp"] = factor.generate_otp(step)
+        assert otieno_s.asks("PATCH", there, json=off).json["state"] == "disabled"
+
+
 def test_a_new_address_wants_the_second_factor_where_there_is_one(house, otieno_s):
     there = f"/webhooks/{add(house, otieno_s).json['id']}"
-    step = int(house.clock().timestamp()) // 30
-    factor = pyotp.TOTP(otieno_s.posts("/totp", {"pin": "4071"}).json["secret"])
-    otieno_s.posts("/totp/confirm", {"code": factor.generate_otp(step - 1)})
+    factor, step = second(house, otieno_s)
     add(house, otieno_s)
     otieno_s.is_refused(403, "second-factor-needed")
     code = factor.generate_otp(step)

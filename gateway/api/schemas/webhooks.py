@@ -48,7 +48,9 @@ class WebhookChanged(Sent):
     description: Description | None = None
     types: Types | None = None
     active: bool | None = None
-    pin: Pin | None = Field(default=None, description="Wanted where the address changes.")
+    pin: Pin | None = Field(
+        default=None, description="Wanted if `url`, `types` or `active` change."
+    )
     totp: Digits | None = None
 
 
