@@ -4,6 +4,7 @@ Inquiries: questions we put to a provider whose answer comes later, at an addres
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -88,6 +89,14 @@ class Asked:
     asked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A question; `provider_ref` is what the provider calls it, where it said so."""
+
+    id: int
+    provider_ref: str | None
+
+
 def ask(
     session: Session,
     *,
@@ -132,10 +141,13 @@ def failed(session: Session, *, inquiry: int, why: str, now: datetime) -> None:
 
 
 def refused(session: Session, *, inquiry: int, why: str) -> None:
-    """Say that the answer just taken is a refusal: what was asked for was certainly not done."""
+    """
+    Say that what was asked for was certainly not done: its answer, just taken, is a refusal; or
+    the provider, asked about one whose answer never came, says so.
+    """
     session.execute(
         update(Inquiry)
-        .where(Inquiry.id == inquiry, Inquiry.state == State.ANSWERED)
+        .where(Inquiry.id == inquiry, Inquiry.state.in_([State.ANSWERED, State.LOST]))
         .values(state=State.FAILED.value, why=why)
     )
 
@@ -178,6 +190,23 @@ def may_be_done(session: Session, *, subject: str, kind: Kind) -> bool:
         .where(Inquiry.state != State.FAILED)
     )
     return session.scalar(found.limit(1)) is not None
+
+
+def find(session: Session, *, inquiry: int) -> Put:
+    """A question that was put, by its id."""
+    row = session.get_one(Inquiry, inquiry, populate_existing=True)
+    return Put(row.id, row.provider_ref)
+
+
+def in_doubt(session: Session, *, subject: str, kind: Kind) -> Sequence[Put]:
+    """What the provider took, as it said, and never said the end of, in the order of asking."""
+    found = (
+        select(Inquiry.id, Inquiry.provider_ref)
+        .where(Inquiry.subject == subject, Inquiry.kind == kind.value)
+        .where(Inquiry.state.in_([State.LOST, State.ANSWERED]), Inquiry.provider_ref.is_not(None))
+        .order_by(Inquiry.id)
+    )
+    return [Put(row.id, row.provider_ref) for row in session.execute(found)]
 
 
 def newest(session: Session, *, subject: str, kind: Kind) -> Asked | None:

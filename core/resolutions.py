@@ -6,6 +6,7 @@ Each is decided once, with a note that is kept, under the lock of what it is abo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -183,6 +184,20 @@ def return_failed(session: Session, *, case: int, why: str, now: datetime) -> bo
         found.state = "open"
     session.flush()
     return found.state == "open"
+
+
+def in_doubt(session: Session, *, case: int) -> Sequence[inquiries.Put]:
+    """
+    The askings for a return that the provider took, and whose end it never told.
+
+    Raises:
+        UnknownSuspense: There is no such case.
+        SuspenseClosed: It is not on its way back.
+    """
+    if suspense.get(session, case=case).state != "returning":
+        raise suspense.SuspenseClosed
+    subject, kind = f"reversal:{case}", inquiries.Kind.REVERSAL
+    return inquiries.in_doubt(session, subject=subject, kind=kind)
 
 
 def _may_ask_again(session: Session, case: int) -> bool:

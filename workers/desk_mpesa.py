@@ -141,6 +141,25 @@ def _reverse(desk: Desk, given: argparse.Namespace) -> None:
     desk_suspense.show(desk, given)
 
 
+def _returning(desk: Desk, given: argparse.Namespace) -> None:
+    _see_initiator(desk)
+    doubted = desk.do(lambda session: resolutions.in_doubt(session, case=given.case))
+    if not doubted:
+        raise Unfit("No asking that Safaricom took is in doubt: `reverse` asks for it again.")
+    subject = f"{questions.REVERSAL}:{given.case}"
+    with _line() as line:
+        for put in doubted:
+            assert put.provider_ref is not None, "Safaricom took it"
+            if not questions.of_reversal(
+                _asker(desk), line, case=given.case, inquiry=put.id, conversation=put.provider_ref
+            ):
+                raise Unfit("Safaricom did not take the question.")
+    for put in doubted:
+        if not _answered(desk, f"{subject}:{put.id}", Kind.STATUS):
+            raise Unfit("Safaricom has not answered yet; what it says is acted on when it does.")
+    desk_suspense.show(desk, given)
+
+
 def _float(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as all commands
     for pot in (Pot.UTILITY, Pot.PAYBILL):
         ask = partial(
@@ -287,6 +306,7 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("--amount", help="KES; left out, the payer types it")
     drawing.add_argument("--to", type=Path, help="the file; till-….png")
     command(commands, "reverse", _reverse, what="send it back", is_signed=True, case=int)
+    command(commands, "returning", _returning, what="ask whether it went back", case=int)
     floats = commands.add_parser("float", help="what is there to pay out from").add_subparsers(
         required=True
     )

@@ -116,6 +116,26 @@ def test_what_may_be_back_already_is_not_open_again(rail, house, sit):
     assert house.bank.one("SELECT outcome FROM suspense_cases") == "returned"
 
 
+def test_staff_ask_whether_it_went_back_where_the_answer_was_lost(rail, house, sit):
+    house.clock.now = datetime.now(UTC)  # the desk's is
+    house.safaricom.register()
+    house.safaricom.terms(validation=False)
+    pay = {"from": "0712000001", "account": "nobody", "amount": "300"}
+    requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5).raise_for_status()
+    until(lambda: len(rail.cases()) == 1)
+    assert sit("returning", 1)[0] == 1  # nothing was asked for
+    house.safaricom.fault(on="reversal", preset="callback-lost")
+    sit("reverse", 1, *WHY)
+    assert "No asking that Safaricom took is in doubt" in sit("returning", 1)[1]
+    house.clock.passes(minutes=16)
+    until(lambda: house.bank.one("SELECT count(*) FROM inquiries WHERE state = 'lost'"))
+    moved = house.safaricom.moving()
+    status, said = sit("returning", 1)
+    assert (status, "returned by system" in said) == (0, True)
+    assert (moved("reversal"), len(house.safaricom.requests("reversal"))) == (0, 1)
+    assert rail.balance(chart.MPESA_SUSPENSE) == 0
+
+
 def test_payouts_that_our_side_broke_wait_for_staff(rail, house, sit, wanjiru):
     house.safaricom.fault(on="b2c", outcome="8006")
     first = rail.withdraw(wanjiru, 100_00)

@@ -226,3 +226,84 @@ class TestReversals:
             answer(inquiries.Kind.REVERSAL, f"reversal:{case}", self.said("0"))
         levels = [line["log_level"] for line in said if line["event"].startswith("mpesa.reversed")]
         assert levels == ["error"]
+
+
+class TestReversalsWhoseAnswerWasLost:
+    """Safaricom took what it was asked for, said nothing more, and is asked about that."""
+
+    REF = "dad6-4c34-8787-c8cb963a496d1268232"
+
+    @pytest.fixture
+    def lost(self, house, rail):
+        """Ask for a payment to be sent back, and hear nothing; the asking."""
+        rail.pay(RECEIPT, "nobody", 500_00)
+        rail.decide("begin_return")
+        return self.ask(house, rail, self.REF)
+
+    def ask(self, house, rail, ref):
+        inquiry = rail.ask_back(1)
+        with house.databases["worker"].begin() as session:
+            inquiries.asked(session, inquiry=inquiry, provider_ref=ref)
+        house.bank.run("UPDATE inquiries SET state = 'lost' WHERE id = :id", id=inquiry)
+        return inquiry
+
+    def said(self, status, ref=REF):
+        told = golden.STATUS.replace(b'"Completed"', f'"{status}"'.encode())
+        return told.replace(b"3211-416020-3", ref.encode())
+
+    def about(self, answer, lost, body):
+        answer(inquiries.Kind.STATUS, f"reversal:1:{lost}", body)
+
+    def state(self, house):
+        [(state, outcome)] = house.bank.rows("SELECT state, outcome FROM suspense_cases")
+        return outcome or state
+
+    def test_declined_it_is_for_staff_to_decide_again(self, house, rail, otieno, answer, lost):
+        self.about(answer, lost, self.said("Declined"))
+        assert self.state(house) == "open"
+        rail.decide("credit", case=1, person=rail.person(otieno))
+        assert otieno.balance == kes(500_00)
+
+    def test_completed_the_case_is_closed(self, house, rail, answer, lost):
+        self.about(answer, lost, self.said("Completed"))
+        assert self.state(house) == "returned"
+        assert rail.balance(chart.MPESA_SUSPENSE) == 0
+
+    @pytest.mark.parametrize("status", ["Initiated", "Authorized", "Pending Authorized", "Held"])
+    def test_what_may_yet_be_done_opens_nothing(self, house, answer, lost, status):
+        self.about(answer, lost, self.said(status))
+        assert self.state(house) == "returning"
+
+    def test_nor_does_that_nobody_knows_it(self, house, answer, lost):
+        self.about(answer, lost, golden.B2C_FAILED.replace(b"2001", b'"SFC_IC0003"'))
+        assert self.state(house) == "returning"
+
+    @pytest.mark.parametrize("status", ["Completed", "Declined"])
+    def test_nor_what_is_said_of_another(self, house, answer, lost, status):
+        self.about(answer, lost, self.said(status, ref="3211-416020-3"))
+        assert self.state(house) == "returning"
+
+    def test_each_asking_must_have_been_declined(self, house, rail, answer, lost):
+        other = self.ask(house, rail, "another-ref")
+        self.about(answer, lost, self.said("Declined"))
+        assert self.state(house) == "returning"
+        self.about(answer, other, self.said("Declined", ref="another-ref"))
+        assert self.state(house) == "open"
+
+    def test_one_that_was_never_taken_may_still_be_done(self, house, rail, answer, lost):
+        rail.ask_back(1)
+        self.about(answer, lost, self.said("Declined"))
+        assert self.state(house) == "returning"
+
+    def test_its_own_answer_counts_however_late(self, house, answer, lost):
+        self.about(answer, lost, self.said("Declined"))
+        key, body = "late", golden.B2C_FAILED.replace(b"2001", b"0")
+        with house.databases["owner"].begin() as session:
+            digest = session.scalar(text("SELECT token_hash FROM inquiries ORDER BY id LIMIT 1"))
+            inbox.receive(
+                session, provider="mpesa", kind=Kind.INQUIRY_RESULT, key=key, body=body,
+                token_hash=bytes(digest), now=house.clock(),
+            )  # fmt: skip
+        ids = house.bank.rows("SELECT id FROM inbox WHERE done_at IS NULL")
+        letters.understand(ids=[row[0] for row in ids])
+        assert self.state(house) == "returned"

@@ -167,10 +167,21 @@ class Daraja:
         return self._post("/mpesa/b2c/v3/paymentrequest", body).conversation
 
     def status(
-        self, *, token: str, conversation: str | None = None, receipt: str | None = None
+        self,
+        *,
+        token: str,
+        conversation: str | None = None,
+        receipt: str | None = None,
+        of_payouts: bool = True,
     ) -> str | None:
         """
-        Ask what became of a payment, by our id of it or by its receipt. The answer calls back.
+        Ask what became of a payment, or of a reversal. The answer calls back.
+
+        Args:
+            token: The answer's address holds it.
+            conversation: The asker's id of it; or else:
+            receipt: What M-Pesa calls a payment to our paybill.
+            of_payouts: Whether what has such an id is a payout, and no reversal.
 
         Returns:
             What Safaricom calls the question.
@@ -178,7 +189,8 @@ class Daraja:
         Raises:
             Rejected, Blocked, Unreachable, Unknown: There may be no answer.
         """
-        shortcode = self.account.shortcode if conversation is None else self._payouts
+        is_payout = conversation is not None and of_payouts
+        shortcode = self._payouts if is_payout else self.account.shortcode
         body = (
             self._initiated("TransactionStatusQuery")
             | {"PartyA": shortcode, "IdentifierType": _ORGANISATION, "Occasion": _REMARKS}
@@ -211,7 +223,7 @@ class Daraja:
         Give a payment to our paybill back to who made it. The answer calls back.
 
         Returns:
-            What Safaricom calls the question.
+            The id that Safaricom gives whoever asks, by which one may ask what became of it.
 
         Raises:
             Rejected, Blocked, Unreachable: It was not given back.
@@ -227,7 +239,7 @@ class Daraja:
             }
             | self._answered("reversal", token)
         )
-        return self._post("/mpesa/reversal/v1/request", body).conversation
+        return self._post("/mpesa/reversal/v1/request", body).originator
 
     def qr(self, *, name: str, till: str, amount: Money | None) -> bytes:
         """

@@ -256,6 +256,7 @@ class Acknowledged(_Model):
 
     code: Code = Field(alias="ResponseCode")
     checkout: IdOrNone = Field(default=None, alias="CheckoutRequestID")
+    originator: IdOrNone = Field(default=None, alias="OriginatorConversationID")
     conversation: IdOrNone = Field(default=None, alias="ConversationID")
     result: Annotated[str | None, BeforeValidator(values.code)] = Field(
         default=None, alias="ResultCode"

@@ -51,7 +51,10 @@ def result(session: Session, have: Resources, line: Line, letter: Letter) -> Non
             now=have.clock(),
             lasts=None,
         )
-    if not inquiries.answer(session, inquiry=asked.id, now=have.clock()):
+    is_taken = inquiries.answer(session, inquiry=asked.id, now=have.clock())
+    # What M-Pesa had said it did not give back, and did: that counts, however late it says so.
+    went_back = asked.kind is Kind.REVERSAL and told.code in codes.REVERSED
+    if not is_taken and not (went_back and asked.state is inquiries.State.FAILED):
         log.info("mpesa.answered_again", inquiry=asked.id)
         return
     about, _, which = asked.subject.partition(":")
@@ -59,6 +62,8 @@ def result(session: Session, have: Resources, line: Line, letter: Letter) -> Non
         _balance(session, line, asked, told)
     elif asked.kind is Kind.REVERSAL:
         _reversal(session, have, asked, told)
+    elif about == questions.REVERSAL:
+        _of_reversal(session, have, which, told)
     elif about == questions.WITHDRAWAL:
         _of_withdrawal(session, have, int(which), told)
     else:
@@ -176,19 +181,51 @@ def _balance(session: Session, line: Line, asked: Asked, told: Result) -> None:
 
 def _reversal(session: Session, have: Resources, asked: Asked, told: Result) -> None:
     case = int(asked.subject.partition(":")[2])
-    now, about = have.clock(), {"case": case, "code": told.code}
+    if told.code in codes.REVERSED:
+        _ended(session, have, asked.id, Fate.COMPLETED, case=case, code=told.code, why=told.why)
+    elif told.code in codes.NOT_REVERSED:
+        _ended(session, have, asked.id, Fate.FAILED, case=case, code=told.code, why=told.why)
+    else:  # it stays on its way: what it came to may be asked, or is in the statement
+        log.error("mpesa.code_unknown", case=case, code=told.code)
+
+
+def _of_reversal(session: Session, have: Resources, which: str, told: Result) -> None:
+    """Act on what became of a reversal whose own answer was lost."""
+    case, inquiry = map(int, which.split(":"))
+    status = values.words(told.get("TransactionStatus"))
+    fate = codes.fate(status) if told.code == codes.PAID else None
+    doubted = inquiries.find(session, inquiry=inquiry)
+    if fate not in (Fate.COMPLETED, Fate.FAILED):  # not known is no proof that it will not be
+        log.warning("mpesa.fate_unknown", case=case, code=told.code, status=status)
+    elif told.get("OriginatorConversationID") != doubted.provider_ref:
+        log.error("mpesa.answer_of_another", case=case, inquiry=inquiry)
+    else:
+        why = f"M-Pesa, asked, says that it is {status}"
+        _ended(session, have, inquiry, fate, case=case, code=told.code, why=why)
+
+
+def _ended(
+    session: Session,
+    have: Resources,
+    inquiry: int,
+    fate: Fate,
+    *,
+    case: int,
+    code: str,
+    why: str,
+) -> None:
+    """Take it that what was asked for, by one asking, was done, or certainly was not."""
+    now, about = have.clock(), {"case": case, "code": code}
     try:
-        if told.code in codes.REVERSED:
+        if fate is Fate.COMPLETED:
             resolutions.returned(session, case=case, now=now)
             log.info("mpesa.reversed", **about)
-        elif told.code in codes.NOT_REVERSED:
-            inquiries.refused(session, inquiry=asked.id, why=told.why)
-            is_open = resolutions.return_failed(session, case=case, why=told.why, now=now)
-            log.error("mpesa.not_reversed", why=told.why, is_open=is_open, **about)
-        else:  # it stays on its way: what it came to is in the statement
-            log.error("mpesa.code_unknown", **about)
+        else:
+            inquiries.refused(session, inquiry=inquiry, why=why)
+            is_open = resolutions.return_failed(session, case=case, why=why, now=now)
+            log.error("mpesa.not_reversed", why=why, is_open=is_open, **about)
     except SuspenseClosed:
-        if told.code in codes.REVERSED:  # its money went elsewhere, too
+        if fate is Fate.COMPLETED:  # its money went elsewhere, too
             log.error("mpesa.reversed_and_closed", **about)  # noqa: TRY400 - of no fault here
         else:
             log.warning("mpesa.answered_again", **about)

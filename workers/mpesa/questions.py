@@ -75,6 +75,12 @@ def reversal(have: Asker, line: Line, *, case: int, receipt: str, amount: Money)
     return _put(have, line, Kind.REVERSAL, f"{REVERSAL}:{case}", call, also=also)
 
 
+def of_reversal(have: Asker, line: Line, *, case: int, inquiry: int, conversation: str) -> bool:
+    """Ask what became of a reversal that was taken, and whose answer never came."""
+    call = partial(line.client.status, conversation=conversation, of_payouts=False)
+    return _put(have, line, Kind.STATUS, f"{REVERSAL}:{case}:{inquiry}", call)
+
+
 def _put(
     have: Asker,
     line: Line,
