@@ -133,6 +133,7 @@ class TestCompose:
         assert SERVICES[name]["cap_drop"] == ["ALL"]
 
     def test_one_long_job_holds_up_no_code(self):
+        assert SERVICES["worker-ledger"]["deploy"]["replicas"] > 1
         assert SERVICES["worker-sms"]["deploy"]["replicas"] > 1
         assert SERVICES["worker-mpesa"]["deploy"]["replicas"] > 1
         assert SERVICES["worker-rails"]["deploy"]["replicas"] > 1
