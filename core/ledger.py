@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from core.db import Base
+from core.db import Base, fetched
 from core.errors import NotFound, Refused
 from core.money import Currency, Money
 
@@ -229,7 +229,7 @@ class Posting:
         return int(self.detail[str(account_id)])
 
 
-# In the driver's own words: this is the hottest call there is, and SQLAlchemy's arrays are slow.
+# This is the hottest call there is, and SQLAlchemy's arrays are slow.
 _POST = (
     "SELECT outcome, balances, detail FROM post(%s, %s::text[], %s::text[], %s::text[],"
     " %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::bigint[]) ORDER BY item"
@@ -252,7 +252,8 @@ def post(session: Session, *, drafts: Sequence[Draft], now: datetime) -> list[Po
         accounts += draft.legs.keys()
         amounts += draft.legs.values()
         leg_ends.append(len(accounts))
-    rows = session.connection().exec_driver_sql(
+    rows = fetched(
+        session,
         _POST,
         (
             now,

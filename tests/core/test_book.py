@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from core import chart, ledger, orders
+from core import chart, db, ledger, orders
 from core.ledger import Draft, Reason
 from core.money import Currency
 from core.orders import KeyReused, Kind
@@ -76,6 +76,31 @@ def test_a_lone_key_is_written_once_whoever_brings_it(house, wanjiru, amina):
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda draft: posted(house, draft)[0].outcome, drafts))
         assert sorted(found) == ["key-reused", "posted"]
+
+
+def test_a_connection_that_goes_under_a_batch_is_given_up_and_the_batch_done_again(
+    house, wanjiru, otieno
+):
+    a, b = account(house, wanjiru), account(house, otieno)
+    broken = []
+
+    def work(session):
+        if not broken:
+            pid = session.scalar(text("SELECT pg_backend_pid()"))
+            house.bank.one("SELECT pg_terminate_backend(:pid)", pid=pid)
+        try:
+            draft = Draft("again", Reason.TRANSFER, {a: -100, b: 100})
+            return ledger.post(session, drafts=[draft], now=house.clock())
+        except DBAPIError as error:
+            broken.append(error)
+            raise
+
+    [posting] = db.transact(house.databases["worker"], work)
+    assert posting.outcome == "posted"
+    [error] = broken
+    assert error.connection_invalidated
+    assert db.is_of_the_database(error)
+    assert "again" not in str(error)  # an error report does not carry what was asked for
 
 
 def test_the_database_refuses_what_does_not_balance(house, wanjiru, otieno):
