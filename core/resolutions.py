@@ -179,8 +179,7 @@ def return_failed(session: Session, *, case: int, why: str, now: datetime) -> bo
     _row, found = _locked(session, case, state="returning")
     told = {"why": "return-failed", "told": why, "at": now.isoformat()}
     found.evidence = [*found.evidence, told]
-    subject, kind = f"reversal:{case}", inquiries.Kind.REVERSAL
-    if not inquiries.may_be_done(session, subject=subject, kind=kind):
+    if not inquiries.may_be_done(session, subject=_subject(case), kind=inquiries.Kind.REVERSAL):
         found.state = "open"
     session.flush()
     return found.state == "open"
@@ -196,14 +195,18 @@ def in_doubt(session: Session, *, case: int) -> Sequence[inquiries.Put]:
     """
     if suspense.get(session, case=case).state != "returning":
         raise suspense.SuspenseClosed
-    subject, kind = f"reversal:{case}", inquiries.Kind.REVERSAL
-    return inquiries.in_doubt(session, subject=subject, kind=kind)
+    return inquiries.in_doubt(session, subject=_subject(case), kind=inquiries.Kind.REVERSAL)
+
+
+def _subject(case: int) -> str:
+    """What askings for a return of this case's money are about."""
+    return f"reversal:{case}"
 
 
 def _may_ask_again(session: Session, case: int) -> bool:
     if suspense.get(session, case=case).state != "returning":
         return False
-    asked = inquiries.newest(session, subject=f"reversal:{case}", kind=inquiries.Kind.REVERSAL)
+    asked = inquiries.newest(session, subject=_subject(case), kind=inquiries.Kind.REVERSAL)
     # Nothing was asked where whoever was to ask has died just before.
     return asked is None or asked.state not in (inquiries.State.ASKING, inquiries.State.ASKED)
 

@@ -101,6 +101,17 @@ def _answered(desk: Desk, subject: str, kind: Kind) -> bool:
     return False
 
 
+def _await_status(desk: Desk, subject: str) -> None:
+    """
+    Wait a moment until Safaricom has said what became of something.
+
+    Raises:
+        Unfit: It has not yet.
+    """
+    if not _answered(desk, subject, Kind.STATUS):
+        raise Unfit("Safaricom has not answered yet; what it says is acted on when it does.")
+
+
 def _rows(desk: Desk, given: argparse.Namespace) -> None:  # noqa: ARG001 - as all commands
     found = desk.do(lambda session: rail_rows.under_way(session, provider=Provider.MPESA))
     for row in found:
@@ -146,7 +157,6 @@ def _returning(desk: Desk, given: argparse.Namespace) -> None:
     doubted = desk.do(lambda session: resolutions.in_doubt(session, case=given.case))
     if not doubted:
         raise Unfit("No asking that Safaricom took is in doubt: `reverse` asks for it again.")
-    subject = f"{questions.REVERSAL}:{given.case}"
     with _line() as line:
         for put in doubted:
             assert put.provider_ref is not None, "Safaricom took it"
@@ -155,8 +165,7 @@ def _returning(desk: Desk, given: argparse.Namespace) -> None:
             ):
                 raise Unfit("Safaricom did not take the question.")
     for put in doubted:
-        if not _answered(desk, f"{subject}:{put.id}", Kind.STATUS):
-            raise Unfit("Safaricom has not answered yet; what it says is acted on when it does.")
+        _await_status(desk, f"{questions.REVERSAL}:{given.case}:{put.id}")
     desk_suspense.show(desk, given)
 
 
@@ -213,8 +222,7 @@ def _status(desk: Desk, given: argparse.Namespace) -> None:
             _asker(desk), line, subject=subject, conversation=conversation, receipt=receipt
         ):
             raise Unfit("Safaricom did not take the question.")
-    if not _answered(desk, subject, Kind.STATUS):
-        raise Unfit("Safaricom has not answered yet; what it says is acted on when it does.")
+    _await_status(desk, subject)
     print("Safaricom has answered, and it was acted on: see `rows`, `suspense list` and the log.")
 
 

@@ -67,6 +67,18 @@ def sit(house, monkeypatch, capsys, tmp_path):
     worker.join()
 
 
+def paid_for_nobody(house, rail):
+    """KES 300 to an account that nobody has, so that it is a case of suspense; its receipt."""
+    house.clock.now = datetime.now(UTC)  # the desk's is, and the statement's
+    house.safaricom.register()
+    house.safaricom.terms(validation=False)
+    pay = {"from": "0712000001", "account": "nobody", "amount": "300"}
+    answer = requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5)
+    answer.raise_for_status()
+    until(lambda: len(rail.cases()) == 1)
+    return answer.json()["receipt"]
+
+
 def test_the_float_is_asked_for_shown_and_moved(rail, sit):
     assert sit("float", "show")[1].startswith("utility: Safaricom has not said yet.")
     status, said = sit("balance")
@@ -98,12 +110,7 @@ def test_what_nobody_knows_is_found_credited_or_sent_back(rail, house, sit, wanj
 
 def test_what_may_be_back_already_is_not_open_again(rail, house, sit):
     """The first asking was carried out, and its answer lost; the second was not taken."""
-    house.clock.now = datetime.now(UTC)  # the desk's is
-    house.safaricom.register()
-    house.safaricom.terms(validation=False)
-    pay = {"from": "0712000001", "account": "nobody", "amount": "300"}
-    requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5).raise_for_status()
-    until(lambda: len(rail.cases()) == 1)
+    paid_for_nobody(house, rail)
     house.safaricom.fault(on="reversal", preset="callback-lost")
     sit("reverse", 1, *WHY)
     house.clock.passes(minutes=16)
@@ -117,12 +124,7 @@ def test_what_may_be_back_already_is_not_open_again(rail, house, sit):
 
 
 def test_staff_ask_whether_it_went_back_where_the_answer_was_lost(rail, house, sit):
-    house.clock.now = datetime.now(UTC)  # the desk's is
-    house.safaricom.register()
-    house.safaricom.terms(validation=False)
-    pay = {"from": "0712000001", "account": "nobody", "amount": "300"}
-    requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5).raise_for_status()
-    until(lambda: len(rail.cases()) == 1)
+    paid_for_nobody(house, rail)
     assert sit("returning", 1)[0] == 1  # nothing was asked for
     house.safaricom.fault(on="reversal", preset="callback-lost")
     sit("reverse", 1, *WHY)
@@ -199,12 +201,7 @@ def lines_of(house, receipt):
 @pytest.mark.parametrize("is_answered", [True, False])
 def test_what_was_sent_back_agrees_with_the_statement(rail, house, sit, tmp_path, is_answered):
     """The statement has the payment, and the reversal under a receipt of its own."""
-    house.safaricom.register()
-    house.safaricom.terms(validation=False)
-    house.clock.now = datetime.now(UTC)
-    pay = {"from": "0712000001", "account": "nobody", "amount": "300"}
-    receipt = requests.post(f"{house.safaricom.url}/pay", json=pay, timeout=5).json()["receipt"]
-    until(lambda: len(rail.cases()) == 1)
+    receipt = paid_for_nobody(house, rail)
     if not is_answered:
         house.safaricom.fault(on="reversal", preset="callback-lost")
     sit("reverse", 1, *WHY)
