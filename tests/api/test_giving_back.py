@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from itertools import count
 
 import pytest
 from app import App, fifty, kes
@@ -14,6 +14,7 @@ from core.subscribers import Tier
 
 HERS, HIS = "+254712000001", "+254733000002"
 JANE = Actor("staff:jane", "desk", "r1")
+_askings = count(1)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def refund(app, payment, amount=None, **more):
 
 def until_heard(app, payment, amount):
     """As a program does that is told to come again: under the same key."""
-    key = f"thread-{threading.get_ident()}"
+    key = f"until-heard-{next(_askings)}"
     while (answer := refund(app, payment, amount, key=key)).status_code in (202, 503):
         pass
     return answer
@@ -127,6 +128,7 @@ class TestAtOnce:
         done = [answer for answer in answers if answer.status_code == 201]
         refused = {answer.json["code"] for answer in answers if answer.status_code != 201}
         assert (len(done), refused) == (33, {"refund-too-large"})
+        assert len({answer.json["reference"] for answer in done}) == 33
         assert balances(house) == (250_00 + 990_00, 5995_00 - 990_00)
         assert house.bank.one("SELECT sum(amount) FROM refunds") == 990_00
 
