@@ -288,9 +288,10 @@ class Unit:
     A hop that asks for nothing costs no SQL at all.
     """
 
-    def __init__(self, databases: Databases) -> None:
-        """Remember where a session can be had."""
+    def __init__(self, databases: Databases, *, before: Callable[[], None] = lambda: None) -> None:
+        """Remember where a session can be had, and what is called before one is."""
         self._databases = databases
+        self._before = before
         self.is_in_doubt = False
         self._is_asked_for = False
         self._session: Session | None = None
@@ -308,6 +309,7 @@ class Unit:
         if self._session is not None and self._is_asked_for:
             return self._session
         if self._reading is None:
+            self._before()
             self._reading = self._databases(bind=_autocommitting(self._databases.kw["bind"]))
         return self._reading
 
@@ -318,6 +320,7 @@ class Unit:
             self._reading.close()
             self._reading = None
         if self._session is None:
+            self._before()
             self._session = self._databases()
         self._is_asked_for = True
         return self._session

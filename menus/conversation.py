@@ -35,7 +35,7 @@ from menus.gsm7 import SCREEN_SEPTETS_MAX, septets
 from menus.screen import AnyScreen, Done, Hop, Span
 from menus.screens import SCREENS, first
 from menus.screens.resume import Offer
-from menus.sessions import Dial, Keeps, Opened, Said, Sessions, Turn
+from menus.sessions import Dial, Keeps, Opened, Overtaken, Said, Sessions, Turn, Unclaimed
 from menus.text import Text, _
 
 log = structlog.get_logger(__name__)
@@ -71,6 +71,31 @@ class Answer:
     @property
     def said(self) -> Said:
         return Said(f"{'END' if self.reply.ends else 'CON'} {self.reply.text}", self.screen)
+
+
+@dataclass(slots=True)
+class _Claim:
+    """The turn of one hop: claimed when it was opened, or else before anything is done in it."""
+
+    sessions: Sessions
+    dial: Dial
+    opened: Opened
+    deadline: Deadline
+
+    @property
+    def is_made(self) -> bool:
+        return self.opened.before is None
+
+    def make(self) -> None:
+        """
+        Claim it, if it is not.
+
+        Raises:
+            Overtaken: It is not ours.
+            Unclaimed: Redis did not answer.
+        """
+        if not self.is_made:
+            self.opened = self.sessions.claim(self.dial, self.opened, deadline=self.deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +142,14 @@ class Conversation:
             return _ending(_BUSY, "session.Busy")
 
     def _hear(self, dial: Dial, deadline: Deadline) -> Said:
-        while (opened := self.sessions.open(dial, deadline=deadline)).turn is Turn.PENDING:
+        recalled = self.sessions.recall(dial)
+        if recalled is not None:
+            with suppress(Overtaken):
+                return self._answered(_Claim(self.sessions, dial, recalled, deadline))
+        token = None if recalled is None else recalled.token  # it may be ours by now
+        while (
+            opened := self.sessions.open(dial, token=token, deadline=deadline)
+        ).turn is Turn.PENDING:
             if deadline.left < _TURN_SECONDS_MIN:
                 return _ending(_BUSY, "session.Busy")
             time.sleep(_PENDING_POLL_SECONDS)
@@ -126,29 +158,37 @@ class Conversation:
                 return opened.said
             case Turn.GAP | Turn.FOREIGN:
                 return _ending(_DIAL_AGAIN, "session.Interrupted")
-        answer = self._answer(dial, opened, deadline)
+        return self._answered(_Claim(self.sessions, dial, opened, deadline))
+
+    def _answered(self, claim: _Claim) -> Said:
+        """Converse, and keep the answer."""
+        answer = self._answer(claim)
         try:
             return self.sessions.commit(
-                dial,
-                opened,
+                claim.dial,
+                claim.opened,
                 said=answer.said,
                 state=answer.state,
                 keeps=answer.keeps,
-                deadline=deadline,
+                deadline=claim.deadline,
             )
         except RedisError as error:
+            if not claim.is_made:
+                raise
             # What was done is done and the caller may know it; the next hop begins anew.
             log.warning("ussd.session_lost", error=type(error).__name__)
             return answer.said
 
-    def _answer(self, dial: Dial, opened: Opened, deadline: Deadline) -> Answer:
+    def _answer(self, claim: _Claim) -> Answer:
         """Converse in one transaction; do it again when another transaction won."""
-        allow(min(DATABASE_SECONDS_MAX, deadline.left - _COMMIT_SECONDS))
+        allow(min(DATABASE_SECONDS_MAX, claim.deadline.left - _COMMIT_SECONDS))
         is_in_doubt = False
         for attempt in range(1, TRIES_MAX + 1):
-            unit = Unit(self.databases)
+            unit = Unit(self.databases, before=claim.make)
             try:
-                return self._turn(dial, opened, unit, deadline)
+                return self._turn(claim.dial, claim.opened, unit, claim.deadline)
+            except (Overtaken, Unclaimed):
+                raise
             except NoConnection:
                 log.warning("ussd.database_busy")
             except DBAPIError as error:
@@ -161,7 +201,7 @@ class Conversation:
                 is_in_doubt = is_in_doubt or unit.is_in_doubt
                 unit.close()
             break
-        return _failed(opened, is_in_doubt=is_in_doubt)
+        return _failed(claim.opened, is_in_doubt=is_in_doubt)
 
     def _turn(self, dial: Dial, opened: Opened, unit: Unit, deadline: Deadline) -> Answer:
         person, kept = self._person(dial, opened, unit)

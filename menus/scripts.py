@@ -35,7 +35,7 @@ class _Line(threading.local):
     One connection per thread, to run scripts below redis-py's command layer.
 
     That layer (pool, retries, metrics, response callbacks) costs three times what the call itself
-    does, and a navigation hop is little more than its two calls.
+    does, and a navigation hop is little more than its calls.
     """
 
     def __init__(self, redis: Redis) -> None:

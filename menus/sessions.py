@@ -6,15 +6,20 @@ a hop when it is in doubt. One call opens a turn, one commits it; both are a sin
 hops at once can never both act. Of `text` only lengths and keyed hashes are kept: a plain hash of
 something that holds a four-digit PIN could be undone by trying all of them.
 
+A process that answered a session's last hop remembers what it committed, and goes on by that: a hop
+that does nothing but navigate is one call. Whoever is about to do something claims the turn first
+(docs/decisions/0047).
+
 What a caller left, when a session was cut off or had ordered something, is kept for ten minutes
-under their number and service code, of which again there is only a keyed hash. The same two scripts
+under their number and service code, of which again there is only a keyed hash. The same scripts
 read and write it.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b, sha256
 from typing import Any, Final, Protocol, Self
@@ -22,80 +27,23 @@ from typing import Any, Final, Protocol, Self
 import orjson
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from menus import turn_scripts
 from menus.deadline import NEVER, Deadline
 from menus.networks import UNKNOWN, Network
-from menus.scripts import Script, Scripts
+from menus.scripts import Scripts
 
 LEASE_MS: Final = 10_000
 HOPS_MAX: Final = 100
 LEFT_SECONDS: Final = 600
+# Of so many sessions a process remembers the last turn, a kilobyte or two of each.
+MEMORIES_MAX: Final = 4096
 
 _NAMESPACE: Final = "kabambe:ussd:"
 _LEFT: Final = "kabambe:ussd-left:"
 _TRY_SECONDS: Final = 0.45
-
-
-# Returns what the turn is, and the fields that go with it. `r:<digest>` holds the answer given to
-# each text, so that a repeat of any earlier hop is answered byte for byte the same. The caller
-# guesses how much of the text was heard before, which is nearly always all but the last answer.
-# Of what a new session's caller left, it tells whether a hop of that session is under way still.
-_OPEN: Final = Script("""
-local key = KEYS[1]
-local owner, position, digest, token = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local guess, guess_digest = tonumber(ARGV[5]), ARGV[6]
-local lease_ms, ttl, hops_max = tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local kept = redis.call('HMGET', key, 'owner', 'heard', 'digest', 'until', 'state', 'last', 'hops',
-    'token', 'r:' .. digest)
-local heard, hops = tonumber(kept[2] or '-1'), tonumber(kept[7] or '0')
-if kept[1] and kept[1] ~= owner then return {'foreign'} end
-if kept[9] then return {'replay', kept[9]} end
-if kept[4] and tonumber(kept[4]) > now and kept[8] ~= token then return {'pending'} end
-if heard >= 0 then
-    if position <= heard then
-        if hops < hops_max then
-            redis.call('HSET', key, 'r:' .. digest, kept[6], 'hops', hops + 1)
-        end
-        return {'stale', kept[6]}
-    end
-    if guess ~= heard then return {'heard', heard} end
-    if guess_digest ~= kept[3] or hops >= hops_max then return {'gap'} end
-end
-redis.call('HSET', key, 'owner', owner, 'token', token, 'until', now + lease_ms, 'hops', hops + 1)
-if not kept[1] then redis.call('EXPIRE', key, ttl) end
-if heard < 0 then
-    local left = redis.call('GET', KEYS[2])
-    local held = left and redis.call('HGET', ARGV[10] .. string.match(left, '^[^\\n]*'), 'until')
-    return {'new', left, held and tonumber(held) > now and 1 or 0}
-end
-return {'next', heard, kept[5]}
-""")
-
-# A holder whose lease ran out, and whose turn somebody else has taken since, may not answer:
-# it gets the other's answer, or none yet. A session that is gone (Redis was emptied) is made anew.
-# What is left behind is the state, or nothing (`drop`), or what was left before (`leave`).
-_COMMIT: Final = Script("""
-local key = KEYS[1]
-local owner, position, digest, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local reply, state, ttl = ARGV[5], ARGV[6], ARGV[7]
-local keeps, session, left_ttl = ARGV[8], ARGV[9], ARGV[10]
-local kept = redis.call('HMGET', key, 'owner', 'token')
-if kept[1] and (kept[1] ~= owner or kept[2] ~= token) then
-    return redis.call('HGET', key, 'r:' .. digest) or redis.call('HGET', key, 'last')
-end
-redis.call('HSET', key, 'owner', owner, 'heard', position, 'digest', digest, 'state', state,
-    'last', reply, 'r:' .. digest, reply, 'until', 0)
-redis.call('EXPIRE', key, ttl)
-if keeps == 'keep' then
-    redis.call('SET', KEYS[2], session .. '\\n' .. state, 'EX', left_ttl)
-elseif keeps == 'drop' then
-    redis.call('DEL', KEYS[2])
-end
-return reply
-""")
 
 
 class Turn(StrEnum):
@@ -207,6 +155,8 @@ class Opened:
         heard: How much of the text was answered before (next).
         state: The session as it was saved (next).
         left: What an earlier session left behind (new).
+        before: The last turn's token, by which it is seen whether this one, which was recalled and
+            not claimed, is still ours; None where it was claimed.
     """
 
     turn: Turn
@@ -217,12 +167,27 @@ class Opened:
     heard: int = 0
     state: dict[str, Any] | None = None
     left: Left | None = None
+    before: str | None = None
+
+
+class Overtaken(Exception):
+    """Somebody has had a turn since what was recalled; nothing was done by it."""
+
+
+class Unclaimed(RedisError):
+    """A turn that was recalled could not be claimed; nothing was done by it."""
 
 
 class Sessions(Protocol):
     """Where sessions are kept between hops."""
 
-    def open(self, dial: Dial, *, deadline: Deadline = NEVER) -> Opened: ...
+    def recall(self, dial: Dial) -> Opened | None: ...
+
+    def claim(self, dial: Dial, recalled: Opened, *, deadline: Deadline = NEVER) -> Opened: ...
+
+    def open(
+        self, dial: Dial, *, token: str | None = None, deadline: Deadline = NEVER
+    ) -> Opened: ...
 
     def commit(
         self,
@@ -234,7 +199,13 @@ class Sessions(Protocol):
         keeps: Keeps = Keeps.LEAVE,
         deadline: Deadline = NEVER,
     ) -> Said:
-        """Answer the turn; returns the answer to give, which is another's if it was taken over."""
+        """
+        Answer the turn; returns the answer to give, which is another's if it was taken over.
+
+        Raises:
+            Overtaken: It was not claimed, and is not ours.
+            RedisError: Nobody knows whether it is kept.
+        """
         ...
 
 
@@ -257,6 +228,37 @@ def connect(url: str, *, blocks_seconds: float = 0) -> Redis:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What this process committed last of a session: enough to go on by, and to be found out by."""
+
+    owner: str
+    heard: int
+    digest: str
+    token: str
+    state: bytes
+
+
+class _Memories:
+    """The last turns of the sessions this process answered, the newest of them."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._by_session: dict[str, _Memory] = {}
+
+    def put(self, session_id: str, memory: _Memory) -> None:
+        with self._mutex:
+            self._by_session.pop(session_id, None)
+            self._by_session[session_id] = memory
+            if len(self._by_session) > MEMORIES_MAX:
+                del self._by_session[next(iter(self._by_session))]
+
+    def taken(self, session_id: str) -> _Memory | None:
+        """What is remembered of a session, once: it is good for no more than one turn."""
+        with self._mutex:
+            return self._by_session.pop(session_id, None)
+
+
 class RedisSessions:
     """Sessions as Redis hashes that expire."""
 
@@ -272,17 +274,55 @@ class RedisSessions:
         self._scripts = Scripts(redis)
         self._key = sha256(key.encode()).digest()
         self._ttl_seconds = ttl_seconds
+        self._memories = _Memories()
 
-    def open(self, dial: Dial, *, deadline: Deadline = NEVER) -> Opened:
-        """Claim the turn, or find out why it is not ours."""
-        token, digest = secrets.token_hex(8), self._digest(dial, dial.text)
+    def recall(self, dial: Dial) -> Opened | None:
+        """Go on by what this process remembers, if the hop adds an answer to that; asks nobody."""
+        memory = self._memories.taken(dial.session_id)
+        guess = dial.text.rpartition("*")[0]
+        if (
+            memory is None
+            or memory.owner != dial.owner
+            or memory.heard >= len(dial.text)
+            or memory.digest != self._digest(dial, guess)
+        ):
+            return None
+        return Opened(
+            Turn.NEXT,
+            secrets.token_hex(8),
+            self._digest(dial, dial.text),
+            self._keys(dial),
+            heard=memory.heard,
+            state=orjson.loads(memory.state),
+            before=memory.token,
+        )
+
+    def claim(self, dial: Dial, recalled: Opened, *, deadline: Deadline = NEVER) -> Opened:
+        """
+        Claim a turn that was only recalled, before anything is done in it.
+
+        Raises:
+            Overtaken: It is not ours, or not as it was remembered.
+            Unclaimed: Redis did not answer.
+        """
+        try:
+            opened = self.open(dial, token=recalled.token, deadline=deadline)
+        except RedisError as error:
+            raise Unclaimed from error
+        if opened != replace(recalled, before=None):
+            raise Overtaken
+        return opened
+
+    def open(self, dial: Dial, *, token: str | None = None, deadline: Deadline = NEVER) -> Opened:
+        """Claim the turn, or find out why it is not ours; once more under the same token."""
+        token, digest = token or secrets.token_hex(8), self._digest(dial, dial.text)
         guess, keys = dial.text.rpartition("*")[0], self._keys(dial)
         mine = (dial.owner, len(dial.text), digest, token)
         limits = (LEASE_MS, self._ttl_seconds, HOPS_MAX, _NAMESPACE)
         while True:
             guessed = (len(guess), self._digest(dial, guess))
             args = (*mine, *guessed, *limits)
-            found = self._scripts.call(_OPEN, keys, args, deadline)
+            found = self._scripts.call(turn_scripts.OPEN, keys, args, deadline)
             if found[0] != b"heard":
                 break
             heard = int(found[1])
@@ -310,12 +350,28 @@ class RedisSessions:
         keeps: Keeps = Keeps.LEAVE,
         deadline: Deadline = NEVER,
     ) -> Said:
-        """Answer the turn; returns the answer to give, which is another's if it was taken over."""
+        """
+        Answer the turn; returns the answer to give, which is another's if it was taken over.
+
+        Raises:
+            Overtaken: It was not claimed, and is not ours.
+            RedisError: Nobody knows whether it is kept.
+        """
+        kept = orjson.dumps(state)
         mine = (dial.owner, len(dial.text), opened.digest, opened.token)
-        answer = (said.pack(), orjson.dumps(state), self._ttl_seconds)
         left = (keeps.value, dial.session_id, LEFT_SECONDS)
-        kept = self._scripts.call(_COMMIT, opened.keys, (*mine, *answer, *left), deadline)
-        return said if kept is None else Said.unpack(kept)
+        args = (*mine, said.pack(), kept, self._ttl_seconds, *left)
+        if opened.before is None:
+            others = self._scripts.call(turn_scripts.COMMIT, opened.keys, args, deadline)
+            if others is not None:
+                return Said.unpack(others)
+        else:
+            known = (*args, opened.before, HOPS_MAX)
+            if self._scripts.call(turn_scripts.GO_ON, opened.keys, known, deadline) is not None:
+                raise Overtaken
+        memory = _Memory(dial.owner, len(dial.text), opened.digest, opened.token, kept)
+        self._memories.put(dial.session_id, memory)
+        return said
 
     def _keys(self, dial: Dial) -> tuple[str, str]:
         """Where the session is, and what its caller left: the key does not say whose it is."""

@@ -54,7 +54,7 @@ from core.seal_outside import Outside
 from gateway import Doors, create_app
 from gateway.api.edge import Api
 from menus.conversation import Conversation
-from menus.sessions import Dial, RedisSessions
+from menus.sessions import Dial, RedisSessions, _Memories
 from workers import bell, ledger, queues, resources, staff, strikes
 from workers.bell import Bell
 from workers.queues import Name
@@ -107,6 +107,7 @@ class House:
         for said in self.outside.iterdir():
             said.unlink()
         self.redis.flushdb()
+        self.forget_turns()
         for path in FORGOTTEN:
             assert self.country.test_client().delete(path).status_code < 300, path
         if self.safaricom.is_used:
@@ -121,6 +122,10 @@ class House:
         """Let ten minutes pass for who was cut off, or had ordered something."""
         _session, left = self.conversation.sessions._keys(Dial("", msisdn, "*384#", ""))
         self.redis.delete(left)
+
+    def forget_turns(self) -> None:
+        """As if another process, or one before a deploy, had answered every session's last hop."""
+        self.conversation.sessions._memories = _Memories()
 
     def phone(self, msisdn: str) -> Phone:
         return Phone(self, msisdn)

@@ -16,7 +16,7 @@ class Forgetful:
     """Sessions whose turns are begun and never committed."""
 
     def __init__(self, sessions) -> None:
-        self.open = sessions.open
+        self.recall, self.claim, self.open = sessions.recall, sessions.claim, sessions.open
 
     def commit(self, dial, opened, **_kept):
         raise RedisError

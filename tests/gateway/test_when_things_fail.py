@@ -122,7 +122,7 @@ def test_redis_that_goes_after_the_order_does_not_hide_what_was_done(house, wanj
     sessions = house.conversation.sessions
 
     class Forgetful:
-        open = sessions.open
+        recall, claim, open = sessions.recall, sessions.claim, sessions.open
 
         def commit(self, dial, opened, **_given):
             raise RedisError
