@@ -8,27 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
 from processes import until, worker
+from turns import DIAL_AGAIN, SESSION, hop
 
 from core.money import kes
-from menus.sessions import HOPS_MAX, Dial, Overtaken, RedisSessions, Said, Turn
+from menus.sessions import Dial, RedisSessions, Said, Turn
 
-SESSION = "ATUid_00000000000000000000000000000abc"
 CONFIRMED = (
     "END Sent KES",
     "END Umetuma KES",
     "END Your request to send KES",
     "END Ombi lako la kutuma KES",
 )
-DIAL_AGAIN = "END This session was interrupted. Please dial again.\nTafadhali piga tena."
-
-
-def hop(house, text, *, session=SESSION, msisdn="+254712000001", code="*384#"):
-    form = {"sessionId": session, "phoneNumber": msisdn, "serviceCode": code, "text": text}
-    reply = house.client.post("/ussd/africastalking/sandbox", data=form | {"networkCode": "63902"})
-    assert reply.status_code == 200
-    return reply.text
 
 
 def test_the_first_hop_twice_is_one_beginning(house, wanjiru):
@@ -210,132 +201,6 @@ def test_neither_text_nor_pin_is_kept_in_redis(house, wanjiru, otieno):
     assert pin.encode() not in everything
     assert b"4071" not in everything
     assert b"argon2" not in everything
-
-
-class TestTwoProcesses:
-    """Each remembers what it answered itself, and what it remembers may be out of date."""
-
-    @pytest.fixture
-    def other(self, house):
-        """Another process of the web, as it is heard: one text after another."""
-        sessions = RedisSessions(house.redis, key="test-key", ttl_seconds=300)
-        conversation = replace(house.conversation, sessions=sessions)
-
-        def other(text, *, session=SESSION, msisdn="+254712000001"):
-            return conversation.hear(Dial(session, msisdn, "*384#", text)).body
-
-        return other
-
-    def test_hops_that_go_now_to_one_and_now_to_the_other_are_one_session(
-        self, house, wanjiru, other
-    ):
-        walks = random.Random(7)
-        for number in range(30):
-            session, text, said = f"ATUid_{number:032x}", "", []
-            alone = f"ATUid_{number + 1000:032x}"
-            for _ in range(12):
-                hears = walks.choice((hop_of(house), other))
-                said.append((text, hears(text, session=session)))
-                if walks.random() < 0.2:  # and it is repeated, to either
-                    again = walks.choice((hop_of(house), other))
-                    assert again(text, session=session) == said[-1][1]
-                answer = walks.choice(("0", "1", "2", "4", "5", "00", "98", "x"))
-                text = f"{text}*{answer}" if text else answer
-                if said[-1][1].startswith("END"):
-                    break
-            house.forget_calls("+254712000001")
-            house.forget_turns()
-            assert said == [(each, hop(house, each, session=alone)) for each, _ in said]
-            house.forget_calls("+254712000001")
-
-    def test_what_one_remembers_gives_way_to_what_the_other_answered(self, house, wanjiru, other):
-        hop(house, "")
-        hop(house, "3")
-        pin = other("3*1")
-        assert hop(house, "3*1") == pin
-        assert other("3*1*0").startswith("CON My account")
-        assert hop(house, "3*1*0*0").startswith("CON Kabambe. Balance")
-
-    def test_a_late_repeat_at_the_other_rewinds_nothing(self, house, wanjiru, other):
-        hop(house, "")
-        account = other("3")
-        other("3*1")
-        assert hop(house, "3") == account
-        assert house.redis.hget(f"kabambe:ussd:{SESSION}", "heard") == b"3"
-        assert other("3*1*0") == account
-
-    def test_a_pin_is_tried_once_though_both_hear_it(self, house, wanjiru, otieno, other):
-        for text in ("", "1", "1*0733000002", "1*0733000002*500"):
-            hop(house, text)
-        refused = other("1*0733000002*500*9999")
-        assert refused.startswith("CON Wrong PIN")
-        assert hop(house, "1*0733000002*500*9999") == refused
-        assert house.bank.one("SELECT sum(wrong_tries) FROM pins") == 1
-
-    def test_while_one_has_the_turn_the_other_does_not_go_on(self, house, wanjiru, other):
-        """Not even to navigate, which would be answered twice and differently."""
-        hop(house, "")
-        sessions = house.conversation.sessions
-        dial = Dial(SESSION, "+254712000001", "*384#", "3")
-        recalled = sessions.recall(dial)
-        elsewhere = RedisSessions(house.redis, key="test-key", ttl_seconds=300)
-        assert elsewhere.open(dial).turn is Turn.NEXT
-        said = Said("CON mine", "account.Account")
-        with pytest.raises(Overtaken):
-            sessions.commit(dial, recalled, said=said, state={})
-        with pytest.raises(Overtaken):
-            sessions.claim(dial, recalled)
-
-    def test_what_is_remembered_is_claimed_as_it_is(self, house, wanjiru):
-        hop(house, "")
-        sessions = house.conversation.sessions
-        dial = Dial(SESSION, "+254712000001", "*384#", "3")
-        recalled = sessions.recall(dial)
-        claimed = sessions.claim(dial, recalled)
-        assert claimed == replace(recalled, before=None)
-        elsewhere = RedisSessions(house.redis, key="test-key", ttl_seconds=300)
-        assert elsewhere.open(dial).turn is Turn.PENDING
-
-    @pytest.mark.parametrize(
-        "dial",
-        [
-            Dial(SESSION, "+254733000002", "*384#", "3"),
-            Dial(SESSION, "+254712000001", "*385#", "3"),
-            Dial(SESSION, "+254712000001", "*384#", "3*1"),
-            Dial(SESSION, "+254712000001", "*384#", ""),
-            Dial("ATUid_other", "+254712000001", "*384#", "3"),
-        ],
-    )
-    def test_nothing_else_is_recalled(self, house, wanjiru, dial):
-        hop(house, "")
-        assert house.conversation.sessions.recall(dial) is None
-
-    def test_a_turn_is_recalled_once(self, house, wanjiru):
-        hop(house, "")
-        dial = Dial(SESSION, "+254712000001", "*384#", "3")
-        assert house.conversation.sessions.recall(dial) is not None
-        assert house.conversation.sessions.recall(dial) is None
-
-    def test_only_the_newest_are_remembered(self, house, wanjiru, monkeypatch):
-        monkeypatch.setattr("menus.sessions.MEMORIES_MAX", 2)
-        for number in range(3):
-            hop(house, "", session=f"ATUid_{number}")
-        recall = house.conversation.sessions.recall
-        dials = [Dial(f"ATUid_{number}", "+254712000001", "*384#", "3") for number in range(3)]
-        assert [recall(dial) is not None for dial in dials] == [False, True, True]
-
-    @pytest.mark.parametrize("remembers", [True, False])
-    def test_a_hundred_hops_are_the_most_however_they_are_answered(self, house, wanjiru, remembers):
-        answers = ["", *(("4", "0") * HOPS_MAX)]
-        for number in range(HOPS_MAX + 1):
-            if not remembers:
-                house.forget_turns()
-            said = hop(house, "*".join(answers[: number + 1]).removeprefix("*"))
-            assert (said == DIAL_AGAIN) == (number == HOPS_MAX), number
-
-
-def hop_of(house):
-    return lambda text, **words: hop(house, text, **words)
 
 
 def test_a_thousand_sessions_with_doubled_parallel_and_reordered_hops(house):
