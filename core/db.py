@@ -289,7 +289,7 @@ class Unit:
     """
 
     def __init__(self, databases: Databases, *, before: Callable[[], None] = lambda: None) -> None:
-        """Remember where a session can be had, and what is called before one is."""
+        """Remember where a session can be had, and what is called before one is, or refuses it."""
         self._databases = databases
         self._before = before
         self.is_in_doubt = False

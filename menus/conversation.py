@@ -1,5 +1,5 @@
 """
-One hop from end to end: claim the turn, converse, commit, wait a moment for the ledger, answer.
+One hop from end to end: take the turn, converse, commit, wait a moment for the ledger, answer.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ class Conversation:
         try:
             return self._hear(dial, deadline)
         except RedisError as error:
-            log.warning("ussd.sessions_unavailable", error=type(error).__name__)
+            cause = error.__cause__ if isinstance(error, Unclaimed) else error
+            log.warning("ussd.sessions_unavailable", error=type(cause).__name__)
             return _ending(_BUSY, "session.Busy")
         except Exception as error:
             log.exception("ussd.failed", error=type(error).__name__)
@@ -161,7 +162,13 @@ class Conversation:
         return self._answered(_Claim(self.sessions, dial, opened, deadline))
 
     def _answered(self, claim: _Claim) -> Said:
-        """Converse, and keep the answer."""
+        """
+        Converse, and keep the answer.
+
+        Raises:
+            Overtaken: The turn was recalled and is not ours; nothing was done.
+            RedisError: It was recalled, and nobody knows whose it is; nothing was done.
+        """
         answer = self._answer(claim)
         try:
             return self.sessions.commit(
@@ -180,7 +187,13 @@ class Conversation:
             return answer.said
 
     def _answer(self, claim: _Claim) -> Answer:
-        """Converse in one transaction; do it again when another transaction won."""
+        """
+        Converse in one transaction; do it again when another transaction won.
+
+        Raises:
+            Overtaken: The turn was recalled and is not ours; nothing was done.
+            Unclaimed: It was recalled, and could not be claimed; nothing was done.
+        """
         allow(min(DATABASE_SECONDS_MAX, claim.deadline.left - _COMMIT_SECONDS))
         is_in_doubt = False
         for attempt in range(1, TRIES_MAX + 1):

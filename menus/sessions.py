@@ -2,9 +2,9 @@
 USSD sessions between two hops: a turn is claimed once, and answered once.
 
 Africa's Talking resends everything typed so far in `text` on every hop, PIN included, and repeats
-a hop when it is in doubt. One call opens a turn, one commits it; both are a single script, so two
-hops at once can never both act. Of `text` only lengths and keyed hashes are kept: a plain hash of
-something that holds a four-digit PIN could be undone by trying all of them.
+a hop when it is in doubt. One call opens a turn and claims it, one commits it; both are a single
+script, so two hops at once can never both act. Of `text` only lengths and keyed hashes are kept: a
+plain hash of something that holds a four-digit PIN could be undone by trying all of them.
 
 A process that answered a session's last hop remembers what it committed, and goes on by that: a hop
 that does nothing but navigate is one call. Whoever is about to do something claims the turn first
@@ -18,7 +18,6 @@ read and write it.
 from __future__ import annotations
 
 import secrets
-import threading
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b, sha256
@@ -32,14 +31,13 @@ from redis.retry import Retry
 
 from menus import turn_scripts
 from menus.deadline import NEVER, Deadline
+from menus.memories import Memories, Memory
 from menus.networks import UNKNOWN, Network
 from menus.scripts import Scripts
 
 LEASE_MS: Final = 10_000
 HOPS_MAX: Final = 100
 LEFT_SECONDS: Final = 600
-# Of so many sessions a process remembers the last turn, a kilobyte or two of each.
-MEMORIES_MAX: Final = 4096
 
 _NAMESPACE: Final = "kabambe:ussd:"
 _LEFT: Final = "kabambe:ussd-left:"
@@ -52,7 +50,7 @@ class Turn(StrEnum):
     NEW = "new"
     """The session begins, or is not remembered."""
     NEXT = "next"
-    """It continues what was heard; it is ours to answer."""
+    """It continues what was heard; it is ours to answer, unless it was only recalled."""
     REPLAY = "replay"
     """It was answered before: the same answer again."""
     PENDING = "pending"
@@ -110,6 +108,10 @@ class Said:
 
     body: str
     screen: str
+
+    @property
+    def ends(self) -> bool:
+        return self.body.startswith("END")
 
     def pack(self) -> str:
         """One string of both, so that a repeat costs one call."""
@@ -181,13 +183,28 @@ class Unclaimed(RedisError):
 class Sessions(Protocol):
     """Where sessions are kept between hops."""
 
-    def recall(self, dial: Dial) -> Opened | None: ...
+    def recall(self, dial: Dial) -> Opened | None:
+        """Go on by what this process remembers, if the hop adds an answer to that; asks nobody."""
+        ...
 
-    def claim(self, dial: Dial, recalled: Opened, *, deadline: Deadline = NEVER) -> Opened: ...
+    def claim(self, dial: Dial, recalled: Opened, *, deadline: Deadline = NEVER) -> Opened:
+        """
+        Claim a turn that was only recalled, before anything is done in it.
 
-    def open(
-        self, dial: Dial, *, token: str | None = None, deadline: Deadline = NEVER
-    ) -> Opened: ...
+        Raises:
+            Overtaken: It is not ours, or not as it was remembered.
+            Unclaimed: Nobody answered.
+        """
+        ...
+
+    def open(self, dial: Dial, *, token: str | None = None, deadline: Deadline = NEVER) -> Opened:
+        """
+        Claim the turn, or find out why it is not ours; once more under the same token.
+
+        Raises:
+            RedisError: Nobody answered.
+        """
+        ...
 
     def commit(
         self,
@@ -214,7 +231,8 @@ def connect(url: str, *, blocks_seconds: float = 0) -> Redis:
     Open connections for a door, which must answer within a second even when Redis does not.
 
     A call is tried twice, because a pooled connection may have gone while it was idle. The second
-    try of an open that was heard the first time finds the turn its own: the token is the same.
+    try of an open that was heard the first time finds the turn its own: the token is the same. That
+    of going on finds itself overtaken, and opening the turn then finds what the first one kept.
 
     Args:
         url: Where Redis is.
@@ -226,37 +244,6 @@ def connect(url: str, *, blocks_seconds: float = 0) -> Redis:
         socket_connect_timeout=_TRY_SECONDS,
         retry=Retry(NoBackoff(), 0 if blocks_seconds else 1),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Memory:
-    """What this process committed last of a session: enough to go on by, and to be found out by."""
-
-    owner: str
-    heard: int
-    digest: str
-    token: str
-    state: bytes
-
-
-class _Memories:
-    """The last turns of the sessions this process answered, the newest of them."""
-
-    def __init__(self) -> None:
-        self._mutex = threading.Lock()
-        self._by_session: dict[str, _Memory] = {}
-
-    def put(self, session_id: str, memory: _Memory) -> None:
-        with self._mutex:
-            self._by_session.pop(session_id, None)
-            self._by_session[session_id] = memory
-            if len(self._by_session) > MEMORIES_MAX:
-                del self._by_session[next(iter(self._by_session))]
-
-    def taken(self, session_id: str) -> _Memory | None:
-        """What is remembered of a session, once: it is good for no more than one turn."""
-        with self._mutex:
-            return self._by_session.pop(session_id, None)
 
 
 class RedisSessions:
@@ -274,7 +261,7 @@ class RedisSessions:
         self._scripts = Scripts(redis)
         self._key = sha256(key.encode()).digest()
         self._ttl_seconds = ttl_seconds
-        self._memories = _Memories()
+        self._memories = Memories(ttl_seconds=ttl_seconds)
 
     def recall(self, dial: Dial) -> Opened | None:
         """Go on by what this process remembers, if the hop adds an answer to that; asks nobody."""
@@ -283,7 +270,7 @@ class RedisSessions:
         if (
             memory is None
             or memory.owner != dial.owner
-            or memory.heard >= len(dial.text)
+            or not dial.text
             or memory.digest != self._digest(dial, guess)
         ):
             return None
@@ -292,7 +279,7 @@ class RedisSessions:
             secrets.token_hex(8),
             self._digest(dial, dial.text),
             self._keys(dial),
-            heard=memory.heard,
+            heard=len(guess),
             state=orjson.loads(memory.state),
             before=memory.token,
         )
@@ -364,13 +351,14 @@ class RedisSessions:
         if opened.before is None:
             others = self._scripts.call(turn_scripts.COMMIT, opened.keys, args, deadline)
             if others is not None:
-                return Said.unpack(others)
+                return Said.unpack(others) if others else said
         else:
             known = (*args, opened.before, HOPS_MAX)
             if self._scripts.call(turn_scripts.GO_ON, opened.keys, known, deadline) is not None:
                 raise Overtaken
-        memory = _Memory(dial.owner, len(dial.text), opened.digest, opened.token, kept)
-        self._memories.put(dial.session_id, memory)
+        if not said.ends:
+            memory = Memory(dial.owner, opened.digest, opened.token, kept)
+            self._memories.put(dial.session_id, memory)
         return said
 
     def _keys(self, dial: Dial) -> tuple[str, str]:

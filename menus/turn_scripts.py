@@ -67,21 +67,23 @@ local function answer(...)
 end
 """
 
-# A holder whose lease ran out, and whose turn somebody else has taken since, may not answer:
-# it gets the other's answer, or none yet. A session that is gone (Redis was emptied) is made anew.
+# A holder whose lease ran out, and whose turn somebody else has taken since, may not answer: it
+# gets the other's answer, empty where there is none yet. A session that is gone (Redis was emptied)
+# is made anew.
 COMMIT: Final = Script(
     _ANSWER
     + """
 local kept = redis.call('HMGET', key, 'owner', 'token')
 if kept[1] and (kept[1] ~= owner or kept[2] ~= token) then
-    return redis.call('HGET', key, 'r:' .. digest) or redis.call('HGET', key, 'last')
+    return redis.call('HGET', key, 'r:' .. digest) or redis.call('HGET', key, 'last') or ''
 end
 answer('owner', owner, 'until', 0)
 """
 )
 
 # Whoever goes on by what they remember has claimed nothing. If somebody claimed or answered a turn
-# since, they left another token; and nobody may be holding one.
+# since, they left another token; and nobody may be holding one. Run again because its answer was
+# lost, it is overtaken by itself: opening the turn then finds what was kept.
 GO_ON: Final = Script(
     _ANSWER
     + """

@@ -54,7 +54,8 @@ from core.seal_outside import Outside
 from gateway import Doors, create_app
 from gateway.api.edge import Api
 from menus.conversation import Conversation
-from menus.sessions import Dial, RedisSessions, _Memories
+from menus.memories import Memories
+from menus.sessions import Dial, RedisSessions
 from workers import bell, ledger, queues, resources, staff, strikes
 from workers.bell import Bell
 from workers.queues import Name
@@ -125,7 +126,7 @@ class House:
 
     def forget_turns(self) -> None:
         """As if another process, or one before a deploy, had answered every session's last hop."""
-        self.conversation.sessions._memories = _Memories()
+        self.conversation.sessions._memories = Memories(ttl_seconds=300)
 
     def phone(self, msisdn: str) -> Phone:
         return Phone(self, msisdn)

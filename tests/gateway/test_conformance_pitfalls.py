@@ -253,6 +253,7 @@ class TestPitfalls:
         state = house.redis.hget(key, "state")
         assert was in state
         house.redis.hset(key, "state", state.replace(was, is_))
+        house.forget_turns()
         said = line.hop("1*0733000002*500")
         assert said.startswith("CON Our menu has changed. Please choose again.\nKabambe. Balance")
         assert line.hop("1*0733000002*500*4").startswith("CON Help")
@@ -263,11 +264,13 @@ class TestPitfalls:
         key = f"kabambe:ussd:{line.session}"
         state = house.redis.hget(key, "state").replace(b'"account_id"', b'"purse_id"')
         house.redis.hset(key, "state", state)
+        house.forget_turns()
         assert line.hop("4*1").startswith("CON Choose 1")
 
     @case("24. in-memory sessions: another process goes on")
     def test_24_memory(self, line, house, row):
         line.walk("", "4")
         with served(house.app) as elsewhere:
+            house.forget_turns()
             other = Line(house, elsewhere)
             assert other.hop("4*1").startswith("CON Choose 1")

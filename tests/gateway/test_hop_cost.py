@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from phone import Phone
 from sqlalchemy import event
 
 
@@ -21,6 +22,8 @@ class Bill:
 @pytest.fixture
 def counting(house):
     engine = house.databases["web"].kw["bind"]
+    stranger = Phone(house, "+254799000009")
+    stranger.dial().types("x", "0")  # what is connected, or told to Redis, once is no hop's
 
     @contextmanager
     def counting() -> Iterator[Bill]:
@@ -74,11 +77,20 @@ def test_a_navigation_hop_asks_redis_once_or_twice_and_postgres_nothing(
         assert (len(bill.redis), bill.sql) == (1 if remembers else 2, []), answer
 
 
-def test_a_hop_that_asks_postgres_claims_its_turn_before(wanjiru, otieno, counting):
+def test_a_hop_that_asks_postgres_claims_its_turn_before(
+    house, wanjiru, otieno, counting, monkeypatch
+):
     wanjiru.phone.dial().types("1")
+    sessions, asked_before = house.conversation.sessions, []
+
+    def claim(*given, claim=sessions.claim, **words):
+        asked_before.append(len(bill.sql))
+        return claim(*given, **words)
+
+    monkeypatch.setattr(sessions, "claim", claim)
     with counting() as bill:
         wanjiru.phone.types("0733000002")
-    assert (len(bill.redis), len(bill.sql) > 0) == (2, True)
+    assert (asked_before, len(bill.redis), len(bill.sql) > 0) == ([0], 2, True)
 
 
 def test_a_session_begins_with_two_calls_and_one_look(wanjiru, counting):

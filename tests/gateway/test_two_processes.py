@@ -6,8 +6,10 @@ import random
 from dataclasses import replace
 
 import pytest
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from turns import DIAL_AGAIN, SESSION, hop
 
+from menus import turn_scripts
 from menus.sessions import HOPS_MAX, Dial, Overtaken, RedisSessions, Said, Turn
 
 
@@ -123,8 +125,80 @@ def test_a_turn_is_recalled_once(house, wanjiru):
     assert house.conversation.sessions.recall(dial) is None
 
 
+def test_of_a_session_that_has_ended_nothing_is_remembered(house, wanjiru):
+    for text in ("", "x", "x*x"):
+        hop(house, text)
+    assert hop(house, "x*x*x").startswith("END We did not understand you 3 times.")
+    dial = Dial(SESSION, "+254712000001", "*384#", "x*x*x*1")
+    assert house.conversation.sessions.recall(dial) is None
+
+
+class TestLostAnswers:
+    """Redis did what it was asked, and that was not heard."""
+
+    @pytest.fixture
+    def loses(self, house, monkeypatch):
+        """Let a script's answer be lost once: it is run, and then run again, or given up."""
+
+        def loses(script, *, is_tried_again):
+            scripts = house.conversation.sessions._scripts
+
+            def call(asked, keys, args, deadline, call=scripts.call):
+                said = call(asked, keys, args, deadline)
+                if asked is not script or lost:
+                    return said
+                lost.append(said)
+                if not is_tried_again:
+                    raise RedisTimeoutError
+                return call(asked, keys, args, deadline)
+
+            lost = []
+            monkeypatch.setattr(scripts, "call", call)
+            return lost
+
+        return loses
+
+    def test_going_on_is_tried_again_and_done_once(self, house, wanjiru, loses):
+        hop(house, "")
+        lost = loses(turn_scripts.GO_ON, is_tried_again=True)
+        assert hop(house, "3").startswith("CON My account")
+        assert (lost, house.redis.hget(f"kabambe:ussd:{SESSION}", "hops")) == ([None], b"2")
+        assert hop(house, "3*0").startswith("CON Kabambe. Balance")
+
+    def test_going_on_is_given_up_and_asked_for_again(self, house, wanjiru, loses):
+        hop(house, "")
+        lost = loses(turn_scripts.GO_ON, is_tried_again=False)
+        assert hop(house, "3").startswith("END Sorry, please try again shortly.")
+        assert lost == [None]
+        assert hop(house, "3").startswith("CON My account")
+
+    def test_a_claim_is_tried_again_and_is_ours(self, house, wanjiru, otieno, loses):
+        hop(house, "")
+        hop(house, "1")
+        lost = loses(turn_scripts.OPEN, is_tried_again=True)
+        assert hop(house, "1*0733000002").startswith("CON To Otieno")
+        assert lost[0][0] == b"next"
+
+    def test_a_claim_is_given_up_and_nothing_was_done(self, house, wanjiru, otieno, loses):
+        for text in ("", "1", "1*0733000002", "1*0733000002*50"):
+            hop(house, text)
+        lost = loses(turn_scripts.OPEN, is_tried_again=False)
+        said = hop(house, "1*0733000002*50*4071")
+        assert said.startswith("END Sorry, please try again shortly.")
+        assert lost[0][0] == b"next"
+        assert house.bank.one("SELECT count(*) FROM orders") == 0
+
+    def test_what_was_claimed_and_is_otherwise_is_begun_anew_at_once(self, house, wanjiru, otieno):
+        hop(house, "")
+        hop(house, "1")
+        key = f"kabambe:ussd:{SESSION}"
+        state = house.redis.hget(key, "state").replace(b"send.Recipient", b"send.Whom")
+        house.redis.hset(key, "state", state)
+        assert hop(house, "1*0733000002").startswith("CON Our menu has changed.")
+
+
 def test_only_the_newest_are_remembered(house, wanjiru, monkeypatch):
-    monkeypatch.setattr("menus.sessions.MEMORIES_MAX", 2)
+    monkeypatch.setattr("menus.memories.MEMORIES_MAX", 2)
     for number in range(3):
         hop(house, "", session=f"ATUid_{number}")
     recall = house.conversation.sessions.recall
