@@ -19,7 +19,6 @@ from sqlalchemy import (
     Row,
     Select,
     delete,
-    exists,
     insert,
     select,
     text,
@@ -27,9 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from core import webhook_bodies, webhooks
+from core import webhook_bodies
 from core.outbox import Outbox
-from core.webhook_deliveries import Attempt, Delivery, DeliveryState
+from core.webhook_deliveries import Attempt, Delivery
 from core.webhooks import Endpoint
 
 # Longer than any call may take.
@@ -114,19 +113,23 @@ _CLAIMED = text("""
 """)
 
 
+# The relay asks at every notice: put together anew, it cost ten times what PostgreSQL takes for it.
+_DUE: Final = text("""
+    SELECT EXISTS (
+        SELECT FROM webhook_endpoints e
+        WHERE e.state = 'active' AND (e.rests_until IS NULL OR e.rests_until <= :now)
+            AND EXISTS (
+                SELECT FROM webhook_deliveries d
+                WHERE d.endpoint_id = e.id AND d.state IN ('waiting', 'sending')
+                    AND d.due_at <= :now
+            )
+    )
+""")
+
+
 def is_due(session: Session, *, now: datetime) -> bool:
     """Whether there is anybody to call."""
-    waiting = exists().where(
-        Delivery.endpoint_id == Endpoint.id,
-        Delivery.state.in_([DeliveryState.WAITING.value, DeliveryState.SENDING.value]),
-        Delivery.due_at <= now,
-    )
-    due = exists().where(
-        Endpoint.state == webhooks.EndpointState.ACTIVE.value,
-        Endpoint.rests_until.is_(None) | (Endpoint.rests_until <= now),
-        waiting,
-    )
-    return bool(session.scalar(select(due)))
+    return bool(session.scalar(_DUE, {"now": now}))
 
 
 def claim(session: Session, *, failing: bool, calls_max: int, now: datetime) -> list[Call]:
