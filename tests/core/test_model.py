@@ -215,6 +215,21 @@ BUGS = {
         "held[at_leg] := held[at_leg] - p_leg_amounts[leg];",
         "",
     ),
+    "what is moved alone may go too far": (
+        "post",
+        "< a.balance_min) IS NOT TRUE",
+        "< a.balance_min) IS NOT NULL",
+    ),
+    "what was moved alone is not moved back": (
+        "post",
+        "SET balance = a.balance - l.amount, version = a.version - 1",
+        "SET balance = a.balance",
+    ),
+    "what is moved alone is numbered as nobody counts": (
+        "post",
+        "version = a.version + 1",
+        "version = a.version + 2",
+    ),
     "currencies are summed up together": (
         "post",
         "OR EXISTS (",

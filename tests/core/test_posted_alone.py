@@ -1,0 +1,133 @@
+"""What is posted alone comes to what it comes to in a batch, whatever it is."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from core import chart, ledger
+from core.ledger import Draft, Reason
+from core.money import Currency
+
+BOOK = """
+    SELECT to_jsonb(x) FROM (
+        SELECT a.id, a.balance, a.version, array(
+            SELECT (e.amount, e.balance_after) FROM entries e JOIN journals j ON j.id = e.journal_id
+            WHERE e.account_id = a.id AND j.key NOT LIKE 'company%' ORDER BY j.id
+        )::text AS entries, array(
+            SELECT u.amount FROM unrolled u WHERE u.account_id = a.id ORDER BY u.version
+        ) AS unrolled
+        FROM accounts a WHERE a.id = ANY (:ids)
+        ORDER BY a.id
+    ) x
+"""
+
+
+@pytest.fixture
+def ids(house, wanjiru, otieno, amina):
+    """She has 1,250, he nothing, one room for 100; fees and excise are records."""
+    found = house.bank.rows(
+        "SELECT s.msisdn, s.account_id FROM subscribers s WHERE s.msisdn = ANY (:all)",
+        all=[each.phone.msisdn for each in (wanjiru, otieno, amina)],
+    )
+    of = dict(map(tuple, found))
+    her, him = of[wanjiru.phone.msisdn], of[otieno.phone.msisdn]
+    full = of[amina.phone.msisdn]
+    house.bank.run("UPDATE accounts SET balance_max = balance + 10000 WHERE id = :id", id=full)
+    fees = house.bank.one("SELECT id FROM accounts WHERE path = 'fees:transfer:kes'")
+    with house.databases["owner"].begin() as session:
+        excise = chart.EXCISE.open(session, currency=Currency.KES)
+        dollars = chart.TRANSFER_FEES.open(session, currency=Currency.USD)
+    return {"her": her, "him": him, "full": full, "fees": fees, "excise": excise, "usd": dollars}
+
+
+CASES = {
+    "plain": {"her": -100, "him": 100},
+    "the other way round": {"him": 100, "her": -100},
+    "all she has": {"her": -125000, "him": 125000},
+    "a cent more": {"her": -125001, "him": 125001},
+    "he has nothing, and is the second": {"her": 1, "him": -1},
+    "all there is room for": {"her": -10000, "full": 10000},
+    "more than there is room for": {"her": -10001, "full": 10001},
+    "a record": {"her": -100, "fees": 100},
+    "a record first": {"fees": 100, "her": -100},
+    "records, and several": {"her": -120, "fees": 15, "him": 100, "excise": 5},
+    "from a record": {"fees": -100, "him": 100},
+    "of a record too much": {"her": -125001, "fees": 125001},
+    "two records alone": {"fees": -100, "excise": 100},
+}
+
+
+def come_to(house, ids, *drafts):
+    """The first one's outcome and the book after it; nothing is kept."""
+    with house.databases["owner"]() as session:
+        found = ledger.post(session, drafts=drafts, now=house.clock())[0]
+        book = session.scalars(text(BOOK), {"ids": list(ids.values())}).all()
+        session.rollback()
+    return found, book
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("before", ["nothing", "the same", "something else"])
+def test_alone_as_in_company(house, ids, case, before):
+    legs = {ids[name]: amount for name, amount in CASES[case].items()}
+    draft = Draft("mine", Reason.TRANSFER, legs)
+    if before != "nothing":
+        other = {ids["her"]: -1, ids["him"]: 1} if before == "something else" else legs
+        with house.databases["owner"].begin() as session:
+            ledger.post(session, drafts=[Draft("mine", Reason.TRANSFER, other)], now=house.clock())
+    others = (
+        house.register("+254733000071", name="P", balance="10"),
+        house.register("+254733000072", name="Q"),
+    )
+    a, b = (
+        house.bank.one("SELECT account_id FROM subscribers WHERE msisdn = :m", m=each.phone.msisdn)
+        for each in others
+    )
+    company = Draft("company", Reason.TRANSFER, {a: -1, b: 1})
+    assert come_to(house, ids, draft) == come_to(house, ids, draft, company)
+
+
+@pytest.mark.parametrize(
+    ("legs", "said"),
+    [
+        ({"her": -100, "him": 99}, "does not sum to zero"),
+        ({"her": -100, "fees": 99}, "does not sum to zero"),
+        ({"her": -100, "usd": 100}, "does not sum to zero"),
+        ({"her": -100, "nobody": 100}, "does not exist"),
+    ],
+)
+def test_what_no_caller_may_ask_for_is_an_error(house, ids, legs, said):
+    draft = Draft("off", Reason.TRANSFER, {ids.get(who, 10**12): n for who, n in legs.items()})
+    with pytest.raises(DBAPIError, match=said):
+        come_to(house, ids, draft)
+
+
+@pytest.mark.parametrize("accounts", [0, 20, 20_000])
+def test_accounts_are_moved_in_the_order_of_their_ids(house, ids, accounts):
+    """So that two who move the same ones wait for each other, and never deadlock."""
+    with house.databases["owner"]() as session:
+        session.execute(
+            text(
+                "INSERT INTO accounts (path, currency)"
+                " SELECT 'x:' || n, 'KES' FROM generate_series(1, :n) n"
+            ),
+            {"n": accounts},
+        )
+        session.execute(text("ANALYZE accounts"))
+        definition = session.scalar(text("SELECT pg_get_functiondef('post'::regproc)"))
+        update = definition[definition.index("UPDATE accounts a") : definition.index("RETURNING")]
+        for name in ("p_leg_accounts", "p_leg_amounts"):
+            update = update.replace(name, "$1" if name.endswith("accounts") else "$2")
+        session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        session.execute(text("SET LOCAL enable_bitmapscan = off"))
+        raw = session.connection().connection.cursor()
+        raw.execute(f"PREPARE moved (bigint[], bigint[]) AS {update}")
+        raw.execute("EXPLAIN (COSTS off) EXECUTE moved ('{2,1}', '{1,-1}')")
+        plan = [line for (line,) in raw.fetchall()]
+        raw.execute("DEALLOCATE moved")
+        session.rollback()
+    assert plan[1].strip() == "->  Index Scan using pk_accounts on accounts a", plan
+    assert plan[2].strip() == "Index Cond: (id = ANY ($1))", plan
