@@ -26,6 +26,8 @@ depends_on = None
 VARIABLES = """
     moved_legs integer[];
     amount bigint;
+    record_id bigint;
+    number bigint;
 """
 ALONE = """
     IF is_lone AND p_spenders[1] IS NULL THEN
@@ -42,15 +44,14 @@ ALONE = """
                 a.currency
         )
         SELECT array_agg(m.id), array_agg(m.n), array_agg(m.balance), array_agg(m.version),
-               min(m.currency), max(m.currency)
-        INTO ids, moved_legs, held, versions, currency_min, currency_max
+               min(m.currency), max(m.currency),
+               CASE WHEN count(*) < cardinality(p_leg_accounts) THEN (
+                   SELECT array_agg(x.id) FROM accounts x
+                   WHERE x.id = ANY (p_leg_accounts) AND x.mode = 'record'
+                       AND x.currency = min(m.currency)
+               ) END
+        INTO ids, moved_legs, held, versions, currency_min, currency_max, record_ids
         FROM (SELECT * FROM moved ORDER BY n) AS m;
-        IF cardinality(ids) < cardinality(p_leg_accounts) THEN
-            SELECT array_agg(a.id), least(currency_min, min(a.currency)),
-                   greatest(currency_max, max(a.currency))
-            INTO record_ids, currency_min, currency_max
-            FROM accounts a WHERE a.id = ANY (p_leg_accounts) AND a.mode = 'record';
-        END IF;
         FOREACH amount IN ARRAY p_leg_amounts LOOP
             total := total + amount;
         END LOOP;
@@ -61,33 +62,35 @@ ALONE = """
             ON CONFLICT (key) DO NOTHING RETURNING id INTO journal;
         END IF;
         IF journal IS NOT NULL THEN
-            INSERT INTO entries (account_id, version, journal_id, amount, balance_after)
-            SELECT unnest(ids), unnest(versions), journal, p_leg_amounts[unnest(moved_legs)],
-                   unnest(held);
             balances := held;
             IF record_ids IS NOT NULL THEN
-                WITH e AS (
-                    INSERT INTO entries (account_id, version, journal_id, amount)
-                    SELECT l.id, nextval('entry_numbers'), journal, l.amount
-                    FROM (
-                        SELECT unnest(p_leg_accounts) AS id, unnest(p_leg_amounts) AS amount
-                    ) AS l
-                    WHERE l.id = ANY (record_ids) RETURNING account_id, version, entries.amount
-                )
-                INSERT INTO unrolled (account_id, version, amount) SELECT * FROM e;
                 balances := array_fill(NULL::bigint, ARRAY[cardinality(p_leg_accounts)]);
                 FOR i IN 1 .. cardinality(ids) LOOP
                     balances[moved_legs[i]] := held[i];
                 END LOOP;
+                FOREACH record_id IN ARRAY record_ids LOOP
+                    at_leg := array_position(p_leg_accounts, record_id);
+                    number := nextval('entry_numbers');
+                    INSERT INTO unrolled (account_id, version, amount)
+                    VALUES (record_id, number, p_leg_amounts[at_leg]);
+                    ids := ids || record_id;
+                    moved_legs := moved_legs || at_leg;
+                    versions := versions || number;
+                    held := held || NULL::bigint;
+                END LOOP;
             END IF;
+            INSERT INTO entries (account_id, version, journal_id, amount, balance_after)
+            SELECT unnest(ids), unnest(versions), journal, p_leg_amounts[unnest(moved_legs)],
+                   unnest(held);
             item := 1;
             outcome := 'posted';
             RETURN NEXT;
             RETURN;
         END IF;
-        UPDATE accounts a SET balance = a.balance - l.amount, version = a.version - 1
-        FROM (SELECT unnest(ids) AS id, p_leg_amounts[unnest(moved_legs)] AS amount) AS l
-        WHERE a.id = l.id;
+        UPDATE accounts a
+        SET balance = a.balance - p_leg_amounts[array_position(p_leg_accounts, a.id)],
+            version = a.version - 1
+        WHERE a.id = ANY (ids);
         record_ids := NULL;
         total := 0;
     END IF;

@@ -222,8 +222,8 @@ BUGS = {
     ),
     "what was moved alone is not moved back": (
         "post",
-        "SET balance = a.balance - l.amount, version = a.version - 1",
-        "SET balance = a.balance",
+        "SET balance = a.balance - p_leg_amounts",
+        "SET balance = a.balance + 0 * p_leg_amounts",
     ),
     "what is moved alone is numbered as nobody counts": (
         "post",
