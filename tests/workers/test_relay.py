@@ -87,6 +87,18 @@ def test_events_alone_are_rung_for_at_once_and_nothing_else_is_asked(house, line
         assert once.call_count == asked
 
 
+def test_events_that_come_together_are_rung_for_together(house, line, monkeypatch):
+    monkeypatch.setattr(relay, "_TOGETHER_SECONDS", 3.0)
+    with awake(house, poll_seconds=60):
+        tell(house)
+        until(lambda: rung(line).count(DELIVER) == 1)
+        for _ in range(5):
+            tell(house)
+        until(lambda: rung(line).count(DELIVER) == 2)
+        lots = [len(job.kwargs["ids"]) for job in line.jobs if job.func_name == DELIVER]
+        assert lots == [1, 5]
+
+
 def test_a_letter_has_it_ask_for_everything(house, line):
     with awake(house, poll_seconds=60) as once:
         asked = once.call_count
