@@ -240,8 +240,8 @@ def post(session: Session, *, drafts: Sequence[Draft], now: datetime) -> list[Po
     """
     Write journals, each or none of its entries, with an outcome for each draft in their order.
 
-    Safe to repeat: a key that was written is `exists`, and nothing moves. All accounts are locked
-    in id order before anything is decided, so batches can wait for each other but never deadlock.
+    Safe to repeat: a key that was written is `exists`, and nothing moves. Accounts are locked in id
+    order, so calls can wait for each other but never deadlock.
     """
     leg_ends: list[int] = []
     accounts: list[int] = []

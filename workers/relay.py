@@ -44,7 +44,8 @@ _PAUSE_SECONDS_MAX: Final = 2.0
 # Longer than any provider call may take.
 _ABANDONED: Final = timedelta(seconds=60)
 _IDS_PER_JOB: Final = 25
-# What is staged in so short a time is rung for together: nobody hears the difference of an SMS.
+# What is staged in so short a time is rung for together; whatever else comes meanwhile waits for
+# it, too, and nobody hears the difference.
 _TOGETHER_SECONDS: Final = 0.05
 # Fewer unheard rings than this say that the SMS workers keep up.
 _FEW_RINGS: Final = 5

@@ -22,7 +22,8 @@ depends_on = None
 # that do not sum to zero or are of several currencies, a key that was written before.
 #
 # Accounts are moved in id order, as they are locked in id order below: the index has them so, and a
-# bitmap of it would not.
+# bitmap of it would not. One that would be out of bounds is written as well, with a version below
+# zero that nobody sees: left alone it would be locked later, behind those of higher ids.
 VARIABLES = """
     moved_legs integer[];
     amount bigint;
@@ -30,16 +31,25 @@ VARIABLES = """
     number bigint;
 """
 ALONE = """
-    IF is_lone AND p_spenders[1] IS NULL THEN
+    IF is_lone AND p_spenders[1] IS NULL AND p_leg_ends[1] = cardinality(p_leg_accounts)
+        AND p_leg_ends[1] = cardinality(p_leg_amounts) THEN
         WITH moved AS (
             UPDATE accounts a
-            SET balance = a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)],
-                version = a.version + 1
+            SET balance = CASE
+                    WHEN a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)]
+                        < a.balance_min THEN a.balance
+                    WHEN a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)]
+                        > a.balance_max THEN a.balance
+                    ELSE a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)]
+                END,
+                version = CASE
+                    WHEN a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)]
+                        < a.balance_min THEN -1 - a.version
+                    WHEN a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)]
+                        > a.balance_max THEN -1 - a.version
+                    ELSE a.version + 1
+                END
             WHERE a.id = ANY (p_leg_accounts) AND a.mode = 'authorise'
-                AND (a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)]
-                    < a.balance_min) IS NOT TRUE
-                AND (a.balance + p_leg_amounts[array_position(p_leg_accounts, a.id)]
-                    > a.balance_max) IS NOT TRUE
             RETURNING a.id, array_position(p_leg_accounts, a.id) AS n, a.balance, a.version,
                 a.currency
         )
@@ -55,7 +65,7 @@ ALONE = """
         FOREACH amount IN ARRAY p_leg_amounts LOOP
             total := total + amount;
         END LOOP;
-        IF total = 0 AND currency_min = currency_max AND cardinality(ids)
+        IF total = 0 AND currency_min = currency_max AND 0 < ALL (versions) AND cardinality(ids)
                 + coalesce(cardinality(record_ids), 0) = cardinality(p_leg_accounts) THEN
             INSERT INTO journals (key, reason, reference, posted_at)
             VALUES (p_keys[1], p_reasons[1], p_references[1], p_at)
@@ -88,8 +98,9 @@ ALONE = """
             RETURN;
         END IF;
         UPDATE accounts a
-        SET balance = a.balance - p_leg_amounts[array_position(p_leg_accounts, a.id)],
-            version = a.version - 1
+        SET balance = CASE WHEN a.version < 0 THEN a.balance
+                ELSE a.balance - p_leg_amounts[array_position(p_leg_accounts, a.id)] END,
+            version = CASE WHEN a.version < 0 THEN -1 - a.version ELSE a.version - 1 END
         WHERE a.id = ANY (ids);
         record_ids := NULL;
         total := 0;

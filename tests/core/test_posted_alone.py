@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from processes import until
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -102,6 +105,43 @@ def test_what_no_caller_may_ask_for_is_an_error(house, ids, legs, said):
     draft = Draft("off", Reason.TRANSFER, {ids.get(who, 10**12): n for who, n in legs.items()})
     with pytest.raises(DBAPIError, match=said):
         come_to(house, ids, draft)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "ends"), [([-5, 1000, -995], [2]), ([-5, 5], [1])], ids=["more amounts", "an end"]
+)
+def test_nor_is_what_only_sql_can_ask_for_posted(house, ids, amounts, ends):
+    call = (
+        "SELECT outcome FROM post(now(), '{odd}', '{transfer}', '{NULL}', '{NULL}', '{NULL}',"
+        " CAST(:ends AS integer[]), CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]))"
+    )
+    given = {"ends": ends, "accounts": [ids["her"], ids["him"]], "amounts": amounts}
+    with (
+        house.databases["worker"]() as session,
+        pytest.raises(DBAPIError, match="does not sum to zero"),
+    ):
+        session.execute(text(call), given)
+
+
+def test_one_that_will_be_refused_is_waited_for_before_others_are_locked(house, ids):
+    """Its account has the lower id, and somebody else has it: the higher one is still free."""
+    low, high = sorted((ids["her"], ids["him"]))
+    draft = Draft("mine", Reason.TRANSFER, {low: -9_000_000, high: 9_000_000})
+    lock = text("SELECT FROM accounts WHERE id = :id FOR NO KEY UPDATE NOWAIT")
+    waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    def post():
+        with house.databases["worker"].begin() as session:
+            return ledger.post(session, drafts=[draft], now=house.clock())[0]
+
+    with ThreadPoolExecutor(1) as pool:
+        with house.databases["owner"].begin() as holder:
+            holder.execute(lock, {"id": low})
+            posting = pool.submit(post)
+            until(lambda: house.bank.one(str(waits)) == 1)
+            with house.databases["owner"].begin() as other:
+                other.execute(lock, {"id": high})
+        assert posting.result().outcome == "insufficient-funds"
 
 
 @pytest.mark.parametrize("accounts", [0, 20, 20_000])
