@@ -91,7 +91,7 @@ def test_sixty_people_live_in_town(tmp_path):
     picture = tmp_path / "town.svg"
     _status, out, err = typed(f"./run bench town --people 60 --picture {picture}")
     figures = {each["name"]: each["value"] for each in map(json.loads, out.splitlines())}
-    assert figures["findings in the books"] == 0, err
+    assert figures.get("findings in the books") == 0, err  # none where it broke off: err says why
     assert figures["hops"] > 200
     assert figures["on the way: SMS written"] > 10
     drawn = picture.read_text()
