@@ -136,6 +136,9 @@ class Bank:
             )
         return keyring.sign(device, now=now).token
 
+    def account_of(self, msisdn: str) -> int:
+        return self.one("SELECT account_id FROM subscribers WHERE msisdn = :m", m=msisdn)
+
     def balance_of(self, msisdn: str) -> int:
         return self.one(
             "SELECT balance FROM accounts a JOIN subscribers s ON s.account_id = a.id"

@@ -16,6 +16,11 @@ _keys = count(1)
 V1 = "/api/v1"
 
 
+def a_key() -> str:
+    """An idempotency key that nobody has used."""
+    return f"key-{next(_keys):08}"
+
+
 @dataclass
 class App:
     """Whoever sends requests. The last answer is kept; a problem is always a whole one."""
@@ -41,7 +46,7 @@ class App:
         """Post JSON under a key of its own, the given one, or none."""
         headers = dict(words.pop("headers", {}))
         if key is not None:
-            headers["Idempotency-Key"] = key or f"key-{next(_keys):08}"
+            headers["Idempotency-Key"] = key or a_key()
         return self.asks("POST", path, json={} if body is None else body, headers=headers, **words)
 
     def is_refused(self, status: int, code: str) -> dict[str, Any]:

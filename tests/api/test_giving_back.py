@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import pytest
-from app import App, fifty, kes
+from app import App, a_key, fifty, kes
 
 from core import merchants, reversals, subscribers
 from core.audit import Actor
@@ -14,7 +12,6 @@ from core.subscribers import Tier
 
 HERS, HIS = "+254712000001", "+254733000002"
 JANE = Actor("staff:jane", "desk", "r1")
-_askings = count(1)
 
 
 @pytest.fixture
@@ -31,7 +28,7 @@ def refund(app, payment, amount=None, **more):
 
 def until_heard(app, payment, amount):
     """As a program does that is told to come again: under the same key."""
-    key = f"until-heard-{next(_askings)}"
+    key = a_key()
     while (answer := refund(app, payment, amount, key=key)).status_code in (202, 503):
         pass
     return answer

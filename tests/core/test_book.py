@@ -21,9 +21,7 @@ def posted(house, *drafts, role="worker"):
 
 
 def account(house, person) -> int:
-    return house.bank.one(
-        "SELECT account_id FROM subscribers WHERE msisdn = :m", m=person.phone.msisdn
-    )
+    return house.bank.account_of(person.phone.msisdn)
 
 
 def fees(house) -> int:

@@ -30,13 +30,7 @@ BOOK = """
 @pytest.fixture
 def ids(house, wanjiru, otieno, amina):
     """She has 1,250, he nothing, one room for 100; fees and excise are records."""
-    found = house.bank.rows(
-        "SELECT s.msisdn, s.account_id FROM subscribers s WHERE s.msisdn = ANY (:all)",
-        all=[each.phone.msisdn for each in (wanjiru, otieno, amina)],
-    )
-    of = dict(map(tuple, found))
-    her, him = of[wanjiru.phone.msisdn], of[otieno.phone.msisdn]
-    full = of[amina.phone.msisdn]
+    her, him, full = (house.bank.account_of(each.phone.msisdn) for each in (wanjiru, otieno, amina))
     house.bank.run("UPDATE accounts SET balance_max = balance + 10000 WHERE id = :id", id=full)
     fees = house.bank.one("SELECT id FROM accounts WHERE path = 'fees:transfer:kes'")
     with house.databases["owner"].begin() as session:
@@ -84,10 +78,7 @@ def test_alone_as_in_company(house, ids, case, before):
         house.register("+254733000071", name="P", balance="10"),
         house.register("+254733000072", name="Q"),
     )
-    a, b = (
-        house.bank.one("SELECT account_id FROM subscribers WHERE msisdn = :m", m=each.phone.msisdn)
-        for each in others
-    )
+    a, b = (house.bank.account_of(each.phone.msisdn) for each in others)
     company = Draft("company", Reason.TRANSFER, {a: -1, b: 1})
     assert come_to(house, ids, draft) == come_to(house, ids, draft, company)
 

@@ -23,9 +23,7 @@ SEED = base64.b64encode(bytes(range(32))).decode()
 
 
 def account(house, person) -> int:
-    return house.bank.one(
-        "SELECT account_id FROM subscribers WHERE msisdn = :m", m=person.phone.msisdn
-    )
+    return house.bank.account_of(person.phone.msisdn)
 
 
 def post(house, a, b, *keys):

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from processes import until, worker
-from turns import DIAL_AGAIN, SESSION, hop
+from turns import DIAL_AGAIN, SESSION, elsewhere, hop
 
 from core.money import kes
-from menus.sessions import Dial, RedisSessions, Said, Turn
+from menus.sessions import Dial, Said, Turn
 
 CONFIRMED = (
     "END Sent KES",
@@ -207,8 +207,7 @@ def test_a_thousand_sessions_with_doubled_parallel_and_reordered_hops(house):
     """No order is executed twice, and every repeat is answered byte for byte the same."""
     house.clock.now = datetime.now(UTC)
     house.worker_is_elsewhere = True
-    sessions = RedisSessions(house.redis, key="test-key", ttl_seconds=300)
-    elsewhere = replace(house.conversation, sessions=sessions)
+    other = elsewhere(house)
     people = [f"+2547121{number:05}" for number in range(40)]
     for number, msisdn in enumerate(people):
         house.register(msisdn, name="Person", balance="100,000", language=("en", "sw")[number % 2])
@@ -219,7 +218,7 @@ def test_a_thousand_sessions_with_doubled_parallel_and_reordered_hops(house):
         """By either of two processes."""
         if chance.random() < 0.5:
             return hop(house, text, session=session, msisdn=msisdn)
-        return elsewhere.hear(Dial(session, msisdn, "*384#", text)).body
+        return other.hear(Dial(session, msisdn, "*384#", text)).body
 
     def play(number: int) -> None:
         sender, to = people[number % 40], people[(number * 7 + 1) % 40]

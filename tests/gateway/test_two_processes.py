@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from turns import DIAL_AGAIN, SESSION, hop
+from turns import DIAL_AGAIN, SESSION, elsewhere, hop
 
 from menus import turn_scripts
-from menus.sessions import HOPS_MAX, Dial, Overtaken, RedisSessions, Said, Turn
-
-
-def hop_of(house):
-    return lambda text, **words: hop(house, text, **words)
+from menus.sessions import HOPS_MAX, Dial, Overtaken, Said, Turn
 
 
 @pytest.fixture
 def other(house):
     """Another process of the web, as it is heard: one text after another."""
-    sessions = RedisSessions(house.redis, key="test-key", ttl_seconds=300)
-    conversation = replace(house.conversation, sessions=sessions)
+    conversation = elsewhere(house)
 
     def other(text, *, session=SESSION, msisdn="+254712000001"):
         return conversation.hear(Dial(session, msisdn, "*384#", text)).body
@@ -30,15 +26,15 @@ def other(house):
 
 
 def test_hops_that_go_now_to_one_and_now_to_the_other_are_one_session(house, wanjiru, other):
-    walks = random.Random(7)
+    walks, both = random.Random(7), (partial(hop, house), other)
     for number in range(30):
         session, text, said = f"ATUid_{number:032x}", "", []
         alone = f"ATUid_{number + 1000:032x}"
         for _ in range(12):
-            hears = walks.choice((hop_of(house), other))
+            hears = walks.choice(both)
             said.append((text, hears(text, session=session)))
             if walks.random() < 0.2:  # and it is repeated, to either
-                again = walks.choice((hop_of(house), other))
+                again = walks.choice(both)
                 assert again(text, session=session) == said[-1][1]
             answer = walks.choice(("0", "1", "2", "4", "5", "00", "98", "x"))
             text = f"{text}*{answer}" if text else answer
@@ -83,8 +79,7 @@ def test_while_one_has_the_turn_the_other_does_not_go_on(house, wanjiru, other):
     sessions = house.conversation.sessions
     dial = Dial(SESSION, "+254712000001", "*384#", "3")
     recalled = sessions.recall(dial)
-    elsewhere = RedisSessions(house.redis, key="test-key", ttl_seconds=300)
-    assert elsewhere.open(dial).turn is Turn.NEXT
+    assert elsewhere(house).sessions.open(dial).turn is Turn.NEXT
     said = Said("CON mine", "account.Account")
     with pytest.raises(Overtaken):
         sessions.commit(dial, recalled, said=said, state={})
@@ -99,8 +94,7 @@ def test_what_is_remembered_is_claimed_as_it_is(house, wanjiru):
     recalled = sessions.recall(dial)
     claimed = sessions.claim(dial, recalled)
     assert claimed == replace(recalled, before=None)
-    elsewhere = RedisSessions(house.redis, key="test-key", ttl_seconds=300)
-    assert elsewhere.open(dial).turn is Turn.PENDING
+    assert elsewhere(house).sessions.open(dial).turn is Turn.PENDING
 
 
 @pytest.mark.parametrize(
