@@ -23,14 +23,11 @@ Client = Callable[[str, int, int, float, int], float]
 
 _BATCH = 100
 _ORDERS_AT_ONCE = 20
-_CALL = (
-    "SELECT outcome FROM post(now(), %s, ARRAY['transfer'], ARRAY[NULL]::text[],"
-    " ARRAY[NULL]::bigint[], ARRAY[NULL]::bigint[], ARRAY[2], %s, ARRAY[-10, 10]::bigint[])"
-)
+_CALL = "SELECT post_alone(now(), %s, 'transfer', NULL, %s::bigint[], %s::bigint[])"
 
 
 def raw(url: str, first: int, accounts: int, seconds: float, number: int) -> float:
-    """Call `post` for one journal through psycopg2 alone, each call a transaction."""
+    """Call `post_alone` through psycopg2 alone, each call a transaction."""
     parts = make_url(url)
     import psycopg2  # noqa: PLC0415 - the one place that wants the driver bare
 
@@ -42,7 +39,8 @@ def raw(url: str, first: int, accounts: int, seconds: float, number: int) -> flo
 
     def once(count: int) -> None:
         a, b = _two(chance, first, accounts)
-        cursor.execute(_CALL, ([f"raw:{number}:{time.time_ns()}:{count}"], [a, b]))
+        key, amount = f"raw:{number}:{time.time_ns()}:{count}", 10 if a > b else -10
+        cursor.execute(_CALL, (key, sorted((a, b)), [amount, -amount]))
         cursor.fetchall()
 
     rate = _for(seconds, once)

@@ -9,7 +9,7 @@ journals, with an outcome for each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -234,6 +234,7 @@ _POST = (
     "SELECT outcome, balances, detail FROM post(%s, %s::text[], %s::text[], %s::text[],"
     " %s::bigint[], %s::bigint[], %s::integer[], %s::bigint[], %s::bigint[]) ORDER BY item"
 )
+_POST_ALONE = "SELECT post_alone(%s, %s, %s, %s, %s::bigint[], %s::bigint[])"
 
 
 def post(session: Session, *, drafts: Sequence[Draft], now: datetime) -> list[Posting]:
@@ -252,6 +253,10 @@ def post(session: Session, *, drafts: Sequence[Draft], now: datetime) -> list[Po
         accounts += draft.legs.keys()
         amounts += draft.legs.values()
         leg_ends.append(len(accounts))
+    if len(drafts) == 1 and not drafts[0].spender:
+        posting = _post_alone(session, drafts[0], now)
+        if posting:
+            return [posting]
     rows = fetched(
         session,
         _POST,
@@ -268,16 +273,27 @@ def post(session: Session, *, drafts: Sequence[Draft], now: datetime) -> list[Po
         ),
     )
     return [
-        Posting(outcome, detail or {} if balances is None else _balances(draft, balances))
+        Posting(outcome, detail or {} if balances is None else _balances(draft.legs, balances))
         for draft, (outcome, balances, detail) in zip(drafts, rows, strict=True)
     ]
 
 
-def _balances(draft: Draft, balances: Sequence[int | None]) -> dict[str, int]:
+def _post_alone(session: Session, draft: Draft, now: datetime) -> Posting | None:
+    """Write a journal of nobody who spends; None: it is not plain, and nothing has moved."""
+    accounts, amounts = zip(*sorted(draft.legs.items()), strict=True)
+    [(balances,)] = fetched(
+        session,
+        _POST_ALONE,
+        (now, draft.key, draft.reason.value, draft.reference, list(accounts), list(amounts)),
+    )
+    return None if balances is None else Posting("posted", _balances(accounts, balances))
+
+
+def _balances(accounts: Iterable[int], balances: Sequence[int | None]) -> dict[str, int]:
     """Balances by account; a record account has none yet."""
     return {
         str(account): balance
-        for account, balance in zip(draft.legs, balances, strict=True)
+        for account, balance in zip(accounts, balances, strict=True)
         if balance is not None
     }
 

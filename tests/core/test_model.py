@@ -215,25 +215,35 @@ BUGS = {
         "held[at_leg] := held[at_leg] - p_leg_amounts[leg];",
         "",
     ),
-    "what is moved alone may go too far": (
-        "post",
-        "AND 0 < ALL (versions)",
-        "",
+    "what is posted alone may go too far": (
+        "post_alone",
+        "p_amounts[leg] < a.balance_min",
+        "p_amounts[leg] < a.balance_min - 1",
     ),
-    "what was moved alone is not moved back": (
-        "post",
-        "ELSE a.balance - p_leg_amounts",
-        "ELSE a.balance + 0 * p_leg_amounts",
+    "what is not posted alone is not moved back": (
+        "post_alone",
+        "SET balance = a.balance - p_amounts[array_position(p_accounts, a.id)]",
+        "SET balance = a.balance",
     ),
-    "what is moved alone is numbered as nobody counts": (
-        "post",
-        "ELSE a.version + 1",
-        "ELSE a.version + 2",
+    "what is posted alone is numbered as nobody counts": (
+        "post_alone",
+        "version = a.version + 1",
+        "version = a.version + 2",
     ),
     "what is recorded alone is not kept to be rolled up": (
-        "post",
-        "VALUES (record_id, number, p_leg_amounts[at_leg]);",
-        "VALUES (record_id, number, p_leg_amounts[at_leg] + 1);",
+        "post_alone",
+        "versions[record_leg], p_amounts[record_leg]);",
+        "versions[record_leg], p_amounts[record_leg] + 1);",
+    ),
+    "what is posted alone may be of two currencies": (
+        "post_alone",
+        "IF leg_currency <> currency OR ",
+        "IF ",
+    ),
+    "what is posted alone may be posted again": (
+        "post_alone",
+        "IF journal IS NULL THEN",
+        "IF journal IS NULL AND NOT is_plain THEN",
     ),
     "currencies are summed up together": (
         "post",
