@@ -105,7 +105,8 @@ class Book:
         return (
             f"\\set a random(1, {ACCOUNTS})\n"
             f"\\set b 1 + (:a + random(1, {ACCOUNTS} - 1) - 1) % {ACCOUNTS}\n"
-            f"{_KEY}SELECT yardstick.move(lpad(to_hex(:key::bigint), 32, '0')::uuid, :a, {to}, 10);\n"
+            f"{_KEY}SELECT yardstick.move(lpad(to_hex(:key::bigint), 32, '0')::uuid,"
+            f" :a, {to}, 10);\n"
         )
 
     def post(self, *, to: str = ":b") -> str:

@@ -3,8 +3,8 @@ The double-entry book: accounts, journals, entries. Append-only.
 
 An entry's amount is *into the account*: credit is plus, debit is minus. What we owe reads
 positive, what we own reads negative, and every journal sums to zero in each currency.
-The writing is done by one SQL function, `post` (migrations, "ledger"), in one call for many
-journals, with an outcome for each.
+The writing is done by SQL: `post` takes many journals in one call, with an outcome for each;
+`post_alone` one that is plain (migrations, "fewer_steps" and "posted_alone").
 """
 
 from __future__ import annotations

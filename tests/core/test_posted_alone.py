@@ -169,7 +169,7 @@ def test_one_that_will_be_refused_is_waited_for_before_others_are_locked(house, 
 
 @pytest.mark.parametrize("accounts", [0, 20, 20_000])
 def test_one_plan_serves_few_accounts_and_many(house, ids, accounts):
-    """A plan is kept as long as a connection: made when there were few, it must not read them all."""
+    """It is kept as long as a connection: made when they were few, it must not read them all."""
     with house.databases["owner"]() as session:
         session.execute(
             text(
