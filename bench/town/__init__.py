@@ -83,6 +83,7 @@ async def _live(house: Stack, log: Log, people: Sequence[Neighbour], *, seed: in
     turns = iter(people)
     lived = 0
     times = {each: asyncio.Event() for each in RESTARTS}
+    turn = asyncio.Lock()
     told = time.monotonic()
 
     async def caller() -> None:
@@ -99,7 +100,7 @@ async def _live(house: Stack, log: Log, people: Sequence[Neighbour], *, seed: in
 
     async with asyncio.TaskGroup() as group:
         for restart, event in times.items():
-            group.create_task(trouble(house, log, share=event, each=restart))
+            group.create_task(trouble(house, log, share=event, turn=turn, each=restart))
         for _ in range(_AT_ONCE):
             group.create_task(caller())
     await wire.close()

@@ -49,12 +49,15 @@ RESTARTS: Final[Sequence[Restart]] = (
 )
 
 
-async def trouble(house: Stack, log: Log, *, share: asyncio.Event, each: Restart) -> None:
-    """Wait for the time to come, take a process away, and bring it back."""
+async def trouble(
+    house: Stack, log: Log, *, share: asyncio.Event, turn: asyncio.Lock, each: Restart
+) -> None:
+    """Wait for the time to come and for the one before to be over; take it away, bring it back."""
     await share.wait()
-    began = log.trouble_begins(each.title)
-    await asyncio.to_thread(_restart, house, each)
-    log.trouble_ends(each.title, began)
+    async with turn:
+        began = log.trouble_begins(each.title)
+        await asyncio.to_thread(_restart, house, each)
+        log.trouble_ends(each.title, began)
 
 
 def _restart(house: Stack, each: Restart) -> None:
