@@ -26,6 +26,14 @@ RACY: Final[tuple[Change, ...]] = (
         "versions[at_leg] := nextval('entry_numbers');",
     ),
 )
+# Leaves moved what it does not post.
+KEEPING: Final[tuple[Change, ...]] = (
+    (
+        "post_alone",
+        "SET balance = a.balance - p_amounts[array_position(p_accounts, a.id)]",
+        "SET balance = a.balance",
+    ),
+)
 # Looks at no bound.
 BOUNDLESS: Final[tuple[Change, ...]] = (
     (

@@ -30,6 +30,7 @@ from core import db, holds, ledger
 from core.db import Databases
 from core.holds import Hold, HoldResolved
 from core.ledger import Draft, InsufficientFunds, Posting, Reason
+from core.limits import CeilingReached
 from core.money import kes
 
 Legs = Mapping[int, int]
@@ -176,16 +177,32 @@ class Storm:
                     for place in range(moves.chance.choice([1, BATCH, BATCH, BATCH]))
                 }
                 count += len(movements)
+                lie = _lie(moves.chance.choice(posted)) if posted else None
+                is_alone = (
+                    len(movements) == 1
+                )  # so is its lie, then: a journal alone goes another way
+                if lie and is_alone:
+                    self._tell(databases, lie, told)
                 self._move(
                     databases,
                     movements,
-                    lie=_lie(moves.chance.choice(posted)) if posted else None,
+                    lie=None if is_alone else lie,
                     is_cut=next(calls) % _CUT == 1,
                     told=told,
                     posted=posted,
                     file=file,
                 )
         return told
+
+    def _tell(self, databases: Databases, lie: Draft, told: Told) -> None:
+        """Post what is under the key of another movement."""
+        [posting], _ = self._answered(
+            databases,
+            lambda session: ledger.post(session, drafts=[lie], now=now()),
+            is_cut=False,
+        )
+        told.lies += 1
+        told.believed += posting.is_posted
 
     def _move(
         self,
@@ -259,11 +276,15 @@ class Storm:
             return which, made.account_id, made.held_account_id
 
         def resolve(session: Session) -> bool:
+            nonlocal part
             try:
+                if part is not None:
+                    try:
+                        holds.capture(session, hold=hold, to=to, amount=kes(part), now=now())
+                    except CeilingReached:  # they hold as much as they may by now
+                        part = None
                 if part is None:
                     holds.release(session, hold=hold, now=now())
-                else:
-                    holds.capture(session, hold=hold, to=to, amount=kes(part), now=now())
             except HoldResolved:
                 return True  # by nobody else: by this very call, when its line broke
             return False

@@ -72,7 +72,7 @@ BEGIN
         currency := leg_currency;
         total := total + p_amounts[leg];
     END LOOP;
-    IF total = 0 AND is_plain THEN
+    IF total = 0 AND is_plain AND currency IS NOT NULL THEN
         INSERT INTO journals (key, reason, reference, posted_at)
         VALUES (p_key, p_reason, p_reference, p_at)
         ON CONFLICT (key) DO NOTHING RETURNING id INTO journal;

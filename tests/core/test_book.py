@@ -201,6 +201,7 @@ def test_the_book_is_append_only_for_everybody(house, wanjiru, role, change):
     ("role", "statement"),
     [
         ("web", "SELECT post(now(), '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')"),
+        ("web", "SELECT post_alone(now(), 'k', 'r', NULL, '{}', '{}')"),
         ("web", "SELECT roll_up(1)"),
         ("web", "UPDATE orders SET state = 'done'"),
         ("web", "UPDATE accounts SET balance = 1"),

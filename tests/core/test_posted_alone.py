@@ -144,6 +144,7 @@ def test_what_is_of_no_account_is_not_posted_alone(house, accounts):
     with house.databases["worker"]() as session:
         given = {"accounts": accounts, "amounts": [0 for _ in accounts]}
         assert session.scalar(text(ALONE), given) is None
+        assert session.scalar(text("SELECT count(*) FROM journals WHERE key = 'odd'")) == 0
 
 
 def test_one_that_will_be_refused_is_waited_for_before_others_are_locked(house, ids):
