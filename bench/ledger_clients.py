@@ -41,7 +41,8 @@ def raw(url: str, first: int, accounts: int, seconds: float, number: int) -> flo
         a, b = _two(chance, first, accounts)
         key, amount = f"raw:{number}:{time.time_ns()}:{count}", 10 if a > b else -10
         cursor.execute(_CALL, (key, sorted((a, b)), [amount, -amount]))
-        cursor.fetchall()
+        [(balances,)] = cursor.fetchall()
+        assert balances
 
     rate = _for(seconds, once)
     connection.close()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,11 +71,20 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(people: int, **settings: str) -> Iterator[Stack]:
-    """Start the house with so many people in it; end all of it afterwards."""
+def running(
+    people: int, *, server: Mapping[str, str] | None = None, **settings: str
+) -> Iterator[Stack]:
+    """
+    Start the house with so many people in it; end all of it afterwards.
+
+    Args:
+        people: How many.
+        server: What PostgreSQL is started with beside what it always is.
+        settings: The processes' environment.
+    """
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kabambe-bench-")))
-        postgres, valkey = Postgres(home), Valkey(home)
+        postgres, valkey = Postgres(home, settings=server), Valkey(home)
         for engine in (postgres, valkey):
             stack.callback(engine.stop)
             engine.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from core import execution
 from core.money import kes
@@ -53,6 +53,18 @@ def test_its_neighbours_are_done(placed, otieno, spoil):
     assert states(placed)[1][0] == "refused"
     assert otieno.balance == kes(400_00)
     assert execute(placed) == []
+
+
+def test_orders_wait_for_the_migration_that_this_worker_wants(placed, otieno):
+    placed.bank.run("ALTER FUNCTION post RENAME TO post_by_and_by")
+    try:
+        with pytest.raises(ProgrammingError, match="post"):
+            execute(placed)
+    finally:
+        placed.bank.run("ALTER FUNCTION post_by_and_by RENAME TO post")
+    assert states(placed) == [("placed", None)] * 3
+    assert len(execute(placed)) == 3
+    assert otieno.balance == kes(600_00)
 
 
 def test_a_kind_this_worker_does_not_know_is_left_to_one_that_does(placed, otieno):
