@@ -20,6 +20,7 @@ for module in pkgutil.walk_packages(core.__path__, "core."):
 
 
 ROLES = ("kabambe_web", "kabambe_worker", "kabambe_book")
+_GRANTS_ITSELF = (16,)
 
 
 def _want_roles(connection: Connection) -> None:
@@ -60,6 +61,9 @@ def run() -> None:
     with engine.connect() as connection:
         connection.execute(text("SET statement_timeout = '60s'"))
         connection.execute(text("SET lock_timeout = '5s'"))
+        if (connection.dialect.server_version_info or ()) >= _GRANTS_ITSELF:
+            # Whoever makes a role and is no superuser could not become it, nor give it anything.
+            connection.execute(text("SET createrole_self_grant = 'set, inherit'"))
         connection.execute(text("SELECT pg_advisory_lock(hashtext('kabambe.migrations'))"))
         connection.commit()
         _want_roles(connection)

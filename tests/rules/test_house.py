@@ -13,6 +13,9 @@ import pytest
 from databases import config_of, create, drop, migrate, url_of
 from sqlalchemy import NullPool, create_engine, make_url, text
 
+from core import db
+from core.db import driver_url
+from sandbox.engines import Postgres
 from workers.relay import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +105,28 @@ def test_a_login_that_may_not_make_roles_is_told_who_can(servers, worker_id):
         drop(servers[0], name)
         with engine.connect() as connection:
             connection.execute(text(f"DROP ROLE {name}"))
+
+
+def test_a_login_that_may_make_roles_need_be_no_more(tmp_path_factory):
+    """On a server of its own, where nobody has made ours before."""
+    server = Postgres(tmp_path_factory.mktemp("plain"), fast=True).start()
+    try:
+        engine = create_engine(
+            driver_url(server.url), isolation_level="AUTOCOMMIT", poolclass=NullPool
+        )
+        with engine.connect() as connection:
+            connection.execute(text("CREATE ROLE plain LOGIN CREATEROLE"))
+            connection.execute(text("CREATE DATABASE plain OWNER plain"))
+        login = make_url(server.url).set(username="plain", database="plain")
+        url = login.render_as_string(hide_password=False)
+        migrate(url)
+        for role in (db.WEB, db.WORKER):
+            databases = db.connect(url, role=role)
+            with databases() as session:
+                assert session.scalar(text("SELECT current_user")) == role
+            databases.kw["bind"].dispose()
+    finally:
+        server.stop()
 
 
 def test_what_has_landed_is_never_edited():
