@@ -258,6 +258,8 @@ def _python(book: Book, figures: Figures, *, seconds: float, rounds: int) -> Non
         batches = calls(ledger_clients.batches)
         name = f"transfers in batches of 100, {processes} processes (floor: raw calls)"
         figures.rate(name, batches, floor=raw)
+        name = f"transfers with limits in batches of 100, {processes} processes (floor: raw calls)"
+        figures.rate(name, calls(ledger_clients.limited), floor=raw)
         if processes == 1:
             figures.at_least(
                 "transfers in batches of 100 with an outcome each", batches, "1/s", BATCHES_GOAL

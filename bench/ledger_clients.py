@@ -65,6 +65,17 @@ def api(url: str, first: int, accounts: int, seconds: float, number: int) -> flo
 
 def batches(url: str, first: int, accounts: int, seconds: float, number: int) -> float:
     """Post a hundred journals in a transaction, each with its outcome."""
+    return _batches(url, first, accounts, seconds, number, is_limited=False)
+
+
+def limited(url: str, first: int, accounts: int, seconds: float, number: int) -> float:
+    """Post as many, each of somebody who spends: the limits of both sides are asked as well."""
+    return _batches(url, first, accounts, seconds, number, is_limited=True)
+
+
+def _batches(
+    url: str, first: int, accounts: int, seconds: float, number: int, *, is_limited: bool
+) -> float:
     databases, chance = db.connect(url, role=db.WORKER), random.Random(number)
 
     def once(count: int) -> None:
@@ -72,7 +83,8 @@ def batches(url: str, first: int, accounts: int, seconds: float, number: int) ->
         for each in range(_BATCH):
             a, b = _two(chance, first, accounts)
             key = f"batch:{number}:{time.time_ns()}:{count}:{each}"
-            drafts.append(Draft(key, Reason.TRANSFER, {a: -10, b: 10}))
+            spender = (a, 10) if is_limited else None
+            drafts.append(Draft(key, Reason.TRANSFER, {a: -10, b: 10}, spender=spender))
         with databases.begin() as session:
             postings = ledger.post(session, drafts=drafts, now=datetime.now(UTC))
         assert all(posting.is_posted for posting in postings)
