@@ -178,9 +178,8 @@ class Storm:
                 }
                 count += len(movements)
                 lie = _lie(moves.chance.choice(posted)) if posted else None
-                is_alone = (
-                    len(movements) == 1
-                )  # so is its lie, then: a journal alone goes another way
+                # So is its lie, then: a journal alone goes another way.
+                is_alone = len(movements) == 1
                 if lie and is_alone:
                     self._tell(databases, lie, told)
                 self._move(

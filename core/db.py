@@ -37,7 +37,7 @@ TRIES_MAX: Final = 3
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 # unique_violation, serialization_failure, deadlock_detected: the other one won; look again.
 _CONFLICTS: Final = frozenset({"23505", "40001", "40P01"})
-# undefined_function, undefined_table, undefined_column: it is not, or not yet, the one we are for.
+# undefined_function, undefined_table, undefined_column
 _UNMIGRATED: Final = frozenset({"42883", "42P01", "42703"})
 
 
@@ -250,11 +250,15 @@ def is_passing(error: DBAPIError) -> bool:
 
 
 def is_of_the_database(error: Exception) -> bool:
-    """Whether the server went, was too slow or is not migrated: what is to be done has no fault."""
+    """Whether the server went, or was too slow: what was to be done is not at fault."""
     return isinstance(error, OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError)
-        and (error.connection_invalidated or getattr(error.orig, "pgcode", None) in _UNMIGRATED)
+        isinstance(error, DBAPIError) and error.connection_invalidated
     )
+
+
+def is_unmigrated(error: Exception) -> bool:
+    """Whether the database lacks a table, column or function: it is not, or not yet, ours."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "pgcode", None) in _UNMIGRATED
 
 
 def transact(databases: Databases, work: Callable[[Session], R]) -> R:

@@ -25,7 +25,7 @@ from core import (
     vouchers,
     withdrawals,
 )
-from core.db import Databases, is_of_the_database, transact
+from core.db import Databases, is_of_the_database, is_unmigrated, transact
 from core.errors import DomainError, Refused
 from core.orders import Claimed, Kind, Outcome
 from core.plans import Plan, Result
@@ -84,8 +84,8 @@ def execute(
         may_post: Asked first, in the same transaction; where it says no, all orders stay placed.
 
     Raises:
-        DBAPIError: The database went, or a lock was not had: what was done before stands, and what
-            was not is still placed. Do it again.
+        DBAPIError: The database went, is not migrated, or a lock was not had: what was done before
+            stands, and what was not is still placed. Do it again.
     """
     done: list[int] = []
     sizes = [BATCH_MAX]  # of the runs to come, the next one last
@@ -112,7 +112,7 @@ def _work(
         with session.begin_nested():
             _execute(session, first, now=now)
     except Exception as error:
-        if is_of_the_database(error):
+        if is_of_the_database(error) or is_unmigrated(error):
             raise
         log.exception("execution.batch_failed", orders=len(first))
         if len(first) > 1:
@@ -156,7 +156,7 @@ def _execute_alone(session: Session, claimed: Claimed, *, now: datetime) -> None
         with session.begin_nested():
             _execute(session, [claimed], now=now)
     except Exception as error:
-        if is_of_the_database(error):
+        if is_of_the_database(error) or is_unmigrated(error):
             raise
         log.exception("execution.order_failed", order=claimed.id)
         result = _not_executed(session, claimed)
@@ -171,7 +171,7 @@ def _not_executed(session: Session, claimed: Claimed) -> Result:
             planner = PLANNERS[claimed.kind]
             return planner.refuse(session, order=claimed.id, error=NotExecuted())
     except Exception as error:
-        if is_of_the_database(error):
+        if is_of_the_database(error) or is_unmigrated(error):
             raise
         log.exception("execution.order_untold", order=claimed.id)
         return Result(Outcome.refused(claimed.id, NotExecuted()), [])

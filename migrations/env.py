@@ -19,33 +19,44 @@ for module in pkgutil.walk_packages(core.__path__, "core."):
         import_module(module.name)  # each brings its tables
 
 
-ROLES = ("kabambe_web", "kabambe_worker", "kabambe_book")
-_GRANTS_ITSELF = (16,)
+ROLES = ("kabambe_web", "kabambe_worker", "kabambe_book", "kabambe_staff")
+# From here on, whoever makes a role may give it to anybody, and yet has not got it.
+_NOT_ITS_MAKERS = (16,)
 
 
 def _want_roles(connection: Connection) -> None:
     """
-    Look whether whoever logs in can have the roles that the revisions grant to.
+    See that whoever logs in can become the roles that the revisions grant to, or make them.
 
     Raises:
-        SystemExit: It may not make them, and nobody has made them for it.
+        SystemExit: It can not, and an administrator has to help.
     """
+    is_new = (connection.dialect.server_version_info or ()) >= _NOT_ITS_MAKERS
     login, may_make = connection.execute(
         text("SELECT rolname, rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user")
     ).one()
-    had = connection.scalars(
+    found = connection.execute(
         text(
-            "SELECT rolname FROM pg_roles WHERE rolname = ANY (:roles)"
-            " AND pg_has_role(current_user, oid, 'MEMBER')"
+            "SELECT rolname, pg_has_role(current_user, oid, :become),"
+            " pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION')"
+            " FROM pg_roles WHERE rolname = ANY (:roles)"
         ),
-        {"roles": list(ROLES)},
+        {"roles": list(ROLES), "become": "SET" if is_new else "MEMBER"},
     ).all()
-    connection.rollback()
-    if not may_make and (wanted := [role for role in ROLES if role not in had]):
+    able = {role for role, can_become, may_give in found if can_become or may_give}
+    for role, can_become, may_give in found:
+        if may_give and not can_become:
+            connection.execute(text(f"GRANT {role} TO CURRENT_USER"))
+    if is_new:  # and what the revisions are about to make
+        connection.execute(text("SET createrole_self_grant = 'set, inherit'"))
+    connection.commit()
+    if may_make:
+        able |= set(ROLES) - ({role for role, *_ in found} if is_new else set())
+    if wanted := [role for role in ROLES if role not in able]:
         orders = [f'CREATE ROLE {role} NOLOGIN; GRANT {role} TO "{login}";' for role in wanted]
         raise SystemExit(
-            f"The login {login} may not make roles. Let PostgreSQL's administrator make them once"
-            " (where one is there already, its GRANT alone):\n" + "\n".join(orders)
+            f"The login {login} can not have all roles. Let PostgreSQL's administrator make them"
+            " once (where one is there already, its GRANT alone):\n" + "\n".join(orders)
         )
 
 
@@ -61,9 +72,6 @@ def run() -> None:
     with engine.connect() as connection:
         connection.execute(text("SET statement_timeout = '60s'"))
         connection.execute(text("SET lock_timeout = '5s'"))
-        if (connection.dialect.server_version_info or ()) >= _GRANTS_ITSELF:
-            # Whoever makes a role and is no superuser could not become it, nor give it anything.
-            connection.execute(text("SET createrole_self_grant = 'set, inherit'"))
         connection.execute(text("SELECT pg_advisory_lock(hashtext('kabambe.migrations'))"))
         connection.commit()
         _want_roles(connection)
