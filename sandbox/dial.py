@@ -22,6 +22,8 @@ _NUMBER = "0712000001"
 _CALL_SECONDS = 30
 """Longer than the network's own deadline, and twice that where it sends every hop twice."""
 _SMS_WAIT_SECONDS = 3.0
+_RECEIPT_WAIT_SECONDS = 15.0
+"""How long an SMS is waited for, after a screen that has a reference: a receipt comes, if late."""
 _SMS_QUIET_SECONDS = 0.4
 """After the first SMS, how long a second one is waited for."""
 _PROMPT_WAIT_SECONDS = 6.0
@@ -175,7 +177,7 @@ def _play(sandbox: Sandbox, code: str, number: str, answers: Sequence[str]) -> i
         _complain("the session broke off", turn)
         outcome = STOPPED_SHORT
     ended_well = turn["ended"] and "error" not in turn
-    for message in _arrived(sandbox, before, wait=ended_well):
+    for message in _arrived(sandbox, before, after=turn["screen"] if ended_well else None):
         print(f"\nSMS from {message['from']}:\n{_plain(message['message'])}")
     for prompt in _waiting(sandbox, turn) if ended_well else []:
         print(f"\nM-PESA asks on this phone:\n{_plain(prompt['words'])}")
@@ -205,7 +207,8 @@ def _talk(sandbox: Sandbox, code: str) -> int:
             _frame(prompt["words"], title="M-PESA")
             pin = input("M-PESA PIN, or Enter to cancel> ")
             print(_plain(sandbox.answer_prompt(prompt, pin)))
-        arrived = _arrived(sandbox, before, wait=turn["ended"] and not broken)
+        screen = turn["screen"] if turn["ended"] and not broken else None
+        arrived = _arrived(sandbox, before, after=screen)
     except (EOFError, KeyboardInterrupt):
         return DONE
     for message in arrived:
@@ -222,10 +225,16 @@ def _waiting(sandbox: Sandbox, turn: dict[str, Any]) -> list[dict[str, str]]:
     return found
 
 
-def _arrived(sandbox: Sandbox, before: list[dict[str, str]], *, wait: bool) -> list[dict[str, str]]:
-    """List the SMS that came since; with `wait`, give one a moment to arrive."""
+def _arrived(
+    sandbox: Sandbox, before: list[dict[str, str]], *, after: str | None
+) -> list[dict[str, str]]:
+    """List the SMS that came since; after a screen that ended well, give one time to arrive."""
     newest = before[-1]["at"] if before else ""
-    ends = time.monotonic() + (_SMS_WAIT_SECONDS if wait else 0)
+    patience = 0.0
+    if after is not None:
+        has_reference = re.search(r"\b(Ref|Kumb)\b", after)
+        patience = _RECEIPT_WAIT_SECONDS if has_reference else _SMS_WAIT_SECONDS
+    ends = time.monotonic() + patience
     seen = 0
     while True:
         arrived = [message for message in sandbox.messages() if message["at"] > newest]

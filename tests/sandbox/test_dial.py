@@ -10,6 +10,7 @@ import pty
 import select
 import subprocess
 import sys
+import threading
 import time
 from typing import Self
 
@@ -59,6 +60,21 @@ class TestPlaying:
             "\nSMS from KABAMBE:\nTQ7X2M4K. Sent KES 500.00\n"
         )
         assert status == 0
+
+    def test_a_receipt_is_waited_for_that_is_late(self, home, country, capsys, monkeypatch):
+        monkeypatch.setattr(dial, "_SMS_WAIT_SECONDS", 0)
+        monkeypatch.setattr(dial, "_SMS_QUIET_SECONDS", 0.05)
+        country.web.answer = lambda _path: "END Sent KES 500.00 to Otieno. Ref TQ7X2M4K"
+        receipt = {
+            "to": "+254712000001",
+            "message": "TQ7X2M4K. Sent KES 500.00",
+            "from": "KABAMBE",
+        }
+        late = threading.Timer(0.6, country.send, kwargs=receipt)
+        late.start()
+        assert dial.main(["*384#"]) == 0
+        late.join()
+        assert "SMS from KABAMBE:\nTQ7X2M4K" in capsys.readouterr().out
 
     @pytest.mark.parametrize("number", ["0712000001", "254712000001", "+254 712 000 001"])
     def test_a_number_is_taken_in_any_common_form(self, home, country, number):
