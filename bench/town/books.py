@@ -75,12 +75,17 @@ _NAMED_MAX: Final = 20
 
 
 def waiting(databases: Databases) -> int:
-    """How many orders nobody has executed, letters nobody has read, and moves M-Pesa has yet to."""
+    """
+    How many orders nobody has executed, letters nobody has read, and moves M-Pesa has yet to.
+
+    Reports of deliveries are none of them: they come in for as long as SMS go out.
+    """
     with databases() as session:
         found = session.scalar(
             text("""
                 SELECT (SELECT count(*) FROM orders WHERE state = 'placed')
-                    + (SELECT count(*) FROM inbox WHERE done_at IS NULL)
+                    + (SELECT count(*) FROM inbox
+                       WHERE done_at IS NULL AND kind <> 'sms-delivery')
                     + (SELECT count(*) FROM deposits
                        WHERE state IN ('expected', 'prompting', 'prompted', 'unsure'))
                     + (SELECT count(*) FROM withdrawals
