@@ -27,6 +27,7 @@ from sandbox import product
 from sandbox.engines import Postgres, binaries
 
 ACCOUNTS: Final = 100_000
+FORTUNE: Final = 1_000_000_000_000  # cents that each opens with
 FUNCTION_GOAL: Final = 0.6
 API_GOAL: Final = 0.6
 BATCHES_GOAL: Final = 6_000
@@ -66,10 +67,10 @@ _TPS: Final = re.compile(r"tps = ([0-9.]+)")
 # ruff: noqa: S608 - nobody types into these statements
 _SEED: Final = f"""
 INSERT INTO yardstick.account
-    SELECT n, 1, CASE WHEN n <= {ACCOUNTS} THEN 1000000000000 ELSE 0 END
+    SELECT n, 1, CASE WHEN n <= {ACCOUNTS} THEN {FORTUNE} ELSE 0 END
     FROM generate_series(1, {ACCOUNTS} + 1) n;
 INSERT INTO accounts (path, currency, balance, balance_min, mode)
-    SELECT 'bench:' || n, 'KES', CASE WHEN n <= {ACCOUNTS} THEN 1000000000000 ELSE 0 END,
+    SELECT 'bench:' || n, 'KES', CASE WHEN n <= {ACCOUNTS} THEN {FORTUNE} ELSE 0 END,
         CASE WHEN n <= {ACCOUNTS} THEN 0 END,
         CASE WHEN n <= {ACCOUNTS} + 1 THEN 'authorise' ELSE 'record' END::account_mode
     FROM generate_series(1, {ACCOUNTS} + 2) n ORDER BY n;
@@ -85,9 +86,9 @@ UPDATE limits SET order_min = 0, order_max = 1e15, day_max = 1e17, month_max = 1
     hour_count_max = 1e9, balance_max = 1e17;
 """
 # They are opened with balances that no entry explains.
-_OFF: Final = text("""
+_OFF: Final = text(f"""
     SELECT sum(abs(a.balance - coalesce(e.amount, 0) + coalesce(u.amount, 0)
-            - CASE WHEN a.holder_id IS NULL THEN 0 ELSE 1000000000000 END))
+            - CASE WHEN a.holder_id IS NULL THEN 0 ELSE {FORTUNE} END))
         + abs(sum(coalesce(e.amount, 0)))
     FROM accounts a
     LEFT JOIN (SELECT account_id AS id, sum(amount) AS amount FROM entries GROUP BY 1) e USING (id)

@@ -112,7 +112,7 @@ def _work(
         with session.begin_nested():
             _execute(session, first, now=now)
     except Exception as error:
-        if is_of_the_database(error) or is_unmigrated(error):
+        if _is_not_the_orders(error):
             raise
         log.exception("execution.batch_failed", orders=len(first))
         if len(first) > 1:
@@ -120,6 +120,11 @@ def _work(
         # Once more: somebody may have left since it was looked at.
         _execute_alone(session, first[0], now=now)
     return [each.id for each in first], left
+
+
+def _is_not_the_orders(error: Exception) -> bool:
+    """Whether no order is at fault: all stay placed, until the database is there, and ours."""
+    return is_of_the_database(error) or is_unmigrated(error)
 
 
 def _runs(claimed: Sequence[Claimed]) -> list[list[Claimed]]:
@@ -156,7 +161,7 @@ def _execute_alone(session: Session, claimed: Claimed, *, now: datetime) -> None
         with session.begin_nested():
             _execute(session, [claimed], now=now)
     except Exception as error:
-        if is_of_the_database(error) or is_unmigrated(error):
+        if _is_not_the_orders(error):
             raise
         log.exception("execution.order_failed", order=claimed.id)
         result = _not_executed(session, claimed)
@@ -171,7 +176,7 @@ def _not_executed(session: Session, claimed: Claimed) -> Result:
             planner = PLANNERS[claimed.kind]
             return planner.refuse(session, order=claimed.id, error=NotExecuted())
     except Exception as error:
-        if is_of_the_database(error) or is_unmigrated(error):
+        if _is_not_the_orders(error):
             raise
         log.exception("execution.order_untold", order=claimed.id)
         return Result(Outcome.refused(claimed.id, NotExecuted()), [])

@@ -6,9 +6,9 @@ Safe under load: a function is added, and one replaced.
 
 from __future__ import annotations
 
-from types import ModuleType
-
 from alembic import op
+
+from migrations.earlier import earlier
 
 revision = "posted_alone"
 down_revision = "moved_at_once"
@@ -110,18 +110,9 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(POST_ALONE)
     op.execute(GRANTS)
-    _revision("moved_at_once").downgrade()
+    earlier("moved_at_once").downgrade()
 
 
 def downgrade() -> None:
-    _revision("moved_at_once").upgrade()
+    earlier("moved_at_once").upgrade()
     op.execute("DROP FUNCTION post_alone")
-
-
-def _revision(name: str) -> ModuleType:
-    """An earlier revision: what stood before is said there."""
-    script = op.get_context().script
-    assert script is not None
-    found = script.get_revision(name)
-    assert found is not None
-    return found.module
